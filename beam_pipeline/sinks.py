@@ -1,0 +1,229 @@
+"""`AnagramCount` records -> one sorted file, or shards, that appear whole or not at all.
+
+Records are packed into sorted runs, the runs of a shard merged into a temporary file beside
+the output, and the temporary files renamed when all of them stand. A run holds its records as
+lines of text in UTF-8, whose byte order is the order of the words, so that merging needs
+memory for the packed runs only.
+"""
+
+import glob
+import heapq
+import io
+import json
+import os
+import uuid
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import apache_beam as beam
+import pyarrow
+import pyarrow.parquet
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import AsList, PCollection
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms.errors import AnagramError
+from transforms.expand import AnagramCount
+from transforms.signature import signature
+
+_RUN_RECORDS = 50_000
+_ROW_GROUP = 100_000
+
+
+@dataclass
+class WriteResult(beam.PTransform):
+    """`AnagramCount` -> the paths of the files written, once they stand.
+
+    Attributes:
+      path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
+      format: one of `FORMATS`.
+      num_shards: number of files. A word's shard depends on the word only.
+
+    Raises (when it runs):
+      AnagramError: the output cannot be written.
+    """
+
+    path: str
+    format: str = "json"
+    num_shards: int = 1
+    token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        if self.format not in FORMATS:
+            raise ValueError(f"format={self.format!r}: must be one of {tuple(FORMATS)}")
+        if self.num_shards < 1:
+            raise ValueError(f"num_shards={self.num_shards}: must be 1 or more")
+
+    def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
+        runs = records | "PackRuns" >> beam.ParDo(_PackFn(self.num_shards)).with_output_types(
+            tuple[int, bytes]
+        )
+        # A shard without records is a file too, so every shard gets an empty run.
+        empty = records.pipeline | "EmptyRuns" >> beam.Create(
+            [(shard, b"") for shard in range(self.num_shards)], reshuffle=False
+        ).with_output_types(tuple[int, bytes])
+        written = (
+            (runs, empty)
+            | "AllRuns" >> beam.Flatten()
+            | "GroupByShard" >> beam.GroupByKey()
+            | "WriteShards" >> beam.Map(self._write_shard).with_output_types(tuple[str, str])
+        )
+        return (
+            records.pipeline
+            | "Publish" >> beam.Create([None], reshuffle=False)
+            | "RenameShards" >> beam.FlatMap(_publish, AsList(written)).with_output_types(str)
+        )
+
+    def _write_shard(self, shard_and_runs: tuple[int, Iterable[bytes]]) -> tuple[str, str]:
+        shard, runs = shard_and_runs
+        final = shard_path(self.path, shard, self.num_shards)
+        temporary = temporary_path(final, self.token)
+        try:
+            compression = CompressionTypes.detect_compression_type(self.path)
+            with FileSystems.create(temporary, compression_type=compression) as file:
+                FORMATS[self.format](_merge(runs), file)
+        except Exception as error:  # each filesystem raises its own
+            raise AnagramError(f"--output={self.path}: cannot be written ({error})") from error
+        return temporary, final
+
+
+def shard_path(path: str, shard: int, num_shards: int) -> str:
+    """The path of one shard of an output."""
+    return path if num_shards == 1 else f"{path}-{shard:05d}-of-{num_shards:05d}"
+
+
+def temporary_path(path: str, token: str) -> str:
+    """Where `path` is written before it is published: beside it, hidden."""
+    folder, name = FileSystems.split(path)
+    return str(FileSystems.join(folder, f".{name}.{token}.{uuid.uuid4().hex[:8]}.tmp"))
+
+
+class _PackFn(beam.DoFn):
+    """Records -> (shard, a sorted run of them packed into bytes)."""
+
+    def __init__(self, num_shards: int):
+        self._num_shards = num_shards
+
+    def start_bundle(self) -> None:
+        self._lines: defaultdict[int, list[bytes]] = defaultdict(list)
+
+    def process(self, record: AnagramCount) -> Iterator[tuple[int, bytes]]:
+        word = record.word.encode()
+        shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
+        lines = self._lines[shard]
+        lines.append(b"%s\t%d\n" % (word, record.count))
+        if len(lines) >= _RUN_RECORDS:
+            yield shard, _pack(self._lines.pop(shard))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for shard, lines in self._lines.items():
+            window = GlobalWindow()
+            yield WindowedValue((shard, _pack(lines)), window.max_timestamp(), [window])
+        self._lines.clear()
+
+
+def _pack(lines: list[bytes]) -> bytes:
+    # A tab sorts before every character of a word: lines sort as their words do.
+    return b"".join(sorted(lines))
+
+
+def _merge(runs: Iterable[bytes]) -> Iterator[AnagramCount]:
+    for line in heapq.merge(*(io.BytesIO(run) for run in runs)):
+        word, _, count = line.decode().partition("\t")
+        yield AnagramCount(word, int(count), signature(word))
+
+
+def _publish(_: None, written: list[tuple[str, str]]) -> Iterator[str]:
+    for temporary, final in sorted(written, key=lambda pair: pair[1]):
+        try:
+            _replace(temporary, final)
+        except Exception as error:  # each filesystem raises its own
+            raise AnagramError(f"--output={final}: cannot be written ({error})") from error
+        yield final
+
+
+def _replace(temporary: str, final: str) -> None:
+    if not FileSystems.exists(temporary) and FileSystems.exists(final):
+        return  # an earlier attempt of this bundle has renamed it
+    if FileSystems.get_scheme(final) is None:
+        os.replace(temporary, final)
+        return
+    try:
+        FileSystems.rename([temporary], [final])
+    except BeamIOError:  # some filesystems do not rename onto a file
+        FileSystems.delete([final])
+        FileSystems.rename([temporary], [final])
+
+
+def discard_temporary(path: str, token: str) -> None:
+    """Deletes what a run with this `token` has left beside its output `path`."""
+    folder, name = FileSystems.split(path)
+    pattern = FileSystems.join(folder, f".{glob.escape(name)}*.{token}.*.tmp")
+    left = [file.path for match in FileSystems.match([pattern]) for file in match.metadata_list]
+    if left:
+        FileSystems.delete(left)
+
+
+def _write_json(records: Iterable[AnagramCount], file: BinaryIO) -> None:
+    before = b"{\n"
+    for record in records:
+        entry = f"  {json.dumps(record.word, ensure_ascii=False)}: {record.count}"
+        file.write(before + entry.encode())
+        before = b",\n"
+    file.write(b"{}\n" if before == b"{\n" else b"\n}\n")
+
+
+def _write_jsonl(records: Iterable[AnagramCount], file: BinaryIO) -> None:
+    for record in records:
+        file.write(json.dumps(record._asdict(), ensure_ascii=False).encode() + b"\n")
+
+
+def _write_csv(records: Iterable[AnagramCount], file: BinaryIO) -> None:
+    # Words hold letters, marks and digits only: there is nothing to quote.
+    file.write(b"word,count,signature\n")
+    for record in records:
+        file.write(f"{record.word},{record.count},{record.signature}\n".encode())
+
+
+_PARQUET_SCHEMA = pyarrow.schema(
+    [
+        pyarrow.field("word", pyarrow.string(), nullable=False),
+        pyarrow.field("count", pyarrow.int64(), nullable=False),
+        pyarrow.field("signature", pyarrow.string(), nullable=False),
+    ]
+)
+
+
+def _write_parquet(records: Iterable[AnagramCount], file: BinaryIO) -> None:
+    with pyarrow.parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
+        rows: list[AnagramCount] = []
+        for record in records:
+            rows.append(record)
+            if len(rows) == _ROW_GROUP:
+                writer.write_batch(_batch(rows))
+                rows.clear()
+        if rows:
+            writer.write_batch(_batch(rows))
+
+
+def _batch(rows: list[AnagramCount]) -> pyarrow.RecordBatch:
+    columns = [
+        pyarrow.array(column, field.type)
+        for column, field in zip(zip(*rows, strict=True), _PARQUET_SCHEMA, strict=True)
+    ]
+    return pyarrow.record_batch(columns, schema=_PARQUET_SCHEMA)
+
+
+#: Output format -> writes sorted records to a binary file.
+FORMATS: dict[str, Callable[[Iterable[AnagramCount], BinaryIO], None]] = {
+    "json": _write_json,
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+}

@@ -1,0 +1,213 @@
+"""Where text comes from: files of any Beam filesystem, or a string -> `Block`s.
+
+Files are matched when the pipeline runs, split into byte ranges, and the ranges grouped into
+work units of about equal size (small files together, big files apart), so that many small
+files cost little and one big file is read by many workers.
+"""
+
+import glob
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO, NamedTuple
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PBegin, PCollection
+
+from transforms.blocks import BLOCK_SIZE, Block, BlockReader
+from transforms.compression import is_compressed, open_decompressed
+from transforms.encoding import Encoding
+from transforms.errors import AnagramError
+
+#: No range and no work unit is larger, in bytes.
+MAX_UNIT_SIZE = 64 << 20
+_MIN_UNIT_SIZE = 1 << 20
+_UNITS = 64
+STDIN = "-"
+
+
+class ByteRange(NamedTuple):
+    """A part of a file. An `end` of None is the file's end: it is not split."""
+
+    path: str
+    start: int
+    end: int | None
+
+
+WorkUnit = tuple[ByteRange, ...]
+
+
+@dataclass
+class ReadString(beam.PTransform):
+    """A string, held in the pipeline itself -> its `Block`s."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, root: PBegin) -> PCollection[Block]:
+        # Bytes of the command line that are no valid text arrive as lone surrogates.
+        data = self.text.encode("utf-8", "surrogateescape")
+        blocks = list(BlockReader(BytesIO(data), "<text>", Encoding()).blocks())
+        return root | "HoldText" >> beam.Create(blocks, reshuffle=False).with_output_types(Block)
+
+
+@dataclass
+class ReadFiles(beam.PTransform):
+    """The files that `patterns` match, each once -> their `Block`s.
+
+    Attributes:
+      patterns: as `resolve` gives them.
+      encoding, errors, normalization: see `transforms.blocks.BlockReader`.
+      block_size: bytes in a block, about.
+
+    Raises (when it runs):
+      AnagramError: a file cannot be read, or under ``strict`` not decoded.
+    """
+
+    patterns: tuple[str, ...]
+    encoding: str = "utf-8"
+    errors: str = "replace"
+    normalization: str = "unicode"
+    block_size: int = BLOCK_SIZE
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        Encoding(self.encoding)
+        if self.block_size < 1:
+            raise ValueError(f"block_size={self.block_size}: must be 1 or more")
+
+    def expand(self, root: PBegin) -> PCollection[Block]:
+        return (
+            root
+            | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
+            | "PlanWorkUnits" >> beam.FlatMap(plan).with_output_types(WorkUnit)
+            | "SpreadWorkUnits" >> beam.Reshuffle()
+            | "ReadBlocks" >> beam.ParDo(_ReadFn(self)).with_output_types(Block)
+        )
+
+
+def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[WorkUnit]:
+    """File `patterns` -> the work units that read every matching file once.
+
+    Args:
+      unit_size: bytes in a unit, about; by default a share of the whole.
+    """
+    sizes: dict[str, int] = {}
+    for match in FileSystems.match(list(patterns)):
+        for file in match.metadata_list:
+            sizes[file.path] = file.size_in_bytes
+    if unit_size is None:
+        unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
+        unit_size += -unit_size % 4  # ranges must not cut wide code units
+    unit: list[ByteRange] = []
+    filled = 0
+    for path, size in sizes.items():
+        for part, part_size in _split(path, size, unit_size):
+            if unit and filled + part_size > unit_size:
+                yield tuple(unit)
+                unit, filled = [], 0
+            unit.append(part)
+            filled += part_size
+    if unit:
+        yield tuple(unit)
+
+
+def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[ByteRange, int]]:
+    if size <= unit_size or is_compressed(path):
+        yield ByteRange(path, 0, None), size
+        return
+    for start in range(0, size, unit_size):
+        end = start + unit_size
+        yield ByteRange(path, start, end if end < size else None), min(unit_size, size - start)
+
+
+class _ReadFn(beam.DoFn):
+    def __init__(self, settings: ReadFiles):
+        self._encoding = Encoding(settings.encoding)
+        self._errors = settings.errors
+        self._normalization = settings.normalization
+        self._block_size = settings.block_size
+
+    def process(self, unit: WorkUnit) -> Iterator[Block]:
+        for part in unit:
+            try:
+                yield from self._read(part)
+            except AnagramError:
+                raise
+            except Exception as error:  # filesystems and decompressors raise their own
+                raise AnagramError(f"{part.path}: cannot be read ({error})") from error
+
+    def _read(self, part: ByteRange) -> Iterator[Block]:
+        encoding = self._encoding
+        if encoding.has_byte_order_mark:
+            with open_decompressed(part.path) as stream:
+                encoding = encoding.of_stream(stream.read(4))
+        with open_decompressed(part.path) as stream:
+            if part.start:
+                stream.seek(part.start)
+            reader = BlockReader(
+                stream,
+                part.path,
+                encoding,
+                start=part.start,
+                normalization=self._normalization,
+                errors=self._errors,
+                block_size=self._block_size,
+            )
+            yield from reader.blocks(part.end)
+
+
+def resolve(pattern: str, spool_dir: str) -> list[str]:
+    """What a user gave as an input -> the Beam file patterns that mean it.
+
+    A folder stands for all files below it, ``**/`` also for no folder at all; a file whose
+    name looks like a pattern stands for itself. Standard input and other pipes are copied to
+    `spool_dir`, since no other process could read them.
+
+    Raises:
+      AnagramError: nothing matches, or it cannot be read.
+    """
+    if pattern == STDIN:
+        return [_spool(sys.stdin.buffer, spool_dir, "stdin")]
+    if FileSystems.get_scheme(pattern) is not None:
+        folder = pattern.endswith("/")
+        patterns = _variants(pattern + "**" if folder else pattern)
+    elif os.path.isdir(pattern):
+        patterns = [os.path.join(glob.escape(os.path.abspath(pattern)), "**")]
+    elif os.path.exists(pattern):
+        if not stat.S_ISREG(os.stat(pattern).st_mode):
+            with open(pattern, "rb") as pipe:
+                return [_spool(pipe, spool_dir, os.path.basename(pattern))]
+        if not os.access(pattern, os.R_OK):
+            raise AnagramError(f"--input={pattern}: permission denied")
+        patterns = [glob.escape(os.path.abspath(pattern))]
+    else:
+        patterns = _variants(os.path.abspath(pattern))
+    try:
+        matches = FileSystems.match(patterns, limits=[1] * len(patterns))
+    except Exception as error:  # each filesystem raises its own
+        raise AnagramError(f"--input={pattern}: cannot be matched ({error})") from error
+    if not any(match.metadata_list for match in matches):
+        raise AnagramError(f"--input={pattern}: no file matches")
+    return patterns
+
+
+def _variants(pattern: str) -> list[str]:
+    head, deep, tail = pattern.partition("/**/")
+    if not deep:
+        return [pattern]
+    return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
+
+
+def _spool(pipe: BinaryIO, spool_dir: str, name: str) -> str:
+    path = os.path.join(spool_dir, name)
+    with open(path, "wb") as file:
+        shutil.copyfileobj(pipe, file, BLOCK_SIZE)
+    return path

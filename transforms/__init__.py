@@ -1,0 +1,1 @@
+"""The reusable part: words, signatures, dictionaries, and the Beam transforms between them."""

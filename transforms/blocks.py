@@ -1,0 +1,199 @@
+"""A byte stream -> blocks that end between words, in bounded memory whatever it looks like."""
+
+import codecs
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from transforms.encoding import DROP, Encoding, counting_dropped, decode
+from transforms.errors import AnagramError
+from transforms.text import MAX_WORD_LENGTH, squeeze
+
+BLOCK_SIZE = 1 << 20
+#: A stretch of bytes longer than this without a separator is read as one very long word.
+STRETCH_LIMIT = 1 << 20
+# Normalization shortens a word at most fourfold: whatever is cut off here was too long to match.
+_LONGEST_REST = 16 * MAX_WORD_LENGTH
+
+
+class Block(NamedTuple):
+    """A piece of a file that begins and ends between words.
+
+    Attributes:
+      source: the file's path, or a name such as ``<text>``.
+      offset: where `data` begins in it, in bytes; in the decompressed stream if compressed.
+      data: the bytes, in `encoding`.
+      invalid_bytes: how many bytes that were no valid text `data` has already lost.
+    """
+
+    source: str
+    offset: int
+    data: bytes
+    encoding: str = "utf-8"
+    invalid_bytes: int = 0
+
+    def decode(self, errors: str = "replace") -> tuple[str, int]:
+        """-> the block's text, and how many bytes were no valid text and are left out of it.
+
+        Raises:
+          AnagramError: under ``strict``, naming the source and the offset of the first one.
+        """
+        try:
+            text, invalid = decode(self.data, self.encoding, errors)
+        except UnicodeDecodeError as error:
+            raise undecodable(self.source, self.offset, error) from error
+        return text, self.invalid_bytes + invalid
+
+
+def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> AnagramError:
+    """The error of a `source` whose bytes from `offset` on raised `error`."""
+    return AnagramError(
+        f"{source}: byte {offset + error.start}: not valid {error.encoding} ({error.reason}); "
+        "--encoding_errors=replace leaves such bytes out"
+    )
+
+
+class ByteStream(Protocol):
+    """What blocks are read from: a binary file, positioned at the first byte wanted."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class BlockReader:
+    """Cuts a stream, or one byte range of it, into blocks.
+
+    A cut can be made behind every line end, and behind a separator that no line end follows
+    within a block's length. Whether a place is a cut thus depends on the file alone, not on
+    where reading began: the blocks of neighbouring ranges join without gap or overlap, and a
+    line that is shorter than a block stays whole.
+
+    Args:
+      stream: positioned at `start`.
+      source: its name in blocks and errors.
+      encoding: resolved for the stream, see `Encoding.of_stream`.
+      errors: what to do with undecodable bytes in very long words, which are decoded here.
+    """
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        source: str,
+        encoding: Encoding,
+        *,
+        start: int = 0,
+        normalization: str = "unicode",
+        errors: str = "replace",
+        block_size: int = BLOCK_SIZE,
+        stretch_limit: int = STRETCH_LIMIT,
+    ):
+        self._stream = stream
+        self._source = source
+        self._encoding = encoding
+        self._normalization = normalization
+        self._errors = errors
+        self._block_size = -(-block_size // encoding.width) * encoding.width
+        self._stretch_limit = -(-max(stretch_limit, block_size) // encoding.width) * encoding.width
+        self._data = b""
+        self._offset = start  # of _data[0] in the stream
+        self._ended = False
+
+    def blocks(self, end: int | None = None) -> Iterator[Block]:
+        """The blocks from the first cut behind the start to the first cut behind `end`.
+
+        A range that starts at 0 starts with its first byte; `end` None is the stream's end.
+        """
+        if self._offset and not self._skip_to_cut(end):
+            return
+        while end is None or self._offset <= end:
+            size = self._block_size if end is None else min(self._block_size, end - self._offset)
+            cut = self._find_cut(size)
+            if cut is None:
+                yield from self._stretch(size + self._stretch_limit)
+            elif cut == 0:
+                return
+            else:
+                yield Block(self._source, self._offset, self._data[:cut], self._encoding.name)
+                self._drop(cut)
+
+    def _find_cut(self, begin: int) -> int | None:
+        """The first cut behind index `begin` of the data; None if it is too far to look for."""
+        self._fill(begin + self._block_size)
+        line_end = self._find("newline", begin, begin + self._block_size)
+        if line_end >= 0:
+            return line_end
+        return self._find_separator(begin, begin + self._stretch_limit)
+
+    def _find_separator(self, begin: int, limit: int) -> int | None:
+        """The first cut behind `begin`, given that no line ends within a block's length."""
+        while begin < limit:
+            self._fill(begin + self._block_size)
+            stop = min(begin + self._block_size, limit, len(self._data))
+            separator = self._find("separator", begin, stop)
+            if separator >= 0:
+                self._fill(separator + self._block_size)
+                line_begin = separator - self._encoding.width
+                line_end = self._find("newline", line_begin, separator + self._block_size)
+                return line_end if line_end >= 0 else separator
+            if stop < limit and self._ended:
+                return len(self._data)
+            begin = stop
+        return None
+
+    def _skip_to_cut(self, end: int | None) -> bool:
+        """Moves to the first cut behind the start; False if it is also the first behind `end`."""
+        cut = self._find_cut(0)
+        while cut is None:
+            self._drop(self._stretch_limit)
+            if end is not None and self._offset > end:
+                return False
+            cut = self._find_separator(0, self._stretch_limit)
+        self._drop(cut)
+        return True
+
+    def _stretch(self, size: int) -> Iterator[Block]:
+        """Reads to the next cut through a stretch too long to be held in memory.
+
+        It is decoded on the way, since only characters can be squeezed. `size` bytes of the
+        data are known to hold no cut.
+        """
+        decoder = codecs.getincrementaldecoder(self._encoding.name)(
+            "strict" if self._errors == "strict" else DROP
+        )
+        begin, rest = self._offset, ""
+        cut = None
+        while cut is None:
+            text, invalid = self._decode(decoder, self._data[:size])
+            complete, rest = squeeze(rest + text, self._normalization)
+            yield Block(self._source, begin, complete.encode(), invalid_bytes=invalid)
+            rest = rest[:_LONGEST_REST]
+            self._drop(size)
+            begin = self._offset
+            cut = self._find_separator(0, self._block_size)
+            size = self._block_size
+        text, invalid = self._decode(decoder, self._data[:cut], final=True)
+        yield Block(self._source, begin, (rest + text).encode(), invalid_bytes=invalid)
+        self._drop(cut)
+
+    def _decode(
+        self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool = False
+    ) -> tuple[str, int]:
+        pending = len(decoder.getstate()[0])
+        with counting_dropped() as dropped:
+            try:
+                text = decoder.decode(data, final)
+            except UnicodeDecodeError as error:
+                raise undecodable(self._source, self._offset - pending, error) from error
+        return text, dropped()
+
+    def _find(self, what: str, start: int, stop: int) -> int:
+        return self._encoding.find(what, self._data, start, stop, self._offset)
+
+    def _fill(self, size: int) -> None:
+        """Reads until `size` bytes are buffered or the stream ends."""
+        while len(self._data) < size and not self._ended:
+            more = self._stream.read(max(size - len(self._data), self._block_size))
+            self._data += more
+            self._ended = not more
+
+    def _drop(self, size: int) -> None:
+        self._data = self._data[size:]
+        self._offset += size

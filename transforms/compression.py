@@ -1,0 +1,68 @@
+"""Files of any Beam filesystem, decompressed by extension; a truncated file is an error.
+
+Beam's own decompression takes the end of a truncated file for the end of the text.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from typing import BinaryIO, cast
+
+import pyarrow
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+
+def is_compressed(path: str) -> bool:
+    """Whether the extension of `path` says that it is compressed."""
+    kind = CompressionTypes.detect_compression_type(path)
+    return bool(kind != CompressionTypes.UNCOMPRESSED)
+
+
+def open_decompressed(path: str) -> BinaryIO:
+    """Opens `path` for reading its decompressed bytes.
+
+    Reading raises EOFError, OSError or the decompressor's own error where the file is truncated
+    or corrupt.
+    """
+    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    match CompressionTypes.detect_compression_type(path):
+        case CompressionTypes.GZIP:
+            return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        case CompressionTypes.BZIP2:
+            return cast(BinaryIO, bz2.BZ2File(raw))
+        case CompressionTypes.LZMA:
+            return cast(BinaryIO, lzma.LZMAFile(raw))
+        case CompressionTypes.ZSTD:
+            return cast(BinaryIO, pyarrow.CompressedInputStream(raw, "zstd"))
+        case CompressionTypes.DEFLATE:
+            return cast(BinaryIO, io.BufferedReader(_DeflateFile(raw)))
+        case _:
+            return cast(BinaryIO, raw)
+
+
+class _DeflateFile(io.RawIOBase):
+    """The decompressed bytes of a zlib stream, for which Python has no file class."""
+
+    def __init__(self, raw: BinaryIO):
+        self._raw = raw
+        self._decompressor = zlib.decompressobj()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = b""
+        while not data and not self._decompressor.eof:
+            compressed = self._decompressor.unconsumed_tail or self._raw.read(1 << 16)
+            if not compressed:
+                raise EOFError("Compressed file ended before the end of the stream")
+            data = self._decompressor.decompress(compressed, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

@@ -1,0 +1,86 @@
+"""Keyed words -> how often each anagram class occurs, and in corpus mode which words it has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from transforms.signature import signature
+from transforms.text import MAX_WORD_LENGTH
+
+
+@dataclass
+class CountSignatures(beam.PTransform):
+    """(Signature, count), many to a signature -> (signature, sum of its counts)."""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, keyed: PCollection[tuple[str, int]]) -> PCollection[tuple[str, int]]:
+        return keyed | "SumPerSignature" >> beam.CombinePerKey(sum).with_output_types(
+            tuple[str, int]
+        )
+
+
+class ClassTally(NamedTuple):
+    """How often the words of an anagram class occur, and which distinct ones were seen."""
+
+    count: int  # type: ignore[assignment]  # shadows tuple.count
+    words: tuple[str, ...]
+
+
+@dataclass
+class CollectClasses(beam.PTransform):
+    """Word -> (signature, `ClassTally` of all words that have it).
+
+    Words longer than `MAX_WORD_LENGTH` are left out.
+    """
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, words: PCollection[str]) -> PCollection[tuple[str, ClassTally]]:
+        return (
+            words
+            | "LeaveOutGiants" >> beam.Filter(_is_member)
+            | "KeyWithWord" >> beam.Map(_keyed_tally).with_output_types(tuple[str, ClassTally])
+            | "MergePerSignature"
+            >> beam.CombinePerKey(MergeTalliesFn()).with_output_types(tuple[str, ClassTally])
+        )
+
+
+def _is_member(word: str) -> bool:
+    return len(word) <= MAX_WORD_LENGTH
+
+
+def _keyed_tally(word: str) -> tuple[str, ClassTally]:
+    return signature(word), ClassTally(1, (word,))
+
+
+class MergeTalliesFn(beam.CombineFn):
+    """`ClassTally`, many -> their sum and union. The accumulator is (count, set of words)."""
+
+    def create_accumulator(self) -> tuple[int, set[str]]:
+        return 0, set()
+
+    def add_input(
+        self, accumulator: tuple[int, set[str]], tally: ClassTally
+    ) -> tuple[int, set[str]]:
+        count, seen = accumulator
+        seen.update(tally[1])
+        return count + tally[0], seen
+
+    def merge_accumulators(
+        self, accumulators: Iterable[tuple[int, set[str]]]
+    ) -> tuple[int, set[str]]:
+        total, merged = self.create_accumulator()
+        for count, seen in accumulators:
+            total += count
+            merged |= seen
+        return total, merged
+
+    def extract_output(self, accumulator: tuple[int, set[str]]) -> ClassTally:
+        count, seen = accumulator
+        return ClassTally(count, tuple(sorted(seen)))

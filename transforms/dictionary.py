@@ -1,0 +1,158 @@
+"""Dictionaries: anagram signature -> the words that have it.
+
+A pipeline carries only the small `DictionarySpec`; each worker process loads the words once.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import threading
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.compression import open_decompressed
+from transforms.errors import AnagramError
+from transforms.signature import signature
+from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
+
+#: Word lists of the PyPI package ``english-words``.
+WORD_LISTS = ("gcide", "web2")
+#: Corpus mode: the words of the text itself are the dictionary.
+NO_DICTIONARY = "none"
+_APOSTROPHES = str.maketrans("", "", "'’")
+
+
+@dataclass(frozen=True)
+class DictionarySpec:
+    """Names a dictionary.
+
+    Attributes:
+      spec: ``gcide``, ``web2``, the path or URL of a word list on any Beam filesystem, or
+        several of them joined by ``+``; or ``none``.
+      normalization: see `transforms.text`.
+    """
+
+    spec: str = "gcide"
+    normalization: str = "unicode"
+
+    def __post_init__(self) -> None:
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"normalization={self.normalization!r}: must be one of {NORMALIZATIONS}"
+            )
+
+    @property
+    def is_corpus(self) -> bool:
+        """Whether the words of the text itself are the dictionary."""
+        return self.spec == NO_DICTIONARY
+
+    def load(self) -> "Dictionary":
+        """-> the dictionary; read on the first call in a process.
+
+        Raises:
+          AnagramError: it cannot be read or has no usable word.
+        """
+        with _LOADING:
+            return _load(self)
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """A loaded dictionary.
+
+    Attributes:
+      spec: what it was loaded from.
+      classes: signature -> the words that have it, sorted.
+    """
+
+    spec: DictionarySpec
+    classes: Mapping[str, tuple[str, ...]]
+
+    @property
+    def size(self) -> int:
+        """The number of distinct words."""
+        return sum(map(len, self.classes.values()))
+
+    def sha256(self) -> str:
+        """SHA-256 of the sorted words, one a line, in UTF-8."""
+        listed = sorted(word for members in self.classes.values() for word in members)
+        return hashlib.sha256("".join(f"{word}\n" for word in listed).encode()).hexdigest()
+
+
+_LOADING = threading.Lock()
+
+
+@functools.cache
+def _load(spec: DictionarySpec) -> Dictionary:
+    entries = [entry for part in _parts(spec.spec) for entry in _entries(part)]
+    classes = group(entries, spec.normalization)
+    if not classes:
+        raise AnagramError(f"dictionary {spec.spec}: no usable word among {len(entries)} entries")
+    return Dictionary(spec, classes)
+
+
+def group(entries: Iterable[str], normalization: str = "unicode") -> dict[str, tuple[str, ...]]:
+    """Dictionary `entries` -> signature -> its words, sorted. What is no word is left out."""
+    accepted = " ".join(entry for entry in entries if is_word(entry))
+    classes: defaultdict[str, list[str]] = defaultdict(list)
+    for word in sorted(set(words(accepted, normalization))):
+        if len(word) <= MAX_WORD_LENGTH:
+            classes[signature(word)].append(word)
+    return {key: tuple(members) for key, members in classes.items()}
+
+
+def is_word(entry: str) -> bool:
+    """Whether a dictionary `entry` has letters and marks only, apostrophes apart."""
+    letters = entry.translate(_APOSTROPHES)
+    if letters.isalpha():
+        return True
+    return bool(letters) and all(unicodedata.category(char)[0] in "LM" for char in letters)
+
+
+def _parts(spec: str) -> list[str]:
+    parts = spec.split("+")
+    if len(parts) > 1 and not set(parts) <= set(WORD_LISTS) and _exists(spec):
+        return [spec]  # a file whose name has a plus sign
+    if NO_DICTIONARY in parts:
+        raise AnagramError(f"dictionary {spec}: 'none' cannot be joined with another")
+    return parts
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(FileSystems.exists(path))
+    except Exception:  # each filesystem raises its own; reading it will tell
+        return False
+
+
+def _entries(part: str) -> Iterable[str]:
+    if part in WORD_LISTS:
+        from english_words import get_english_words_set
+
+        listed: set[str] = get_english_words_set([part])
+        return listed
+    try:
+        return read_entries(part)
+    except Exception as error:  # each filesystem and decompressor raises its own
+        raise AnagramError(
+            f"dictionary {part}: cannot be read ({error}); "
+            f"give {', '.join(WORD_LISTS)}, {NO_DICTIONARY}, or the path of a word list"
+        ) from error
+
+
+def read_entries(path: str) -> list[str]:
+    """The entries of a word-per-line text or of a JSON array or object, possibly compressed."""
+    with open_decompressed(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig").read()
+    if ".json" not in PurePosixPath(path.lower()).suffixes:
+        return [line.strip() for line in text.splitlines()]
+    listed = json.loads(text)
+    if not isinstance(listed, (list, dict)) or not all(isinstance(word, str) for word in listed):
+        raise ValueError("the JSON is neither an array nor an object of words")
+    return list(listed)
