@@ -16,13 +16,13 @@ from apache_beam.options.pipeline_options import (
 )
 
 from beam_pipeline.cases import CASE_NAMES
+from beam_pipeline.pipeline import ENGINES
 from beam_pipeline.sinks import FORMATS
 from beam_pipeline.sources import STDIN
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
 from transforms.text import NORMALIZATIONS
 
-ENGINES = ("elementwise",)
 STDOUT = "-"
 #: Beam's in-process runner. `DirectRunner` would first try to download another one.
 LOCAL_RUNNER = "FnApiRunner"
@@ -129,7 +129,9 @@ class AnagramOptions(PipelineOptions):
         add(
             "--engine",
             choices=ENGINES,
-            help="how words are tallied (default: elementwise)",
+            default=ENGINES[0],
+            help="elementwise: each word is an element; vectorized (default): blocks of text are "
+            "tallied in compiled code; the results are equal",
         )
         add(
             "--test_case",
@@ -199,7 +201,9 @@ def _underscored(argument: str, known: Sequence[str]) -> str:
 
 def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> None:
     """Refuses what no option takes; Beam itself would only warn."""
-    ours = [name for name in known if name.removeprefix("--") in AnagramOptions().get_all_options()]
+    own_parser = argparse.ArgumentParser(add_help=False)
+    AnagramOptions._add_argparse_args(own_parser)
+    ours = list(own_parser._option_string_actions)
     after_option = False
     for argument in unknown:
         name, equals, _ = argument.partition("=")
@@ -233,8 +237,6 @@ def _check(options: AnagramOptions, *, local: bool) -> None:
         Encoding(options.encoding)
     except ValueError as error:
         raise UsageError(f"--encoding={options.encoding}: {error}") from None
-    if options.engine is None:
-        options.engine = ENGINES[0]
     _check_output(options, local=local)
 
 

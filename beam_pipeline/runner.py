@@ -1,6 +1,7 @@
 """Runs one job as its options say, and tells in one line what went wrong."""
 
 import contextlib
+import os
 import re
 import shutil
 import sys
@@ -57,12 +58,14 @@ def _run(options: AnagramOptions, source: beam.PTransform, sink: WriteResult) ->
     records = build(
         pipeline,
         source,
+        engine=options.engine,
         dictionary=dictionary,
         encoding_errors=options.encoding_errors,
         min_word_length=options.min_word_length,
         min_class_size=options.min_class_size,
         min_count=options.min_count,
         top=options.top,
+        threads=_threads(options),
     )
     records | "WriteResult" >> sink
     try:
@@ -85,9 +88,20 @@ def _source(options: AnagramOptions, scratch: str) -> beam.PTransform:
     )
 
 
+def _threads(options: AnagramOptions) -> int:
+    """Cores for one worker: all of them where it is the only worker of this machine."""
+    direct = options.view_as(DirectOptions)
+    alone = _is_in_process(options) and direct.direct_running_mode == "in_memory"
+    return len(os.sched_getaffinity(0)) if alone else 1
+
+
+def _is_in_process(options: AnagramOptions) -> bool:
+    return bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
+
+
 def _runner_name(options: AnagramOptions) -> str:
     runner: str = options.view_as(StandardOptions).runner
-    if runner != LOCAL_RUNNER:
+    if not _is_in_process(options):
         return runner
     direct = options.view_as(DirectOptions)
     return f"{runner} ({direct.direct_running_mode}, {direct.direct_num_workers} workers)"

@@ -24,9 +24,9 @@ import pyarrow.parquet
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import AsList, PCollection
-from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.bundles import in_global_window
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
 from transforms.signature import signature
@@ -122,10 +122,7 @@ class _PackFn(beam.DoFn):
             yield shard, _pack(self._lines.pop(shard))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        for shard, lines in self._lines.items():
-            window = GlobalWindow()
-            yield WindowedValue((shard, _pack(lines)), window.max_timestamp(), [window])
-        self._lines.clear()
+        return in_global_window((shard, _pack(lines)) for shard, lines in self._lines.items())
 
 
 def _pack(lines: list[bytes]) -> bytes:
@@ -164,8 +161,11 @@ def _replace(temporary: str, final: str) -> None:
 def discard_temporary(path: str, token: str) -> None:
     """Deletes what a run with this `token` has left beside its output `path`."""
     folder, name = FileSystems.split(path)
-    pattern = FileSystems.join(folder, f".{glob.escape(name)}*.{token}.*.tmp")
-    left = [file.path for match in FileSystems.match([pattern]) for file in match.metadata_list]
+    pattern = FileSystems.join(glob.escape(folder), f".{glob.escape(name)}*.{token}.*.tmp")
+    if FileSystems.get_scheme(path) is None:
+        left = glob.glob(pattern)  # Beam would walk through all folders below
+    else:
+        left = [file.path for match in FileSystems.match([pattern]) for file in match.metadata_list]
     if left:
         FileSystems.delete(left)
 

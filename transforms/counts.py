@@ -7,9 +7,6 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from transforms.signature import signature
-from transforms.text import MAX_WORD_LENGTH
-
 
 @dataclass
 class CountSignatures(beam.PTransform):
@@ -33,30 +30,17 @@ class ClassTally(NamedTuple):
 
 @dataclass
 class CollectClasses(beam.PTransform):
-    """Word -> (signature, `ClassTally` of all words that have it).
-
-    Words longer than `MAX_WORD_LENGTH` are left out.
-    """
+    """(Signature, `ClassTally`), many to a signature -> (signature, all of them in one)."""
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, words: PCollection[str]) -> PCollection[tuple[str, ClassTally]]:
-        return (
-            words
-            | "LeaveOutGiants" >> beam.Filter(_is_member)
-            | "KeyWithWord" >> beam.Map(_keyed_tally).with_output_types(tuple[str, ClassTally])
-            | "MergePerSignature"
-            >> beam.CombinePerKey(MergeTalliesFn()).with_output_types(tuple[str, ClassTally])
-        )
-
-
-def _is_member(word: str) -> bool:
-    return len(word) <= MAX_WORD_LENGTH
-
-
-def _keyed_tally(word: str) -> tuple[str, ClassTally]:
-    return signature(word), ClassTally(1, (word,))
+    def expand(
+        self, keyed: PCollection[tuple[str, ClassTally]]
+    ) -> PCollection[tuple[str, ClassTally]]:
+        return keyed | "MergePerSignature" >> beam.CombinePerKey(
+            MergeTalliesFn()
+        ).with_output_types(tuple[str, ClassTally])
 
 
 class MergeTalliesFn(beam.CombineFn):

@@ -7,9 +7,10 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.blocks import Block
+from transforms.counts import ClassTally
 from transforms.encoding import ERROR_POLICIES
 from transforms.signature import signature
-from transforms.text import NORMALIZATIONS, words
+from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
 
 
 @dataclass
@@ -79,3 +80,24 @@ class KeyBySignature(beam.PTransform):
 
 def _keyed(word: str) -> tuple[str, int]:
     return signature(word), 1
+
+
+@dataclass
+class KeyWithWord(beam.PTransform):
+    """Word -> (its signature, the `ClassTally` of it alone), to be merged by `CollectClasses`.
+
+    Words longer than `MAX_WORD_LENGTH` are left out.
+    """
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, words: PCollection[str]) -> PCollection[tuple[str, ClassTally]]:
+        return words | "KeyWord" >> beam.FlatMap(_keyed_with_word).with_output_types(
+            tuple[str, ClassTally]
+        )
+
+
+def _keyed_with_word(word: str) -> Iterator[tuple[str, ClassTally]]:
+    if len(word) <= MAX_WORD_LENGTH:
+        yield signature(word), ClassTally(1, (word,))

@@ -1,0 +1,16 @@
+"""What `finish_bundle` must do to emit elements, for transforms over the global window."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+_WINDOW = GlobalWindow()
+_END = _WINDOW.max_timestamp()
+
+
+def in_global_window(elements: Iterable[Any]) -> Iterator[WindowedValue]:
+    """Each element, as a value at the end of the global window."""
+    for element in elements:
+        yield WindowedValue(element, _END, (_WINDOW,))

@@ -1,0 +1,382 @@
+"""Blocks of UTF-8 text -> how often each anagram class of a dictionary occurs, compiled.
+
+One pass over the bytes, without making a string: every letter has a 128-bit number, a word's
+number is the sum of its letters' numbers, which does not depend on their order, and a hash
+table leads from that number to the counter of the anagram class.
+
+Why no count is wrong: where the dictionary's alphabet has up to 26 letters, as in English, the
+number is the word's letters themselves. In each half of it 13 letters count their occurrences,
+12 in 5 bits and one in the 4 bits at the top. In a word of up to 31 letters no 5 bits overflow.
+Should the 4 bits overflow, the number tells of 16 letters less than the word's length, and so
+differs from the number of every class of that length. Equal length and number thus mean equal
+letters. Longer words take the general way. With a larger alphabet a letter's number is 128
+random bits: two given classes of one length then share a number with a probability of about
+2**-120, and no test or memory is as reliable as that.
+
+The table has for each code point the letters that it becomes, which suffices as normalization
+changes code points independently, those apart that can compose with one before them. Words
+with one of these, with code points beyond U+FFFF or with bytes that are no valid UTF-8 take
+the general way: `transforms.text.words`.
+"""
+
+import functools
+import hashlib
+import threading
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.encoding import decode
+from transforms.signature import signature
+from transforms.text import is_separator, is_word_part, words
+
+# What a code point does to the word it stands in, where it does not add so many letters.
+_SEPARATES = -1
+_GENERAL = -2
+_UNKNOWN = -3
+# Added to the length of a word by a letter that no word of the dictionary has.
+_FOREIGN = 1 << 40
+
+_PAGE = 256
+_BMP = 1 << 16
+_SPILL_SIZE = 1 << 14
+_REMEMBERED = 1 << 17
+_REMEMBERED_SIZE = 1 << 10
+_MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+
+Numbers = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+
+
+@functools.cache
+def _composing() -> frozenset[str]:
+    """The code points that can compose with one before them: canonical seconds, and Jamo."""
+    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
+    for code in range(0x20000):
+        decomposition = unicodedata.decomposition(chr(code))
+        if " " in decomposition and not decomposition.startswith("<"):
+            seconds.add(chr(int(decomposition.split()[1], 16)))
+    return frozenset(seconds)
+
+
+def _is_independent(char: str) -> bool:
+    """Whether ``unicode`` normalization treats `char` the same whatever precedes it."""
+    composed = unicodedata.normalize("NFC", char)
+    kept = "".join(filter(is_word_part, composed))
+    folded = unicodedata.normalize("NFKC", kept).casefold()
+    return not any(_begins_composing(form) for form in (composed, kept, folded))
+
+
+def _begins_composing(text: str) -> bool:
+    for char in unicodedata.normalize("NFKD", text):
+        if char in _composing():
+            return True
+        if not unicodedata.combining(char):
+            return False
+    return False
+
+
+class _Numbering:
+    """Letter -> its two 64-bit numbers, and how long a word they tell apart for certain."""
+
+    def __init__(self, classes: Mapping[str, tuple[str, ...]]):
+        self.longest = max(map(len, classes))
+        alphabet = sorted(set().union(*classes))
+        if len(alphabet) <= 26 and all(map(_fits, classes)):
+            self.exact_length = min(self.longest, 31)
+            self._numbers = {
+                letter: (1 << 5 * (index // 2), 0) if index % 2 else (0, 1 << 5 * (index // 2))
+                for index, letter in enumerate(alphabet)
+            }
+        else:
+            self.exact_length = self.longest
+            self._numbers = {letter: _random_numbers(letter) for letter in alphabet}
+
+    def of(self, letters: str) -> tuple[int, int, int]:
+        """-> the sums of both numbers, and the length, made foreign by a foreign letter."""
+        low = high = 0
+        length = len(letters)
+        for letter in letters:
+            if letter not in self._numbers:
+                return 0, 0, length + _FOREIGN
+            low += self._numbers[letter][0]
+            high += self._numbers[letter][1]
+        return low & 0xFFFF_FFFF_FFFF_FFFF, high & 0xFFFF_FFFF_FFFF_FFFF, length
+
+    def of_all(self, signatures: Sequence[str]) -> tuple[Numbers, Numbers, Ints]:
+        """What `of` gives for each of the dictionary's `signatures`, as columns."""
+        codes = np.frombuffer("".join(signatures).encode("utf-32-le"), np.uint32)
+        alphabet, letters = np.unique(codes, return_inverse=True)
+        numbers = np.array([self._numbers[chr(code)] for code in alphabet], np.uint64)
+        lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
+        sums = np.add.reduceat(numbers[letters], np.cumsum(lengths) - lengths)
+        return sums[:, 0].copy(), sums[:, 1].copy(), lengths
+
+
+def _fits(signature: str) -> bool:
+    """Whether no letter of `signature` occurs more often than 4 bits can tell."""
+    return len(signature) < 16 or max(Counter(signature).values()) < 16
+
+
+def _random_numbers(letter: str) -> tuple[int, int]:
+    digest = hashlib.blake2b(letter.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+
+
+@dataclass(frozen=True)
+class _Letters:
+    """Code point up to U+FFFF -> what it adds to the two numbers and the length of a word.
+
+    Pages of code points are filled when first met. A snapshot is never changed, so that threads
+    may read it while another is made.
+    """
+
+    low: Numbers
+    high: Numbers
+    length: Ints
+
+    @classmethod
+    def unknown(cls) -> "_Letters":
+        return cls(
+            np.zeros(_BMP, np.uint64), np.zeros(_BMP, np.uint64), np.full(_BMP, _UNKNOWN, np.int64)
+        )
+
+    def with_page(self, page: int, numbering: _Numbering, normalization: str) -> "_Letters":
+        filled = _Letters(self.low.copy(), self.high.copy(), self.length.copy())
+        for code in range(page * _PAGE, (page + 1) * _PAGE):
+            char = chr(code)
+            if is_separator(char, normalization):
+                filled.length[code] = _SEPARATES
+            elif normalization == "unicode" and not _is_independent(char):
+                filled.length[code] = _GENERAL
+            else:
+                letters = "".join(words(char, normalization))
+                low, high, length = numbering.of(letters)
+                filled.low[code], filled.high[code], filled.length[code] = low, high, length
+        return filled
+
+
+class TallyTable:
+    """What the compiled tally needs to know of a dictionary; shared by all threads.
+
+    Attributes:
+      signatures: of the dictionary's classes; a tally counts by their indices.
+    """
+
+    def __init__(self, dictionary: Dictionary):
+        self.normalization = dictionary.spec.normalization
+        self.signatures = list(dictionary.classes)
+        self.indices = {signature: index for index, signature in enumerate(self.signatures)}
+        self._numbering = _Numbering(dictionary.classes)
+        self.exact_length, self.longest = self._numbering.exact_length, self._numbering.longest
+        self.low, self.high, self.length = self._numbering.of_all(self.signatures)
+        self.slots = self._fill_slots()
+        self._filling = threading.Lock()
+        self.letters = _Letters.unknown().with_page(0, self._numbering, self.normalization)
+
+    def _fill_slots(self) -> npt.NDArray[np.int32]:
+        """Hash -> class index by open addressing; -1 is free."""
+        size = 1 << max(4 * len(self.signatures), 16).bit_length()
+        slots = np.full(size, -1, np.int32)
+        left = np.arange(len(self.signatures))
+        hashes = (self.low ^ (self.high * _MIX_1)) * _MIX_2
+        at = (hashes >> np.uint64(32)).astype(np.int64) & (size - 1)
+        while left.size:
+            free = left[slots[at[left]] < 0]
+            slots[at[free]] = free  # of several with one slot, the last wins
+            left = left[slots[at[left]] != left]
+            at[left] = (at[left] + 1) & (size - 1)
+        return slots
+
+    def fill_page(self, page: int) -> None:
+        """Makes the code points of `page` known to tallies that begin from now on."""
+        with self._filling:
+            if self.letters.length[page * _PAGE] == _UNKNOWN:
+                self.letters = self.letters.with_page(page, self._numbering, self.normalization)
+
+
+_BUILDING = threading.Lock()
+
+
+def tally_table(spec: DictionarySpec) -> TallyTable:
+    """-> the table of a dictionary; made on the first call in a process."""
+    with _BUILDING:
+        return _tally_table(spec)
+
+
+@functools.cache
+def _tally_table(spec: DictionarySpec) -> TallyTable:
+    return TallyTable(spec.load())
+
+
+class BlockTally:
+    """Counts the words of blocks; each thread needs one of its own.
+
+    Attributes:
+      counts: by class index.
+      words, matched: words counted, and those among them that have a class.
+      invalid_bytes: bytes left out since they were no valid UTF-8.
+    """
+
+    def __init__(self, table: TallyTable, min_word_length: int = 1):
+        self._table = table
+        self._min_word_length = min_word_length
+        self._spilled = np.zeros((_SPILL_SIZE, 2), np.int64)
+        self._remembered: dict[bytes, tuple[tuple[int, ...], int, int]] = {}
+        self.counts = np.zeros(len(table.signatures), np.int64)
+        self.words = self.matched = self.invalid_bytes = 0
+
+    def add(self, data: bytes) -> None:
+        """Counts the words of `data`, UTF-8 that begins and ends between words."""
+        table = self._table
+        array = np.frombuffer(data, np.uint8)
+        tally = compiled_tally()
+        position = 0
+        while position <= array.size:
+            letters = table.letters
+            position, page, spilled, counted, matched = tally(
+                array, position, self._min_word_length,
+                letters.low, letters.high, letters.length,
+                table.slots, table.low, table.high, table.length,
+                table.exact_length, table.longest,
+                self.counts, self._spilled,
+            )  # fmt: skip
+            self.words += counted
+            self.matched += matched
+            if spilled:
+                pieces = self._spilled[:spilled].tolist()
+                self._add_generally(Counter(data[start:stop] for start, stop in pieces))
+            if page >= 0:
+                table.fill_page(page)
+
+    def _add_generally(self, pieces: Counter[bytes]) -> None:
+        for piece, occurrences in pieces.items():
+            remembered = self._remembered.get(piece)
+            if remembered is None:
+                remembered = self._classify(piece)
+                if len(self._remembered) < _REMEMBERED and len(piece) < _REMEMBERED_SIZE:
+                    self._remembered[piece] = remembered
+            matches, counted, invalid = remembered
+            for index in matches:
+                self.counts[index] += occurrences
+            self.matched += occurrences * len(matches)
+            self.words += occurrences * counted
+            self.invalid_bytes += occurrences * invalid
+
+    def _classify(self, piece: bytes) -> tuple[tuple[int, ...], int, int]:
+        """-> the classes of the words in `piece`, the number of words, and of invalid bytes."""
+        text, invalid = decode(piece)
+        found = [
+            word
+            for word in words(text, self._table.normalization)
+            if len(word) >= self._min_word_length
+        ]
+        indices = (self._table.indices.get(signature(word)) for word in found)
+        return tuple(index for index in indices if index is not None), len(found), invalid
+
+
+@functools.cache
+def compiled_tally() -> Callable[..., tuple[int, int, int, int, int]]:
+    """`_tally`, compiled; from the second process on the machine code is read from a file."""
+    import numba
+
+    try:
+        return numba.njit(nogil=True, cache=True)(_tally)  # type: ignore[no-any-return]
+    except RuntimeError:  # no folder for the cache can be written
+        return numba.njit(nogil=True)(_tally)  # type: ignore[no-any-return]
+
+
+def _tally(
+    data: Any,
+    position: int,
+    min_word_length: int,
+    letter_low: Numbers,
+    letter_high: Numbers,
+    letter_length: Ints,
+    slots: npt.NDArray[np.int32],
+    class_low: Numbers,
+    class_high: Numbers,
+    class_length: Ints,
+    exact_length: int,
+    longest: int,
+    counts: Ints,
+    spilled: Ints,
+) -> tuple[int, int, int, int, int]:
+    """Counts the words of `data` from `position` on.
+
+    Returns:
+      Where to go on; the page of code points to make known before, or -1; how many pieces are
+      left to the general way in `spilled`; how many words were counted and how many matched.
+    """
+    size = data.size
+    mask = slots.size - 1
+    words = matched = spills = 0
+    at = start = position
+    low = high = np.uint64(0)
+    length = 0
+    general = False
+    while at <= size:
+        step = 1
+        code = 0
+        effect = _SEPARATES
+        if at < size:
+            code = np.int64(data[at])
+            if code >= 0x80:
+                lead, code = code, np.int64(-1)
+                second = np.int64(data[at + 1]) if at + 1 < size else np.int64(0)
+                third = np.int64(data[at + 2]) if at + 2 < size else np.int64(0)
+                if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
+                    step, code = 2, (lead & 0x1F) << 6 | second & 0x3F
+                elif 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
+                    code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+                    if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
+                        step = 3
+                    else:
+                        code = np.int64(-1)
+            effect = letter_length[code] if code >= 0 else _GENERAL
+        if effect >= 0:
+            low += letter_low[code]
+            high += letter_high[code]
+            length += effect
+            at += step
+            continue
+        if effect == _UNKNOWN:
+            return start, code // _PAGE, spills, words, matched
+        at += step
+        if effect == _GENERAL:
+            general = True
+            continue
+        if length > exact_length and length <= longest:
+            general = True
+        if general:
+            spilled[spills, 0] = start
+            spilled[spills, 1] = at - step
+            spills += 1
+            if spills == len(spilled):
+                return at, -1, spills, words, matched
+        elif (length & (_FOREIGN - 1)) >= min_word_length:
+            words += 1
+            if length <= longest:
+                slot = np.int64(((low ^ (high * _MIX_1)) * _MIX_2) >> np.uint64(32)) & mask
+                while slots[slot] >= 0:
+                    index = slots[slot]
+                    if (
+                        class_low[index] == low
+                        and class_high[index] == high
+                        and class_length[index] == length
+                    ):
+                        counts[index] += 1
+                        matched += 1
+                        break
+                    slot = (slot + 1) & mask
+        start = at
+        low = high = np.uint64(0)
+        length = 0
+        general = False
+    return at, -1, spills, words, matched
