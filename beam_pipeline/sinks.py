@@ -9,7 +9,7 @@ memory for the packed runs only.
 import glob
 import heapq
 import io
-import json
+import itertools
 import os
 import uuid
 import zlib
@@ -30,6 +30,9 @@ from transforms.bundles import in_global_window
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
 from transforms.signature import signature
+
+#: A word and its count, as text: all that a packed run has to hold of a record.
+Counted = tuple[str, int]
 
 _RUN_RECORDS = 50_000
 _ROW_GROUP = 100_000
@@ -87,7 +90,7 @@ class WriteResult(beam.PTransform):
         try:
             compression = CompressionTypes.detect_compression_type(self.path)
             with FileSystems.create(temporary, compression_type=compression) as file:
-                FORMATS[self.format](_merge(runs), file)
+                FORMATS[self.format](merge(runs), file)
         except Exception as error:  # each filesystem raises its own
             raise AnagramError(f"--output={self.path}: cannot be written ({error})") from error
         return temporary, final
@@ -130,10 +133,11 @@ def _pack(lines: list[bytes]) -> bytes:
     return b"".join(sorted(lines))
 
 
-def _merge(runs: Iterable[bytes]) -> Iterator[AnagramCount]:
-    for line in heapq.merge(*(io.BytesIO(run) for run in runs)):
+def merge(runs: Iterable[bytes]) -> Iterator[Counted]:
+    """Packed runs -> their (word, count) in the order of the words."""
+    for line in heapq.merge(*(io.BytesIO(run) for run in runs if run)):
         word, _, count = line.decode().partition("\t")
-        yield AnagramCount(word, int(count), signature(word))
+        yield word, int(count)
 
 
 def _publish(_: None, written: list[tuple[str, str]]) -> Iterator[str]:
@@ -170,25 +174,27 @@ def discard_temporary(path: str, token: str) -> None:
         FileSystems.delete(left)
 
 
-def _write_json(records: Iterable[AnagramCount], file: BinaryIO) -> None:
-    before = b"{\n"
-    for record in records:
-        entry = f"  {json.dumps(record.word, ensure_ascii=False)}: {record.count}"
-        file.write(before + entry.encode())
-        before = b",\n"
-    file.write(b"{}\n" if before == b"{\n" else b"\n}\n")
+# Words hold letters, marks and digits only: no format has anything in them to escape.
 
 
-def _write_jsonl(records: Iterable[AnagramCount], file: BinaryIO) -> None:
-    for record in records:
-        file.write(json.dumps(record._asdict(), ensure_ascii=False).encode() + b"\n")
+def _write_json(counts: Iterable[Counted], file: BinaryIO) -> None:
+    before = "{\n"
+    for word, count in counts:
+        file.write(f'{before}  "{word}": {count}'.encode())
+        before = ",\n"
+    file.write(b"{}\n" if before == "{\n" else b"\n}\n")
 
 
-def _write_csv(records: Iterable[AnagramCount], file: BinaryIO) -> None:
-    # Words hold letters, marks and digits only: there is nothing to quote.
+def _write_jsonl(counts: Iterable[Counted], file: BinaryIO) -> None:
+    for word, count in counts:
+        line = f'{{"word": "{word}", "count": {count}, "signature": "{signature(word)}"}}\n'
+        file.write(line.encode())
+
+
+def _write_csv(counts: Iterable[Counted], file: BinaryIO) -> None:
     file.write(b"word,count,signature\n")
-    for record in records:
-        file.write(f"{record.word},{record.count},{record.signature}\n".encode())
+    for word, count in counts:
+        file.write(f"{word},{count},{signature(word)}\n".encode())
 
 
 _PARQUET_SCHEMA = pyarrow.schema(
@@ -200,28 +206,18 @@ _PARQUET_SCHEMA = pyarrow.schema(
 )
 
 
-def _write_parquet(records: Iterable[AnagramCount], file: BinaryIO) -> None:
+def _write_parquet(counts: Iterable[Counted], file: BinaryIO) -> None:
     with pyarrow.parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
-        rows: list[AnagramCount] = []
-        for record in records:
-            rows.append(record)
-            if len(rows) == _ROW_GROUP:
-                writer.write_batch(_batch(rows))
-                rows.clear()
-        if rows:
-            writer.write_batch(_batch(rows))
+        remaining = iter(counts)
+        while group := list(itertools.islice(remaining, _ROW_GROUP)):
+            words, numbers = zip(*group, strict=True)
+            columns = [list(words), list(numbers), [signature(word) for word in words]]
+            arrays = map(pyarrow.array, columns, _PARQUET_SCHEMA.types)
+            writer.write_batch(pyarrow.record_batch(list(arrays), schema=_PARQUET_SCHEMA))
 
 
-def _batch(rows: list[AnagramCount]) -> pyarrow.RecordBatch:
-    columns = [
-        pyarrow.array(column, field.type)
-        for column, field in zip(zip(*rows, strict=True), _PARQUET_SCHEMA, strict=True)
-    ]
-    return pyarrow.record_batch(columns, schema=_PARQUET_SCHEMA)
-
-
-#: Output format -> writes sorted records to a binary file.
-FORMATS: dict[str, Callable[[Iterable[AnagramCount], BinaryIO], None]] = {
+#: Output format -> writes counted words, which come in order, to a binary file.
+FORMATS: dict[str, Callable[[Iterable[Counted], BinaryIO], None]] = {
     "json": _write_json,
     "jsonl": _write_jsonl,
     "csv": _write_csv,

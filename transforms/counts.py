@@ -16,9 +16,28 @@ class CountSignatures(beam.PTransform):
         super().__init__()
 
     def expand(self, keyed: PCollection[tuple[str, int]]) -> PCollection[tuple[str, int]]:
-        return keyed | "SumPerSignature" >> beam.CombinePerKey(sum).with_output_types(
+        return keyed | "SumPerSignature" >> beam.CombinePerKey(SumFn()).with_output_types(
             tuple[str, int]
         )
+
+
+class SumFn(beam.CombineFn):
+    """Whole numbers -> their sum. The accumulator is the sum so far.
+
+    Beam's ``CombinePerKey(sum)`` keeps a list for each key instead, in several times the time.
+    """
+
+    def create_accumulator(self) -> int:
+        return 0
+
+    def add_input(self, accumulator: int, count: int) -> int:
+        return accumulator + count
+
+    def merge_accumulators(self, accumulators: Iterable[int]) -> int:
+        return sum(accumulators)
+
+    def extract_output(self, accumulator: int) -> int:
+        return accumulator
 
 
 class ClassTally(NamedTuple):

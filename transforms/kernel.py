@@ -112,10 +112,11 @@ class _Numbering:
     def of_all(self, signatures: Sequence[str]) -> tuple[Numbers, Numbers, Ints]:
         """What `of` gives for each of the dictionary's `signatures`, as columns."""
         codes = np.frombuffer("".join(signatures).encode("utf-32-le"), np.uint32)
-        alphabet, letters = np.unique(codes, return_inverse=True)
-        numbers = np.array([self._numbers[chr(code)] for code in alphabet], np.uint64)
+        numbers = np.zeros((1 + max(map(ord, self._numbers)), 2), np.uint64)
+        for letter, pair in self._numbers.items():
+            numbers[ord(letter)] = pair
         lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
-        sums = np.add.reduceat(numbers[letters], np.cumsum(lengths) - lengths)
+        sums = np.add.reduceat(numbers[codes], np.cumsum(lengths) - lengths)
         return sums[:, 0].copy(), sums[:, 1].copy(), lengths
 
 
@@ -326,11 +327,11 @@ def _tally(
         code = 0
         effect = _SEPARATES
         if at < size:
-            code = np.int64(data[at])
+            code = int(data[at])
             if code >= 0x80:
-                lead, code = code, np.int64(-1)
-                second = np.int64(data[at + 1]) if at + 1 < size else np.int64(0)
-                third = np.int64(data[at + 2]) if at + 2 < size else np.int64(0)
+                lead, code = code, -1
+                second = int(data[at + 1]) if at + 1 < size else 0
+                third = int(data[at + 2]) if at + 2 < size else 0
                 if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
                     step, code = 2, (lead & 0x1F) << 6 | second & 0x3F
                 elif 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
@@ -338,7 +339,7 @@ def _tally(
                     if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
                         step = 3
                     else:
-                        code = np.int64(-1)
+                        code = -1
             effect = letter_length[code] if code >= 0 else _GENERAL
         if effect >= 0:
             low += letter_low[code]
