@@ -11,6 +11,8 @@ from transforms.text import MAX_WORD_LENGTH, squeeze
 BLOCK_SIZE = 1 << 20
 #: A stretch of bytes longer than this without a separator is read as one very long word.
 STRETCH_LIMIT = 1 << 20
+# Most lines are shorter: so far a line's end is looked for before more is read.
+_LINE_LENGTH = 1 << 16
 # Normalization shortens a word at most fourfold: whatever is cut off here was too long to match.
 _LONGEST_REST = 16 * MAX_WORD_LENGTH
 
@@ -116,10 +118,11 @@ class BlockReader:
 
     def _find_cut(self, begin: int) -> int | None:
         """The first cut behind index `begin` of the data; None if it is too far to look for."""
-        self._fill(begin + self._block_size)
-        line_end = self._find("newline", begin, begin + self._block_size)
-        if line_end >= 0:
-            return line_end
+        for reach in (min(_LINE_LENGTH, self._block_size), self._block_size):
+            self._fill(begin + reach)
+            line_end = self._find("newline", begin, begin + reach)
+            if line_end >= 0:
+                return line_end
         return self._find_separator(begin, begin + self._stretch_limit)
 
     def _find_separator(self, begin: int, limit: int) -> int | None:
@@ -190,7 +193,7 @@ class BlockReader:
     def _fill(self, size: int) -> None:
         """Reads until `size` bytes are buffered or the stream ends."""
         while len(self._data) < size and not self._ended:
-            more = self._stream.read(max(size - len(self._data), self._block_size))
+            more = self._stream.read(size - len(self._data))
             self._data += more
             self._ended = not more
 

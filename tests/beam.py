@@ -1,0 +1,31 @@
+"""One transform in a pipeline of its own."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+
+def pipeline() -> TestPipeline:
+    """A pipeline for a test. Beam's default runner would try to download another one."""
+    return TestPipeline(runner="FnApiRunner")
+
+
+def assert_gives(
+    inputs: Iterable[Any], transform: beam.PTransform, expected: Iterable[Any]
+) -> None:
+    """`transform` turns the elements `inputs` into `expected`, in any order."""
+    with pipeline() as p:
+        given = p | beam.Create(list(inputs), reshuffle=False)
+        assert_that(given | "Tested" >> transform, equal_to(list(expected)))
+
+
+def assert_source_gives(
+    source: beam.PTransform, expected: Iterable[Any], of: Callable[[Any], Iterable[Any]]
+) -> None:
+    """The elements of `source` have the parts `expected` when `of` takes each apart."""
+    with pipeline() as p:
+        parts = p | "Tested" >> source | "TakeApart" >> beam.FlatMap(of)
+        assert_that(parts, equal_to(list(expected)))

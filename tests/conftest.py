@@ -1,0 +1,29 @@
+"""Settings and fixtures for all tests."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import reference
+
+settings.register_profile(
+    "anagrams",
+    deadline=None,
+    print_blob=True,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("anagrams")
+
+
+@pytest.fixture(scope="session")
+def gcide() -> set[str]:
+    """The words of GCIDE, as the reference reads them."""
+    return reference.dictionary_words("gcide")
+
+
+@pytest.fixture(scope="session")
+def web2() -> set[str]:
+    """The words of Webster's Second, as the reference reads them."""
+    return reference.dictionary_words("web2")
