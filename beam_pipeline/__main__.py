@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import sys
 
 
@@ -14,7 +15,15 @@ def main() -> int:
     # collector from looking through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    return run(sys.argv[1:])
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was published", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever reads our standard output has seen enough: leave without a second complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

@@ -171,13 +171,25 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     flags = [_underscored(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
-    runner = options.view_as(StandardOptions).runner or LOCAL_RUNNER
-    if runner.lower() in ("directrunner", "direct", "fnapirunner", "switchingdirectrunner"):
-        runner = LOCAL_RUNNER
+    runner = _runner_called(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     options.view_as(StandardOptions).runner = runner
     _refuse(unknown, known, local=is_local(runner))
     _check(options, local=is_local(runner))
     return options
+
+
+def _runner_called(name: str) -> str:
+    """The runner that ``--runner=name`` means, as Beam understands names."""
+    if "." in name:
+        return name  # somebody's own class
+    known = {path.rsplit(".", 1)[-1].lower(): path for path in StandardOptions.ALL_KNOWN_RUNNERS}
+    known["fnapirunner"] = LOCAL_RUNNER
+    path = known.get(name.lower()) or known.get(name.lower() + "runner")
+    if path is None:
+        names = sorted(path.rsplit(".", 1)[-1] for path in known.values())
+        raise UsageError(f"--runner={name}: not one of {', '.join(names)}")
+    called = path.rsplit(".", 1)[-1]
+    return LOCAL_RUNNER if called in ("DirectRunner", "SwitchingDirectRunner") else called
 
 
 def is_local(runner: str) -> bool:
@@ -195,8 +207,11 @@ def _full_parser() -> "_Parser":
 def _underscored(argument: str, known: Sequence[str]) -> str:
     """``--output-format=x`` -> ``--output_format=x``, where that is an option's name."""
     name, equals, value = argument.partition("=")
-    spelt = "--" + name.removeprefix("--").replace("-", "_")
-    return spelt + equals + value if name.startswith("--") and spelt in known else argument
+    return _spelt(name) + equals + value if _spelt(name) in known else argument
+
+
+def _spelt(name: str) -> str:
+    return "--" + name.lstrip("-").replace("-", "_") if name.startswith("--") else name
 
 
 def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> None:
@@ -214,7 +229,7 @@ def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> Non
             raise UsageError(f"unexpected argument {argument!r}; did you mean --input={argument}?")
         # A remote runner's job server may know options of its own.
         candidates = known if local else ours
-        close = difflib.get_close_matches(name.replace("-", "_"), candidates, 1, 0.7)
+        close = difflib.get_close_matches(_spelt(name), candidates, 1, 0.7)
         if close or local:
             hint = f"; did you mean {close[0]}?" if close else "; see --help"
             raise UsageError(f"unknown option {name}{hint}")

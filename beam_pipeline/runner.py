@@ -14,7 +14,7 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
-from beam_pipeline.options import LOCAL_RUNNER, AnagramOptions
+from beam_pipeline.options import LOCAL_RUNNER, AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
 from beam_pipeline.sinks import WriteResult, discard_temporary
 from beam_pipeline.sources import ReadFiles, ReadString, resolve
@@ -53,7 +53,10 @@ def run_job(options: AnagramOptions) -> Summary:
 def _run(options: AnagramOptions, source: beam.PTransform, sink: WriteResult) -> None:
     dictionary = DictionarySpec(options.dictionary, options.normalization)
     if not dictionary.is_corpus and not set(dictionary.spec.split("+")) <= set(WORD_LISTS):
-        dictionary.load()  # fails here rather than on a worker
+        try:
+            dictionary.load()  # fails here rather than on a worker
+        except AnagramError as error:
+            raise UsageError(f"--dictionary={dictionary.spec}: {error}") from error
     pipeline = beam.Pipeline(options=options)
     records = build(
         pipeline,
@@ -68,18 +71,37 @@ def _run(options: AnagramOptions, source: beam.PTransform, sink: WriteResult) ->
         threads=_threads(options),
     )
     records | "WriteResult" >> sink
-    try:
-        pipeline.run().wait_until_finish()
-    except KeyboardInterrupt:
-        raise
-    except Exception as error:  # whatever runner, stage and worker may raise
-        raise AnagramError(explain(error)) from error
+    with contextlib.nullcontext() if options.verbose else _quiet_workers():
+        try:
+            pipeline.run().wait_until_finish()
+        except Exception as error:  # whatever runner, stage and worker may raise
+            raise AnagramError(explain(error)) from error
+
+
+@contextlib.contextmanager
+def _quiet_workers() -> Iterator[None]:
+    """Keeps what child processes print out of standard error; this process still has it.
+
+    Beam's worker processes log there before they know the log level wanted of them.
+    """
+    real, shown = sys.stderr, os.dup(2)
+    with open(os.devnull, "wb") as nowhere, open(shown, "w", buffering=1) as still_shown:
+        os.dup2(nowhere.fileno(), 2)
+        sys.stderr = still_shown
+        try:
+            yield
+        finally:
+            os.dup2(shown, 2)
+            sys.stderr = real
 
 
 def _source(options: AnagramOptions, scratch: str) -> beam.PTransform:
     if options.text is not None:
         return ReadString(options.text)
-    patterns = [found for pattern in options.input for found in resolve(pattern, scratch)]
+    try:
+        patterns = [found for pattern in options.input for found in resolve(pattern, scratch)]
+    except AnagramError as error:
+        raise UsageError(f"--input={error}") from error
     return ReadFiles(
         tuple(patterns),
         encoding=options.encoding,
@@ -104,7 +126,9 @@ def _runner_name(options: AnagramOptions) -> str:
     if not _is_in_process(options):
         return runner
     direct = options.view_as(DirectOptions)
-    return f"{runner} ({direct.direct_running_mode}, {direct.direct_num_workers} workers)"
+    workers, threads = direct.direct_num_workers, _threads(options)
+    unit, number = ("thread", threads) if threads > 1 else ("worker", workers)
+    return f"{runner} ({direct.direct_running_mode}, {number} {unit}{'s' * (number > 1)})"
 
 
 def _copy_to_stdout(path: str) -> None:

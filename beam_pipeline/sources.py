@@ -172,7 +172,7 @@ def resolve(pattern: str, spool_dir: str) -> list[str]:
     `spool_dir`, since no other process could read them.
 
     Raises:
-      AnagramError: nothing matches, or it cannot be read.
+      AnagramError: nothing matches, or it cannot be read; the message begins with the pattern.
     """
     if pattern == STDIN:
         return [_spool(sys.stdin.buffer, spool_dir, "stdin")]
@@ -186,16 +186,16 @@ def resolve(pattern: str, spool_dir: str) -> list[str]:
             with open(pattern, "rb") as pipe:
                 return [_spool(pipe, spool_dir, os.path.basename(pattern))]
         if not os.access(pattern, os.R_OK):
-            raise AnagramError(f"--input={pattern}: permission denied")
+            raise AnagramError(f"{pattern}: permission denied")
         patterns = [glob.escape(os.path.abspath(pattern))]
     else:
         patterns = _variants(os.path.abspath(pattern))
     try:
         matches = FileSystems.match(patterns, limits=[1] * len(patterns))
     except Exception as error:  # each filesystem raises its own
-        raise AnagramError(f"--input={pattern}: cannot be matched ({error})") from error
+        raise AnagramError(f"{pattern}: cannot be matched ({error})") from error
     if not any(match.metadata_list for match in matches):
-        raise AnagramError(f"--input={pattern}: no file matches")
+        raise AnagramError(f"{pattern}: no file matches")
     return patterns
 
 
