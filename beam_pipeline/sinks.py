@@ -167,11 +167,12 @@ def discard_temporary(path: str, token: str) -> None:
     folder, name = FileSystems.split(path)
     pattern = FileSystems.join(glob.escape(folder), f".{glob.escape(name)}*.{token}.*.tmp")
     if FileSystems.get_scheme(path) is None:
-        left = glob.glob(pattern)  # Beam would walk through all folders below
-    else:
-        left = [file.path for match in FileSystems.match([pattern]) for file in match.metadata_list]
-    if left:
-        FileSystems.delete(left)
+        for left in glob.glob(pattern):  # Beam would walk through all folders below
+            os.remove(left)
+        return
+    matches = FileSystems.match([pattern])
+    if found := [file.path for match in matches for file in match.metadata_list]:
+        FileSystems.delete(found)
 
 
 # Words hold letters, marks and digits only: no format has anything in them to escape.

@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,8 +22,9 @@ from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.blocks import BLOCK_SIZE, Block, BlockReader
 from transforms.compression import is_compressed, open_decompressed
-from transforms.encoding import Encoding
+from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
+from transforms.text import NORMALIZATIONS
 
 #: No range and no work unit is larger, in bytes.
 MAX_UNIT_SIZE = 64 << 20
@@ -54,7 +56,8 @@ class ReadString(beam.PTransform):
     def expand(self, root: PBegin) -> PCollection[Block]:
         # Bytes of the command line that are no valid text arrive as lone surrogates.
         data = self.text.encode("utf-8", "surrogateescape")
-        blocks = list(BlockReader(BytesIO(data), "<text>", Encoding()).blocks())
+        reader = BlockReader(BytesIO(data), "<text>", Encoding(), stretch_limit=len(data) + 1)
+        blocks = list(reader.blocks())
         return root | "HoldText" >> beam.Create(blocks, reshuffle=False).with_output_types(Block)
 
 
@@ -80,6 +83,12 @@ class ReadFiles(beam.PTransform):
     def __post_init__(self) -> None:
         super().__init__()
         Encoding(self.encoding)
+        if self.errors not in ERROR_POLICIES:
+            raise ValueError(f"errors={self.errors!r}: must be one of {ERROR_POLICIES}")
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"normalization={self.normalization!r}: must be one of {NORMALIZATIONS}"
+            )
         if self.block_size < 1:
             raise ValueError(f"block_size={self.block_size}: must be 1 or more")
 
@@ -174,8 +183,10 @@ def resolve(pattern: str, spool_dir: str) -> list[str]:
     Raises:
       AnagramError: nothing matches, or it cannot be read; the message begins with the pattern.
     """
+    if not pattern:
+        raise AnagramError(": no file has an empty name")
     if pattern == STDIN:
-        return [_spool(sys.stdin.buffer, spool_dir, "stdin")]
+        return [_spool(sys.stdin.buffer, spool_dir)]
     if FileSystems.get_scheme(pattern) is not None:
         folder = pattern.endswith("/")
         patterns = _variants(pattern + "**" if folder else pattern)
@@ -184,7 +195,7 @@ def resolve(pattern: str, spool_dir: str) -> list[str]:
     elif os.path.exists(pattern):
         if not stat.S_ISREG(os.stat(pattern).st_mode):
             with open(pattern, "rb") as pipe:
-                return [_spool(pipe, spool_dir, os.path.basename(pattern))]
+                return [_spool(pipe, spool_dir)]
         if not os.access(pattern, os.R_OK):
             raise AnagramError(f"{pattern}: permission denied")
         patterns = [glob.escape(os.path.abspath(pattern))]
@@ -206,8 +217,7 @@ def _variants(pattern: str) -> list[str]:
     return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
 
 
-def _spool(pipe: BinaryIO, spool_dir: str, name: str) -> str:
-    path = os.path.join(spool_dir, name)
-    with open(path, "wb") as file:
+def _spool(pipe: BinaryIO, spool_dir: str) -> str:
+    with tempfile.NamedTemporaryFile(dir=spool_dir, prefix="pipe-", delete=False) as file:
         shutil.copyfileobj(pipe, file, BLOCK_SIZE)
-    return path
+    return glob.escape(file.name)

@@ -179,13 +179,14 @@ class BlockReader:
     def _decode(
         self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool = False
     ) -> tuple[str, int]:
-        pending = len(decoder.getstate()[0])
-        with counting_dropped() as dropped:
-            try:
-                text = decoder.decode(data, final)
-            except UnicodeDecodeError as error:
-                raise undecodable(self._source, self._offset - pending, error) from error
-        return text, dropped()
+        pending = decoder.getstate()[0]
+        try:
+            if final:  # some decoders treat an unfinished character otherwise than `decode`
+                return decode(pending + data, self._encoding.name, self._errors)
+            with counting_dropped() as dropped:
+                return decoder.decode(data), dropped()
+        except UnicodeDecodeError as error:
+            raise undecodable(self._source, self._offset - len(pending), error) from error
 
     def _find(self, what: str, start: int, stop: int) -> int:
         return self._encoding.find(what, self._data, start, stop, self._offset)

@@ -93,7 +93,7 @@ def _load(spec: DictionarySpec) -> Dictionary:
     entries = [entry for part in _parts(spec.spec) for entry in _entries(part)]
     classes = group(entries, spec.normalization)
     if not classes:
-        raise AnagramError(f"dictionary {spec.spec} has no usable word ({len(entries)} entries)")
+        raise AnagramError(f"dictionary {spec.spec}: no usable word in {len(entries)} entries")
     return Dictionary(spec, classes)
 
 
@@ -141,7 +141,7 @@ def _entries(part: str) -> Iterable[str]:
         return read_entries(part)
     except Exception as error:  # each filesystem and decompressor raises its own
         raise AnagramError(
-            f"cannot read dictionary {part} ({error}); "
+            f"dictionary {part}: cannot be read ({error}); "
             f"give {', '.join(WORD_LISTS)}, {NO_DICTIONARY}, or the path of a word list"
         ) from error
 

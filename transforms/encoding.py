@@ -91,7 +91,10 @@ class Encoding:
 
 
 def _is_ascii_transparent(name: str) -> bool:
-    return all(bytes([code]).decode(name, "ignore") == chr(code) for code in range(128))
+    escapes = b"+AGE- \\u0061 \\x61 =61 %61"
+    return escapes.decode(name, "ignore") == escapes.decode("ascii") and all(
+        bytes([code]).decode(name, "ignore") == chr(code) for code in range(128)
+    )
 
 
 @functools.cache
@@ -109,8 +112,11 @@ _dropped = threading.local()
 def _drop(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    _dropped.count += error.end - error.start
-    return "", error.end
+    # Where a codec of single bytes gives up depends on how much follows; one byte is always sure.
+    wide = error.encoding.startswith(("utf-16", "utf-32"))
+    end = error.end if wide else error.start + 1
+    _dropped.count += end - error.start
+    return "", end
 
 
 codecs.register_error(DROP, _drop)
