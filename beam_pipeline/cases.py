@@ -5,6 +5,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from transforms.checks import check_one_of
+
 CASE_NAMES = ("small", "medium", "large")
 
 
@@ -22,11 +24,9 @@ def load_cases(name: str = "all") -> list[Case]:
     Raises:
       ValueError: there is no such case.
     """
+    check_one_of((*CASE_NAMES, "all"), test_case=name)
     cases = [Case(**case) for case in json.loads(_cases_text())]
-    selected = [case for case in cases if name in (case.name, "all")]
-    if not selected:
-        raise ValueError(f"test_case={name!r}: must be one of {(*CASE_NAMES, 'all')}")
-    return selected
+    return [case for case in cases if name in (case.name, "all")]
 
 
 def _cases_text() -> str:

@@ -6,6 +6,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.blocks import Block
+from transforms.checks import check_one_of, check_positive
 from transforms.counts import CollectClasses, CountSignatures
 from transforms.dictionary import DictionarySpec
 from transforms.expand import AnagramCount, ExpandSignatures
@@ -43,8 +44,7 @@ def build(
     Returns:
       One record for each word of the dictionary that has anagrams in the text.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"engine={engine!r}: must be one of {ENGINES}")
+    check_one_of(ENGINES, engine=engine)
     dictionary = dictionary or DictionarySpec()
     blocks = root | "ReadText" >> source
     if engine == "vectorized":
@@ -87,6 +87,7 @@ class KeepGreatest(beam.PTransform):
 
     def __init__(self, n: int):
         super().__init__()
+        check_positive(top=n)
         self._n = n
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[AnagramCount]:

@@ -27,6 +27,7 @@ from apache_beam.pvalue import AsList, PCollection
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.bundles import in_global_window
+from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
 from transforms.signature import signature
@@ -58,10 +59,8 @@ class WriteResult(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
-        if self.format not in FORMATS:
-            raise ValueError(f"format={self.format!r}: must be one of {tuple(FORMATS)}")
-        if self.num_shards < 1:
-            raise ValueError(f"num_shards={self.num_shards}: must be 1 or more")
+        check_one_of(FORMATS, format=self.format)
+        check_positive(num_shards=self.num_shards)
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
         runs = records | "PackRuns" >> beam.ParDo(_PackFn(self.num_shards)).with_output_types(

@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.blocks import BLOCK_SIZE, Block, BlockReader
+from transforms.checks import check_one_of, check_positive
 from transforms.compression import is_compressed, open_decompressed
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
@@ -33,14 +34,8 @@ _UNITS = 64
 STDIN = "-"
 
 
-class ByteRange(NamedTuple):
-    """A part of a file. An `end` of None is the file's end: it is not split."""
-
-    path: str
-    start: int
-    end: int | None
-
-
+#: Path, start, end of a part of a file. An end of None is the file's end.
+ByteRange = tuple[str, int, int | None]
 WorkUnit = tuple[ByteRange, ...]
 
 
@@ -83,14 +78,9 @@ class ReadFiles(beam.PTransform):
     def __post_init__(self) -> None:
         super().__init__()
         Encoding(self.encoding)
-        if self.errors not in ERROR_POLICIES:
-            raise ValueError(f"errors={self.errors!r}: must be one of {ERROR_POLICIES}")
-        if self.normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f"normalization={self.normalization!r}: must be one of {NORMALIZATIONS}"
-            )
-        if self.block_size < 1:
-            raise ValueError(f"block_size={self.block_size}: must be 1 or more")
+        check_one_of(ERROR_POLICIES, errors=self.errors)
+        check_one_of(NORMALIZATIONS, normalization=self.normalization)
+        check_positive(block_size=self.block_size)
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         return (
@@ -130,11 +120,11 @@ def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[Wo
 
 def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[ByteRange, int]]:
     if size <= unit_size or is_compressed(path):
-        yield ByteRange(path, 0, None), size
+        yield (path, 0, None), size
         return
     for start in range(0, size, unit_size):
         end = start + unit_size
-        yield ByteRange(path, start, end if end < size else None), min(unit_size, size - start)
+        yield (path, start, end if end < size else None), min(unit_size, size - start)
 
 
 class _ReadFn(beam.DoFn):
@@ -147,30 +137,30 @@ class _ReadFn(beam.DoFn):
     def process(self, unit: WorkUnit) -> Iterator[Block]:
         for part in unit:
             try:
-                yield from self._read(part)
+                yield from self._read(*part)
             except AnagramError:
                 raise
             except Exception as error:  # filesystems and decompressors raise their own
-                raise AnagramError(f"{part.path}: cannot be read ({error})") from error
+                raise AnagramError(f"{part[0]}: cannot be read ({error})") from error
 
-    def _read(self, part: ByteRange) -> Iterator[Block]:
+    def _read(self, path: str, start: int, end: int | None) -> Iterator[Block]:
         encoding = self._encoding
         if encoding.has_byte_order_mark:
-            with open_decompressed(part.path) as stream:
+            with open_decompressed(path) as stream:
                 encoding = encoding.of_stream(stream.read(4))
-        with open_decompressed(part.path) as stream:
-            if part.start:
-                stream.seek(part.start)
+        with open_decompressed(path) as stream:
+            if start:
+                stream.seek(start)
             reader = BlockReader(
                 stream,
-                part.path,
+                path,
                 encoding,
-                start=part.start,
+                start=start,
                 normalization=self._normalization,
                 errors=self._errors,
                 block_size=self._block_size,
             )
-            yield from reader.blocks(part.end)
+            yield from reader.blocks(end)
 
 
 def resolve(pattern: str, spool_dir: str) -> list[str]:

@@ -18,12 +18,12 @@ settings.load_profile("anagrams")
 
 
 @pytest.fixture(scope="session")
-def gcide() -> set[str]:
+def gcide() -> frozenset[str]:
     """The words of GCIDE, as the reference reads them."""
     return reference.dictionary_words("gcide")
 
 
 @pytest.fixture(scope="session")
-def web2() -> set[str]:
+def web2() -> frozenset[str]:
     """The words of Webster's Second, as the reference reads them."""
     return reference.dictionary_words("web2")

@@ -5,6 +5,7 @@ character, every word is counted on its own, every class is looked up by its sor
 by trying all permutations.
 """
 
+import functools
 import itertools
 import unicodedata
 from collections import Counter
@@ -58,12 +59,22 @@ def accepts(entry: str) -> bool:
     return all(unicodedata.category(char)[0] in "LM" or char in "'’" for char in entry)
 
 
-def dictionary_words(name: str, normalization: str = "unicode") -> set[str]:
+@functools.cache
+def dictionary_words(name: str, normalization: str = "unicode") -> frozenset[str]:
     """The distinct words of the list called `name`, of several joined by ``+`` their union."""
     entries = get_english_words_set(name.split("+"))
-    return {
-        word for entry in entries if accepts(entry) for word in words(entry, normalization) if word
-    }
+    return frozenset(
+        word for entry in entries if accepts(entry) for word in words(entry, normalization)
+    )
+
+
+@functools.cache
+def classes_of(members: frozenset[str]) -> dict[tuple[str, ...], set[str]]:
+    """Sorted letters -> the words of `members` that have them."""
+    classes: dict[tuple[str, ...], set[str]] = {}
+    for word in members:
+        classes.setdefault(tuple(sorted(word)), set()).add(word)
+    return classes
 
 
 def counts(
@@ -85,9 +96,7 @@ def counts(
     """
     seen = [word for word in words(text, normalization) if len(word) >= min_word_length]
     occurrences = Counter(tuple(sorted(word)) for word in seen)
-    classes: dict[tuple[str, ...], set[str]] = {}
-    for word in seen if members is None else members:
-        classes.setdefault(tuple(sorted(word)), set()).add(word)
+    classes = classes_of(frozenset(seen if members is None else members))
     counted = {}
     for letters, count in occurrences.items():
         of_class = classes.get(letters, set())

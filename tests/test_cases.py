@@ -25,7 +25,7 @@ def test_unknown_case_is_refused_by_name() -> None:
         load_cases("huge")
 
 
-def test_expected_counts_are_those_of_the_oracle(case: Case, gcide: set[str]) -> None:
+def test_expected_counts_are_those_of_the_oracle(case: Case, gcide: frozenset[str]) -> None:
     assert case.expected == reference.counts(case.text, gcide)
 
 

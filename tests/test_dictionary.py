@@ -218,7 +218,7 @@ def test_identity_is_the_hash_of_the_sorted_words(tmp_path: Path) -> None:
     assert loaded.sha256() == hashlib.sha256(b"act\ncat\ndog\n").hexdigest()
 
 
-def test_identity_of_a_word_list_is_that_of_the_reference(gcide: set[str]) -> None:
+def test_identity_of_a_word_list_is_that_of_the_reference(gcide: frozenset[str]) -> None:
     lines = "".join(f"{word}\n" for word in sorted(gcide))
     assert DictionarySpec().load().sha256() == hashlib.sha256(lines.encode()).hexdigest()
 

@@ -131,7 +131,7 @@ def test_long_words_of_few_letters_never_match_by_overflow(
     assert tallied(table, text.encode()) == expected(table, text)
 
 
-def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: set[str]) -> None:
+def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: frozenset[str]) -> None:
     table = tally_table(DictionarySpec("gcide"))
     words = sorted(gcide)
     # Turned around, and with one letter exchanged, which is mostly no word.

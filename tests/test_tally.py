@@ -68,7 +68,7 @@ def test_strict_fails_at_the_offset_in_the_file(encoding: str, threads: int) -> 
 
 
 @pytest.mark.usefixtures("bundle_size")
-def test_the_order_of_blocks_does_not_matter(gcide: set[str]) -> None:
+def test_the_order_of_blocks_does_not_matter(gcide: frozenset[str]) -> None:
     generator = random.Random(4)
     blocks = [
         Block("a", 0, "".join(generator.choices(LETTERS, k=40)).encode() + b" cat")

@@ -103,6 +103,12 @@ class BlockReader:
 
         A range that starts at 0 starts with its first byte; `end` None is the stream's end.
         """
+        if self._offset == 0 and end is None:  # most files are small: no cut to look for
+            self._fill(self._block_size + 1)
+            if self._ended:
+                if self._data:
+                    yield Block(self._source, 0, self._data, self._encoding.name)
+                return
         if self._offset and not self._skip_to_cut(end):
             return
         while end is None or self._offset <= end:

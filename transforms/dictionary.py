@@ -9,13 +9,13 @@ import io
 import json
 import threading
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.checks import check_one_of
 from transforms.compression import open_decompressed
 from transforms.errors import AnagramError
 from transforms.signature import signature
@@ -42,10 +42,7 @@ class DictionarySpec:
     normalization: str = "unicode"
 
     def __post_init__(self) -> None:
-        if self.normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f"normalization={self.normalization!r}: must be one of {NORMALIZATIONS}"
-            )
+        check_one_of(NORMALIZATIONS, normalization=self.normalization)
 
     @property
     def is_corpus(self) -> bool:
@@ -100,18 +97,19 @@ def _load(spec: DictionarySpec) -> Dictionary:
 def group(entries: Iterable[str], normalization: str = "unicode") -> dict[str, tuple[str, ...]]:
     """Dictionary `entries` -> signature -> its words, sorted. What is no word is left out."""
     accepted = " ".join(entry for entry in entries if is_word(entry))
-    classes: defaultdict[str, list[str]] = defaultdict(list)
+    classes: dict[str, tuple[str, ...]] = {}
     for word in sorted(set(words(accepted, normalization))):
         if len(word) <= MAX_WORD_LENGTH:
-            classes[signature(word)].append(word)
-    return {key: tuple(members) for key, members in classes.items()}
+            key = signature(word)
+            classes[key] = (*classes.get(key, ()), word)
+    return classes
 
 
 def is_word(entry: str) -> bool:
     """Whether a dictionary `entry` has letters and marks only, apostrophes apart."""
-    letters = entry.translate(_APOSTROPHES)
-    if letters.isalpha():
+    if entry.isalpha():
         return True
+    letters = entry.translate(_APOSTROPHES)
     return bool(letters) and all(unicodedata.category(char)[0] in "LM" for char in letters)
 
 

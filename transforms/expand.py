@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from transforms.checks import check_positive
 from transforms.counts import ClassTally
 from transforms.dictionary import Dictionary, DictionarySpec
 
@@ -40,13 +41,9 @@ class ExpandSignatures(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
-        for name in ("min_class_size", "min_count"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be 1 or more")
+        check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
 
-    def expand(
-        self, counts: PCollection[tuple[str, int]] | PCollection[tuple[str, ClassTally]]
-    ) -> PCollection[AnagramCount]:
+    def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:
         return counts | "ExpandToMembers" >> beam.ParDo(
             _ExpandFn(self.dictionary, self.min_class_size, self.min_count)
         ).with_output_types(AnagramCount)

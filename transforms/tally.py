@@ -11,14 +11,15 @@ import numpy as np
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.blocks import Block
+from transforms.blocks import BLOCK_SIZE, Block
 from transforms.bundles import in_global_window
+from transforms.checks import check_one_of, check_positive
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.encoding import ERROR_POLICIES
 from transforms.kernel import BlockTally, TallyTable, tally_table
 from transforms.signature import signature
-from transforms.text import MAX_WORD_LENGTH, words
+from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
 
 # A bundle of less text than this is counted without loading the compiler, in bytes.
 _SMALL = 1 << 18
@@ -44,13 +45,8 @@ class TallyBlocks(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
-        if self.encoding_errors not in ERROR_POLICIES:
-            raise ValueError(
-                f"encoding_errors={self.encoding_errors!r}: must be one of {ERROR_POLICIES}"
-            )
-        for name in ("min_word_length", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be 1 or more")
+        check_one_of(ERROR_POLICIES, encoding_errors=self.encoding_errors)
+        check_positive(min_word_length=self.min_word_length, threads=self.threads)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
         fn = _TallyFn(self.dictionary, self.encoding_errors, self.min_word_length, self.threads)
@@ -105,28 +101,43 @@ class _Tallies:
             self._free.put(tally)
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._pending: deque[Future[None]] = deque()
+        self._batch: list[Block] = []
+        self._batch_size = 0
 
     def add(self, block: Block) -> None:
+        """Counts the words of `block`, or of several small ones together."""
+        self._batch.append(block)
+        self._batch_size += len(block.data)
+        if self._batch_size >= BLOCK_SIZE // 2:
+            self._submit()
+
+    def _submit(self) -> None:
+        batch, self._batch, self._batch_size = self._batch, [], 0
         if self._pool is None:
-            self._add(block)
+            self._add(batch)
             return
-        self._pending.append(self._pool.submit(self._add, block))
+        self._pending.append(self._pool.submit(self._add, batch))
         while len(self._pending) > 2 * len(self._all):
             self._pending.popleft().result()
 
-    def _add(self, block: Block) -> None:
-        data = block.data
-        if block.encoding != "utf-8":
-            data = block.decode(self._errors)[0].encode()
+    def _add(self, batch: list[Block]) -> None:
+        data = b" ".join(map(self._in_utf8, batch))
         tally = self._free.get()
         try:
             tally.add(data)
         finally:
             self._free.put(tally)
         if self._errors == "strict" and tally.invalid_bytes:
-            block.decode(self._errors)
+            for block in batch:
+                block.decode(self._errors)
+
+    def _in_utf8(self, block: Block) -> bytes:
+        if block.encoding == "utf-8":
+            return block.data
+        return block.decode(self._errors)[0].encode()
 
     def finish(self) -> list[tuple[str, int]]:
+        self._submit()
         while self._pending:
             self._pending.popleft().result()
         if self._pool is not None:
@@ -149,6 +160,9 @@ class CollectBlocks(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
+        check_one_of(NORMALIZATIONS, normalization=self.normalization)
+        check_one_of(ERROR_POLICIES, encoding_errors=self.encoding_errors)
+        check_positive(min_word_length=self.min_word_length)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
         return blocks | "CollectBundle" >> beam.ParDo(

@@ -18,6 +18,8 @@ word part, fold, delete again. Folding therefore never makes or moves a separato
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from transforms.checks import check_one_of
+
 NORMALIZATIONS = ("unicode", "ascii")
 
 #: Longer words (in code points) are counted as words but match nothing, in any dictionary.
@@ -73,8 +75,7 @@ def words(text: str, normalization: str = "unicode") -> list[str]:
     Raises:
       ValueError: `normalization` is none of `NORMALIZATIONS`.
     """
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(f"normalization={normalization!r}: must be one of {NORMALIZATIONS}")
+    check_one_of(NORMALIZATIONS, normalization=normalization)
     if text.isascii():
         return _ascii_words(text)
     if normalization == "ascii":

@@ -7,6 +7,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.blocks import Block
+from transforms.checks import check_one_of, check_positive
 from transforms.counts import ClassTally
 from transforms.encoding import ERROR_POLICIES
 from transforms.signature import signature
@@ -25,8 +26,7 @@ class DecodeBlocks(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
-        if self.errors not in ERROR_POLICIES:
-            raise ValueError(f"errors={self.errors!r}: must be one of {ERROR_POLICIES}")
+        check_one_of(ERROR_POLICIES, errors=self.errors)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[str]:
         return blocks | "DecodeBlock" >> beam.Map(_decode, self.errors)
@@ -50,12 +50,8 @@ class ExtractWords(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
-        if self.normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f"normalization={self.normalization!r}: must be one of {NORMALIZATIONS}"
-            )
-        if self.min_length < 1:
-            raise ValueError(f"min_length={self.min_length}: must be 1 or more")
+        check_one_of(NORMALIZATIONS, normalization=self.normalization)
+        check_positive(min_length=self.min_length)
 
     def expand(self, text: PCollection[str]) -> PCollection[str]:
         return text | "SplitIntoWords" >> beam.FlatMap(

@@ -1,0 +1,69 @@
+"""The built wheel has all it needs, and nothing else, and runs where no checkout is."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_wheel_contains_both_packages_and_the_cases(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("beam_pipeline", "transforms")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert modules <= names
+    assert {"beam_pipeline/py.typed", "transforms/py.typed"} <= names
+    assert "beam_pipeline/resources/test_cases.json" in names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"beam_pipeline", "transforms"}
+    assert not [name for name in names if "__pycache__" in name or "tests/" in name]
+
+
+def test_wheel_says_what_it_is_and_names_its_command(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    text = archive.read(metadata).decode()
+    assert "\nName: beam-anagrams\n" in text
+    assert "\nLicense-Expression: Apache-2.0\n" in text
+    entry_points = archive.read(metadata.replace("METADATA", "entry_points.txt")).decode()
+    assert "pipeline = beam_pipeline.__main__:main" in entry_points
+
+
+def test_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    unpacked, elsewhere = tmp_path / "unpacked", tmp_path / "elsewhere"
+    zipfile.ZipFile(wheel).extractall(unpacked)
+    elsewhere.mkdir()
+    run = subprocess.run(
+        [sys.executable, "-m", "beam_pipeline", "--test_case", "small"],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {"small": {"act": 1, "cat": 1, "tac": 1}}
+    assert "as expected" in run.stderr
