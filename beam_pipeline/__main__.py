@@ -18,8 +18,9 @@ def main() -> int:
     try:
         return run(sys.argv[1:])
     except KeyboardInterrupt:
-        print("error: interrupted; nothing was published", file=sys.stderr)
-        return 130
+        print("error: interrupted; nothing was published", file=sys.stderr, flush=True)
+        # All is cleaned up; a runner's threads, which Python would wait for, may never end.
+        os._exit(130)
     except BrokenPipeError:
         # Whoever reads our standard output has seen enough: leave without a second complaint.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
     except AnagramError as error:
         if "--verbose" in argv:
             logging.exception("The run failed")
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     print(f"done in {summary.seconds:.1f} s on {summary.runner}", file=sys.stderr)
     return DONE

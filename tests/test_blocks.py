@@ -22,16 +22,19 @@ LONG = 50 * MEGABYTE
 MEMORY_LIMIT = 24 * MEGABYTE
 
 
-def read(data: bytes, encoding: str = "utf-8", cuts: Sequence[int] = (), **how) -> list[Block]:
+def read_lazily(
+    data: bytes, encoding: str = "utf-8", cuts: Sequence[int] = (), **how
+) -> Iterator[Block]:
     """The blocks of all the byte ranges between `cuts`, in order."""
-    bounds = [0, *cuts, None]
-    blocks = []
-    for start, end in pairwise(bounds):
+    for start, end in pairwise([0, *cuts, None]):
         stream = BytesIO(data)
         stream.seek(start or 0)
         reader = BlockReader(stream, "file.txt", Encoding(encoding), start=start or 0, **how)
-        blocks += reader.blocks(end)
-    return blocks
+        yield from reader.blocks(end)
+
+
+def read(data: bytes, encoding: str = "utf-8", cuts: Sequence[int] = (), **how) -> list[Block]:
+    return list(read_lazily(data, encoding, cuts, **how))
 
 
 def words_of(blocks: Sequence[Block], normalization: str) -> list[str]:
@@ -293,7 +296,7 @@ def test_strict_names_source_and_exact_byte_offset(
         data.decode()
     except UnicodeDecodeError as error:
         with pytest.raises(AnagramError) as caught:
-            for block in read(data, **how):
+            for block in read_lazily(data, **how):
                 block.decode("strict")
         assert str(caught.value).startswith(f"file.txt: byte {error.start}: not valid utf-8")
     else:

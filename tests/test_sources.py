@@ -242,9 +242,9 @@ def test_pipes_are_copied_so_that_any_process_can_read_them(tmp_path: Path) -> N
         path = tmp_path / name
         path.parent.mkdir()
         os.mkfifo(path)
-        writer = threading.Thread(target=path.write_bytes, args=(content,))
+        writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
         writer.start()
         found += resolve(str(path), str(spool))
-        writer.join()
+        writer.join(60)
     parts = [part for unit in plan(tuple(found)) for part in unit]
     assert sorted(Path(part[0]).read_bytes() for part in parts) == sorted(contents.values())
