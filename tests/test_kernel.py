@@ -93,6 +93,7 @@ def test_every_character_counts_as_the_reference_has_it(normalization: str) -> N
 @settings(max_examples=80)
 @given(st.lists(st.one_of(st.binary(max_size=4), st.sampled_from([b"cat", b" ", "é".encode()]))))
 @example([b"c\xe2\x82 a\xf0\x9f\x98", b"\xc2\xa0t\xc0\xa0b\xe0\x80\xa0\xed\xa0\x80"])
+@example([b"c\xe2\x82 a"])
 def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     text = data.decode("utf-8", "ignore")
@@ -105,9 +106,27 @@ def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> 
         assert tally.words == tally.matched == len(reference.words(text, normalization))
 
 
+def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() -> None:
+    kinds = b" -a\x7f\x80\x85\x8f\x90\x9f\xa0\xbf\xc0\xc2\xc3\xe2\xed\xf0\xff"
+    lines = [
+        bytes([*b"a", lead, second, third, *b"b"])
+        for lead in range(0x80, 0x100)
+        for second in kinds
+        for third in kinds
+    ]
+    data = b"\n".join(lines)
+    text = data.decode("utf-8", "ignore")
+    for normalization in NORMALIZATIONS:
+        table = table_of(reference.words(text, normalization), normalization)
+        # All at once, and each line of its own so that no other makes up for it.
+        assert tallied(table, data) == expected(table, text)
+        for line in lines[::7]:
+            assert tallied(table, line) == expected(table, line.decode("utf-8", "ignore"))
+
+
 def test_words_and_matches_are_told_apart() -> None:
     tally = BlockTally(table_of(["cat", "dog"]), min_word_length=2)
-    tally.add("act tac xyzzy d o g ÀÉ e\u0301e\u0301 c4t".encode())
+    tally.add("act tac xyzzy d o g x é 漢 ÀÉ e\u0301e\u0301 c4t".encode())
     assert (tally.words, tally.matched, tally.invalid_bytes) == (6, 2, 0)
 
 
@@ -128,6 +147,17 @@ def test_long_words_of_few_letters_never_match_by_overflow(
     table = table_of(members)
     near = [word + "a" * 16 for word in members] + [word + "a" * 32 for word in members]
     text = " ".join([*texts_of, *near, *members, "a" * 32, "b" * 33, "c" * 64])
+    assert tallied(table, text.encode()) == expected(table, text)
+
+
+@pytest.mark.parametrize("longest", [3, 15, 16, 40])
+def test_sixteen_of_a_letter_are_not_taken_for_sixteen_of_another(longest: int) -> None:
+    """Where an alphabet has 26 letters, its last ones have the fewest bits."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    members = [alphabet, "z" * longest, "cat" + "z" * min(longest, 16), "y" * 3 + "z" * 12]
+    table = table_of(members)
+    words = [base + letter * n for base in ("", "cat") for letter in alphabet for n in range(70)]
+    text = " ".join([*words, *members])
     assert tallied(table, text.encode()) == expected(table, text)
 
 

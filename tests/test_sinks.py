@@ -3,8 +3,9 @@
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import apache_beam as beam
 import pyarrow.parquet
@@ -166,6 +167,28 @@ def _fail(record: AnagramCount) -> AnagramCount:
     if record.word == "été":
         raise RuntimeError("on purpose")
     return record
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+def test_a_run_that_fails_while_it_writes_leaves_the_old_result(
+    num_shards: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(counts: Iterable[tuple[str, int]], file: BinaryIO) -> None:
+        file.write(b"half a result")
+        raise OSError("disk full")
+
+    path = tmp_path / "result.json"
+    old = (
+        [path]
+        if num_shards == 1
+        else [tmp_path / f"{path.name}-{n:05d}-of-00003" for n in range(3)]
+    )
+    for file in old:
+        file.write_text("old")
+    monkeypatch.setitem(FORMATS, "json", write_half)
+    with pytest.raises(Exception, match=rf"--output={path}: cannot be written \(disk full\)"):
+        write(path, num_shards=num_shards)
+    assert {file.read_text() for file in old} == {"old"}
 
 
 def test_what_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

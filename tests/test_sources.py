@@ -151,6 +151,17 @@ def test_the_plan_covers_every_byte_once_in_units_of_bounded_size(
     assert covered == Counter((path, at) for path, size in lengths.items() for at in range(size))
 
 
+def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.txt"
+    path.touch()
+    for size in ((100 << 20) + 1, (100 << 20) + 64, (100 << 20) + 191):
+        os.truncate(path, size)
+        parts = [part for unit in plan((str(path),)) for part in unit]
+        assert len(parts) > 10
+        assert all(start % 4 == 0 for _, start, _ in parts)
+        assert [end for _, _, end in parts[:-1]] == [start for _, start, _ in parts[1:]]
+
+
 def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b"cat")

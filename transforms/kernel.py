@@ -323,14 +323,6 @@ def _tally(
     length = 0
     general = False
     while at <= size:
-        while at < size:  # nearly all bytes are letters of ASCII
-            byte = data[at]
-            if byte >= 0x80 or letter_length[byte] < 0:
-                break
-            low += letter_low[byte]
-            high += letter_high[byte]
-            length += letter_length[byte]
-            at += 1
         step = 1
         code = 0
         effect = _SEPARATES
