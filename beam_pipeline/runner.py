@@ -114,7 +114,13 @@ def _threads(options: AnagramOptions) -> int:
     """Cores for one worker: all of them where it is the only worker of this machine."""
     direct = options.view_as(DirectOptions)
     alone = _is_in_process(options) and direct.direct_running_mode == "in_memory"
-    return len(os.sched_getaffinity(0)) if alone else 1
+    return _cores() if alone else 1
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: those this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _is_in_process(options: AnagramOptions) -> bool:

@@ -11,6 +11,7 @@ import heapq
 import io
 import itertools
 import os
+import re
 import uuid
 import zlib
 from collections import defaultdict
@@ -159,6 +160,11 @@ def _replace(temporary: str, final: str) -> None:
     except BeamIOError:  # some filesystems do not rename onto a file
         FileSystems.delete([final])
         FileSystems.rename([temporary], [final])
+
+
+def is_temporary(path: str) -> bool:
+    """Whether `path` looks like one of `temporary_path`, and so is nobody's text."""
+    return bool(re.search(r"(^|/)\.[^/]+\.[0-9a-f]{12}\.[0-9a-f]{8}\.tmp$", path))
 
 
 def discard_temporary(path: str, token: str) -> None:

@@ -20,6 +20,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection
 
+from beam_pipeline.sinks import is_temporary
 from transforms.blocks import BLOCK_SIZE, Block, BlockReader
 from transforms.checks import check_one_of, check_positive
 from transforms.compression import is_compressed, open_decompressed
@@ -101,7 +102,8 @@ def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[Wo
     sizes: dict[str, int] = {}
     for match in FileSystems.match(list(patterns)):
         for file in match.metadata_list:
-            sizes[file.path] = file.size_in_bytes
+            if not is_temporary(file.path):
+                sizes[file.path] = file.size_in_bytes
     if unit_size is None:
         unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
         unit_size += -unit_size % 4  # ranges must not cut wide code units
@@ -192,12 +194,18 @@ def resolve(pattern: str, spool_dir: str) -> list[str]:
     else:
         patterns = _variants(os.path.abspath(pattern))
     try:
-        matches = FileSystems.match(patterns, limits=[1] * len(patterns))
+        matches = any(_match_any(patterns, limit) for limit in (1, None))
     except Exception as error:  # each filesystem raises its own
         raise AnagramError(f"{pattern}: cannot be matched ({error})") from error
-    if not any(match.metadata_list for match in matches):
+    if not matches:
         raise AnagramError(f"{pattern}: no file matches")
     return patterns
+
+
+def _match_any(patterns: list[str], limit: int | None) -> bool:
+    """Whether a file of text is among the first `limit` files that match each pattern."""
+    found = FileSystems.match(patterns, limits=[limit] * len(patterns))
+    return any(not is_temporary(file.path) for match in found for file in match.metadata_list)
 
 
 def _variants(pattern: str) -> list[str]:

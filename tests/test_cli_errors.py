@@ -1,6 +1,7 @@
 """Every error a user can cause is one clear line, and leaves what stood there before."""
 
 import functools
+import json
 import os
 import random
 import signal
@@ -206,6 +207,23 @@ def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path
     finished = run(*arguments, cwd=folder)
     assert finished.code == 0, finished.err
     assert (folder / "old.json").read_text() == '{\n  "act": 1,\n  "cat": 1,\n  "tac": 1\n}\n'
+
+
+def test_leftovers_of_a_killed_run_are_no_input_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("listen")
+    arguments = ["--input=.", "--output=result.json"]
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", KILL_BEFORE_PUBLISHING, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            timeout=300,
+        )
+    assert not (tmp_path / "result.json").exists()
+    assert len(os.listdir(tmp_path)) == 3
+    assert run(*arguments, cwd=tmp_path).code == 0
+    counts = json.loads((tmp_path / "result.json").read_text())
+    assert counts == {"enlist": 1, "listen": 1, "silent": 1, "tinsel": 1}
 
 
 @pytest.mark.parametrize("code", [signal.SIGKILL, signal.SIGINT])
