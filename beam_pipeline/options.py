@@ -146,8 +146,8 @@ class _Parser(_BeamArgumentParser):
         raise UsageError(message.removeprefix("argument "))
 
 
-def help_text() -> str:
-    """What ``--help`` prints: our own options."""
+def _own_parser() -> argparse.ArgumentParser:
+    """A parser of our own options, without Beam's."""
     parser = argparse.ArgumentParser(
         prog="python -m beam_pipeline",
         description="Counts anagrams: for every dictionary word, how many words of the text are "
@@ -157,7 +157,12 @@ def help_text() -> str:
         add_help=False,
     )
     AnagramOptions._add_argparse_args(parser)
-    return parser.format_help()
+    return parser
+
+
+def help_text() -> str:
+    """What ``--help`` prints: our own options."""
+    return _own_parser().format_help()
 
 
 def parse(argv: Sequence[str]) -> AnagramOptions:
@@ -216,9 +221,6 @@ def _spelt(name: str) -> str:
 
 def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> None:
     """Refuses what no option takes; Beam itself would only warn."""
-    own_parser = argparse.ArgumentParser(add_help=False)
-    AnagramOptions._add_argparse_args(own_parser)
-    ours = list(own_parser._option_string_actions)
     after_option = False
     for argument in unknown:
         name, equals, _ = argument.partition("=")
@@ -228,7 +230,7 @@ def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> Non
                 continue
             raise UsageError(f"unexpected argument {argument!r}; did you mean --input={argument}?")
         # A remote runner's job server may know options of its own.
-        candidates = known if local else ours
+        candidates = known if local else list(_own_parser()._option_string_actions)
         close = difflib.get_close_matches(_spelt(name), candidates, 1, 0.7)
         if close or local:
             hint = f"; did you mean {close[0]}?" if close else "; see --help"

@@ -11,7 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -99,11 +99,7 @@ def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[Wo
     Args:
       unit_size: bytes in a unit, about; by default a share of the whole.
     """
-    sizes: dict[str, int] = {}
-    for match in FileSystems.match(list(patterns)):
-        for file in match.metadata_list:
-            if not is_temporary(file.path):
-                sizes[file.path] = file.size_in_bytes
+    sizes = dict(_files(patterns))
     if unit_size is None:
         unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
         unit_size += -unit_size % 4  # ranges must not cut wide code units
@@ -118,6 +114,14 @@ def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[Wo
             filled += part_size
     if unit:
         yield tuple(unit)
+
+
+def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, int]]:
+    """Path and size of each text among the first `limit` files that match each pattern."""
+    for match in FileSystems.match(list(patterns), limits=[limit] * len(patterns)):
+        for file in match.metadata_list:
+            if not is_temporary(file.path):
+                yield file.path, file.size_in_bytes
 
 
 def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[ByteRange, int]]:
@@ -194,18 +198,12 @@ def resolve(pattern: str, spool_dir: str) -> list[str]:
     else:
         patterns = _variants(os.path.abspath(pattern))
     try:
-        matches = any(_match_any(patterns, limit) for limit in (1, None))
+        matches = any(any(_files(patterns, limit)) for limit in (1, None))
     except Exception as error:  # each filesystem raises its own
         raise AnagramError(f"{pattern}: cannot be matched ({error})") from error
     if not matches:
         raise AnagramError(f"{pattern}: no file matches")
     return patterns
-
-
-def _match_any(patterns: list[str], limit: int | None) -> bool:
-    """Whether a file of text is among the first `limit` files that match each pattern."""
-    found = FileSystems.match(patterns, limits=[limit] * len(patterns))
-    return any(not is_temporary(file.path) for match in found for file in match.metadata_list)
 
 
 def _variants(pattern: str) -> list[str]:
