@@ -1,0 +1,119 @@
+"""What a process and all processes below it use, sampled while they run."""
+
+import threading
+import time
+from types import TracebackType
+from typing import NamedTuple
+
+import psutil
+
+
+class Sample(NamedTuple):
+    """What the tree used at one moment.
+
+    Attributes:
+      seconds: since the first sample.
+      memory_bytes: resident memory of all its processes; pages they share count for each.
+      cpu_seconds: of all its processes so far, those that have ended included as last seen.
+      read_bytes: read by all of them so far, from files and pipes, cached or not.
+      processes: how many there were.
+    """
+
+    seconds: float
+    memory_bytes: int
+    cpu_seconds: float
+    read_bytes: int
+    processes: int
+
+
+class TreeSampler:
+    """Samples a process and its descendants from a thread, inside a ``with`` block.
+
+    Args:
+      pid: the root of the tree; by default this process.
+      interval: seconds between two samples.
+
+    Attributes:
+      samples: in order of time. There is one from the block's begin and one from its end.
+      peak_process_bytes: the most that any one process had.
+    """
+
+    def __init__(self, pid: int | None = None, interval: float = 0.1):
+        self._root = psutil.Process(pid)
+        self._interval = interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tree-sampler", daemon=True)
+        self._used: dict[psutil.Process, tuple[float, int]] = {}
+        self._began = 0.0
+        self.samples: list[Sample] = []
+        self.peak_process_bytes = 0
+
+    def __enter__(self) -> "TreeSampler":
+        self._began = time.monotonic()
+        self._take()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._take()
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that the whole tree had in any sample."""
+        return max(sample.memory_bytes for sample in self.samples)
+
+    @property
+    def growth_bytes(self) -> int:
+        """By how much the peak exceeds the first sample."""
+        return self.peak_bytes - self.samples[0].memory_bytes
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time spent between the first and the last sample."""
+        return self.samples[-1].cpu_seconds - self.samples[0].cpu_seconds
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            self._take()
+
+    def _take(self) -> None:
+        memory = processes = 0
+        for process in self._tree():
+            try:
+                with process.oneshot():
+                    resident = process.memory_info().rss
+                    cpu = process.cpu_times()
+                    read = process.io_counters().read_chars if _HAS_IO_COUNTERS else 0
+            except psutil.Error:
+                continue  # it has ended meanwhile
+            memory += resident
+            processes += 1
+            self.peak_process_bytes = max(self.peak_process_bytes, resident)
+            self._used[process] = (cpu.user + cpu.system, read)
+        if processes or not self.samples:
+            used = self._used.values()
+            self.samples.append(
+                Sample(
+                    time.monotonic() - self._began,
+                    memory,
+                    sum(cpu for cpu, _ in used),
+                    sum(read for _, read in used),
+                    processes,
+                )
+            )
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            return [self._root, *self._root.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+
+_HAS_IO_COUNTERS = hasattr(psutil.Process, "io_counters")
