@@ -19,7 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class InjectedFault(Exception):
+class InjectedError(Exception):
     """A fault that chaos has put into a stage. Another attempt may succeed."""
 
 
@@ -128,7 +128,7 @@ class FaultInjector:
         """-> what `work` gives.
 
         Raises:
-          InjectedFault: before or after the work was done.
+          InjectedError: before or after the work was done.
         """
         if self._seconds:
             time.sleep(self._seconds)
@@ -142,4 +142,4 @@ class FaultInjector:
 
     def _strike(self, when: str) -> None:
         self.injected += 1
-        raise InjectedFault(f"injected {when} the work of stage {self._stage}")
+        raise InjectedError(f"injected {when} the work of stage {self._stage}")
