@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from beam_pipeline.arguments import LOCAL_RUNNER
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.stopping import watched_workers
 from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
@@ -21,7 +22,7 @@ def run_to_end(pipeline: beam.Pipeline, *, verbose: bool) -> None:
     Raises:
       AnagramError: it has failed; one line for the user.
     """
-    with contextlib.nullcontext() if verbose else _quiet_workers():
+    with contextlib.nullcontext() if verbose else _quiet_workers(), watched_workers():
         try:
             pipeline.run().wait_until_finish()
         except Exception as error:  # whatever runner, stage and worker may raise
