@@ -86,7 +86,7 @@ def test_a_signal_ends_the_run_and_its_workers(
     workers = workers_of(running, 2) if mode else wait_until_it_works(running, folder) or []
     running.send_signal(number)
     assert_ended(running, folder, code, b"error: interrupted; nothing was published")
-    gone, alive = psutil.wait_procs(workers, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
     assert alive == []
 
 
@@ -95,5 +95,5 @@ def test_a_worker_that_dies_fails_the_run(folder: Path, start: functools.partial
     first, second = workers_of(running, 2)
     second.kill()
     assert_ended(running, folder, 1, b"error: a worker process has died")
-    gone, alive = psutil.wait_procs([first, second], timeout=PATIENCE)
+    _, alive = psutil.wait_procs([first, second], timeout=PATIENCE)
     assert alive == []
