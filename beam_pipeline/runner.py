@@ -22,7 +22,8 @@ def run_to_end(pipeline: beam.Pipeline, *, verbose: bool) -> None:
     Raises:
       AnagramError: it has failed; one line for the user.
     """
-    with contextlib.nullcontext() if verbose else _quiet_workers(), watched_workers():
+    quiet = contextlib.nullcontext() if verbose else _quiet_workers()
+    with quiet, watched_workers(verbose=verbose):
         try:
             pipeline.run().wait_until_finish()
         except Exception as error:  # whatever runner, stage and worker may raise

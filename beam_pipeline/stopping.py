@@ -35,8 +35,10 @@ def stoppable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched_workers() -> Iterator[None]:
+def watched_workers(*, verbose: bool) -> Iterator[None]:
     """Within, a worker process of Beam's that dies ends the run: Beam would wait for it forever.
+
+    What other threads complain of is shown only if `verbose`: the run's own error says it all.
 
     Raises:
       AnagramError: one has died.
@@ -49,9 +51,9 @@ def watched_workers() -> Iterator[None]:
 
     def notice(failure: threading.ExceptHookArgs) -> None:
         # The thread that has started a worker raises an error when it ends with one.
-        if failure.thread is None or failure.thread.name != "run_worker":
+        if verbose:
             others(failure)
-        elif not died:
+        if failure.thread is not None and failure.thread.name == "run_worker" and not died:
             died.append(failure.exc_value)
             signal.pthread_kill(waiting, _CALL)
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.test_blocks import encoded, invalid_in, words_of
 from transforms.blocks import Block, BlockReader, FilePart
 from transforms.encoding import Encoding, decode
-from transforms.filtering import decoding_error
 from transforms.text import NORMALIZATIONS, words
 
 
