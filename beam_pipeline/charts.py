@@ -33,17 +33,22 @@ _STYLE = Style(
     stroke_width="2",
 )
 _WIDTH = 560
+# Rates over less than this tell nothing.
+_LEAST_SECONDS = 0.1
+_LONGEST = 17
 
 
 def throughput(points: Sequence[Point]) -> str | None:
     """Megabytes read in each second over the run, if it was long enough to tell."""
     rates = []
-    for before, after in itertools.pairwise(points):
-        seconds = after.seconds - before.seconds
-        if before.bytes_read is None or after.bytes_read is None or seconds <= 0:
-            continue
-        rate = (after.bytes_read - before.bytes_read) / seconds
-        rates += [(before.seconds, rate), (after.seconds, rate)]
+    apart = list(points[:1])
+    for point in points:  # the last one may come at once behind another
+        if point.seconds - apart[-1].seconds >= _LEAST_SECONDS:
+            apart.append(point)
+    for before, after in itertools.pairwise(apart):
+        if before.bytes_read is not None and after.bytes_read is not None:
+            rate = (after.bytes_read - before.bytes_read) / (after.seconds - before.seconds)
+            rates += [(before.seconds, rate), (after.seconds, rate)]
     return _over_time("throughput", rates, lambda rate: f"{decimal(int(rate))}/s")
 
 
@@ -57,15 +62,14 @@ def words_by_length(counts: Sequence[LengthCount]) -> str | None:
     """How many words have 1, 2, 3... letters; from a length on together, as few are longer."""
     if not counts:
         return None
-    last = 20
-    numbers = [0] * (last + 1)
+    numbers = [0] * (_LONGEST + 1)
     for one in counts:
-        numbers[min(one.length, last)] += one.words
+        numbers[min(one.length, _LONGEST)] += one.words
     while len(numbers) > 2 and not numbers[-1]:
         numbers.pop()
     chart = _chart(pygal.Bar, "lengths", 300, value_formatter=_short)
     labels = [str(length) for length in range(1, len(numbers))]
-    if len(numbers) == last + 1:
+    if len(numbers) == _LONGEST + 1:
         labels[-1] += "+"
     chart.x_labels = labels
     chart.add("words", numbers[1:])
@@ -87,14 +91,12 @@ def matched(matched_words: int, unmatched_words: int) -> str | None:
         "matched",
         300,
         inner_radius=0.55,
-        value_formatter=lambda words: f"{words / total:.1%}",
-        print_values=True,
         show_legend=True,
         legend_at_bottom=True,
         legend_at_bottom_columns=2,
     )
-    chart.add(f"matched: {_short(matched_words)}", matched_words)
-    chart.add(f"unmatched: {_short(unmatched_words)}", unmatched_words)
+    chart.add(f"matched: {matched_words / total:.1%}", matched_words)
+    chart.add(f"unmatched: {unmatched_words / total:.1%}", unmatched_words)
     return _svg(chart)
 
 
@@ -129,7 +131,8 @@ def _bars(name: str, values: list[tuple[str, float]], shown: Callable[[float], s
     chart = _chart(
         pygal.HorizontalBar,
         name,
-        60 + 34 * len(values),
+        30 + 34 * len(values),
+        classes=("bars",),
         value_formatter=shown,
         print_values=True,
         print_values_position="top",

@@ -76,11 +76,11 @@ class Watch:
         level = self.level
         if self.ended is None or self.handed_over is None:
             return None
-        marks = [("building the pipeline", self.handed_over)]
+        marks = [("building", self.handed_over)]
         if level.first is not None and level.last is not None:
-            marks.append(("starting workers, listing files", level.planned or level.first))
-            marks.append(("reading and counting", level.last))
-            marks.append(("merging and writing", self.ended))
+            marks.append(("starting, listing", level.planned or level.first))
+            marks.append(("reading, counting", level.last))
+            marks.append(("merging, writing", self.ended))
         else:
             marks.append(("running", self.ended))
         before = [self.began, *(at for _, at in marks)]

@@ -46,7 +46,7 @@ def test_without_a_gauge_the_work_is_one_phase() -> None:
     watch = Watch()
     watch.began, watch.handed_over, watch.ended = 100.0, 101.0, 110.0
     assert [(p.name, p.seconds) for p in watch.phases() or ()] == [
-        ("building the pipeline", 1.0),
+        ("building", 1.0),
         ("running", 9.0),
     ]
 
