@@ -12,6 +12,7 @@ from beam_pipeline.cases import load_cases
 from beam_pipeline.job import run_job
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.replay import replay_arguments
+from beam_pipeline.summary import print_summary
 from transforms.errors import AnagramError
 
 REPLAY = "replay"
@@ -30,16 +31,13 @@ def run(argv: Sequence[str]) -> int:
         logging.getLogger().setLevel(logging.INFO if options.verbose else logging.CRITICAL)
         if options.test_case:
             return _run_cases(argv, options.test_case)
-        summary = run_job(options)
+        report = run_job(options)
     except AnagramError as error:
         if "--verbose" in argv:
             logging.exception("The run failed")
         print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
-    print(f"done in {summary.seconds:.1f} s on {summary.runner}", file=sys.stderr)
-    if put_aside := summary.totals.get("dead_letters", 0):
-        letters = f"{put_aside} dead letter{'s' * (put_aside > 1)}"
-        print(f"{letters} in {options.dead_letters}", file=sys.stderr)
+    print_summary(report, as_json=options.log_format == "json")
     return DONE
 
 

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import platform
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
 import beam_pipeline
+from beam_pipeline import atomic
 from transforms.errors import AnagramError
 
 #: Of the JSON, see ``resources/report.schema.json``. A number more when a field changes or goes.
@@ -247,15 +247,12 @@ def write(report: RunReport, path: str) -> None:
         text = to_html(report)
     else:
         text = to_json(report)
-    folder, name = FileSystems.split(path)
-    hidden = f".{name}.{uuid.uuid4().hex[:12]}.tmp"
-    temporary = str(FileSystems.join(folder, hidden)) if folder else hidden
+    token = atomic.new_token()
+    temporary = atomic.temporary_path(path, token)
     try:
-        with FileSystems.create(temporary, "text/plain") as file:
-            file.write(text.encode())
-        if FileSystems.get_scheme(path) is None:
-            os.replace(temporary, path)
-        else:
-            FileSystems.rename([temporary], [path])
+        with atomic.claimed(path, token):
+            with FileSystems.create(temporary, "text/plain") as file:
+                file.write(text.encode())
+            atomic.replace(temporary, path)
     except Exception as error:  # each filesystem raises its own
         raise AnagramError(f"--report={path}: cannot be written ({error})") from error

@@ -15,6 +15,7 @@ from transforms.checks import check_one_of, check_positive
 from transforms.compression import is_compressed, open_decompressed, open_raw
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
+from transforms.gauge import Gauge
 from transforms.records import DeadLetter
 from transforms.resilience import Attempts, SpentError, describe
 from transforms.retrying_file import RetryingFile
@@ -60,6 +61,7 @@ class ReadFiles(Stage):
       patterns: as `resolve` gives them.
       encoding, errors, normalization: see `transforms.blocks.BlockReader`.
       block_size: bytes in a block, about.
+      gauge: the folder where to tell how far reading is, see `transforms.gauge`; empty: nowhere.
 
     Raises (when it runs):
       AnagramError: a file cannot be read, or under ``strict`` not decoded.
@@ -70,6 +72,7 @@ class ReadFiles(Stage):
     errors: str = "replace"
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
+    gauge: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,7 +85,7 @@ class ReadFiles(Stage):
         units = (
             root
             | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
-            | "PlanWorkUnits" >> beam.FlatMap(plan).with_output_types(WorkUnit)
+            | "PlanWorkUnits" >> beam.FlatMap(plan, gauge=self.gauge).with_output_types(WorkUnit)
             | "SpreadWorkUnits" >> beam.Reshuffle()
         )
         return self.run(units, "ReadBlocks", _ReadFn(self), Block)
@@ -98,6 +101,10 @@ class PartFn(StageFn):
         self._normalization = settings.normalization
         self._block_size = settings.block_size
         self._attempts = Attempts("read", settings.resilience)
+        self._gauge_folder = settings.gauge
+
+    def setup(self) -> None:
+        self._gauge = Gauge(self._gauge_folder)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.told(self._attempts)
@@ -141,7 +148,8 @@ class PartFn(StageFn):
 
     def _open(self, path: str) -> BinaryIO:
         def retrying(path: str) -> BinaryIO:
-            return cast(BinaryIO, RetryingFile(lambda: open_raw(path), self._attempts))
+            file = RetryingFile(lambda: open_raw(path), self._attempts, self._gauge.add)
+            return cast(BinaryIO, file)
 
         return open_decompressed(path, retrying)
 
