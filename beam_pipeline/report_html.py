@@ -14,7 +14,7 @@ from markupsafe import Markup
 from rich.filesize import decimal
 
 from beam_pipeline import charts
-from beam_pipeline.report import COUNTERS, Distribution, RunReport, printable
+from beam_pipeline.report import Distribution, RunReport, printable
 
 Section = tuple[str, list[tuple[str, Any, str]]]
 
@@ -118,7 +118,10 @@ def _all_charts(report: RunReport) -> Iterator[Chart]:
 def _sections(report: RunReport) -> Iterator[Section]:
     yield (
         "Metrics",
-        [(name, _shown(report.metrics.get(name)), "metrics") for name in _names(report)],
+        [
+            (name, _shown(value), name if name in report.unknown else "metrics")
+            for name, value in report.metrics.items()
+        ],
     )
     found = report.input
     yield (
@@ -138,10 +141,6 @@ def _sections(report: RunReport) -> Iterator[Section]:
     yield "Options", given
     versions = dataclasses.asdict(report.versions)
     yield "Versions", [(name, value, "versions") for name, value in versions.items()]
-
-
-def _names(report: RunReport) -> list[str]:
-    return [*COUNTERS, *(name for name in report.metrics if name not in COUNTERS)]
 
 
 def _shown(value: Any) -> str | None:

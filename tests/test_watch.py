@@ -1,6 +1,7 @@
 """A watched run is seen as it was: its time, memory and reading, however long it takes."""
 
 import itertools
+import mmap
 import time
 from pathlib import Path
 
@@ -18,10 +19,11 @@ def test_a_run_is_watched_from_its_begin_to_its_end(tmp_path: Path) -> None:
         tell_plan(str(tmp_path), 1, 100)
         gauge = Gauge(str(tmp_path))
         gauge.add(40)
-        held = b"x" * 50_000_000
+        held = mmap.mmap(-1, 50_000_000)  # fresh from the system, not from Python's free memory
+        held[::4096] = bytes(len(held[::4096]))
         time.sleep(2.5 * INTERVAL)
         gauge.add(60)
-        del held
+        held.close()
     assert len(watch.points) == len(seen) >= 4
     assert seen[0] == 0
     assert 40 in seen

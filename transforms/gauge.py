@@ -69,7 +69,7 @@ def tell_plan(folder: str, files: int, size: int) -> None:
         temporary = Path(folder, f"{uuid.uuid4().hex}.tmp")
         with contextlib.suppress(OSError):
             temporary.write_text(json.dumps(plan))
-            os.replace(temporary, Path(folder, _PLAN))
+            os.rename(temporary, Path(folder, _PLAN))
 
 
 def look(folder: str) -> Level:
