@@ -118,7 +118,7 @@ class _Writer:
         if self._local:
             used = {
                 "cpu_seconds": watch.cpu_seconds,
-                "phases": watch.phases(),
+                "phases": watch.phases(failed=self._error is not None),
                 "peak_memory_bytes": watch.peak_memory_bytes,
                 "peak_process_bytes": watch.peak_process_bytes,
                 "timeline": tuple(watch.points),

@@ -16,6 +16,9 @@ from rich.filesize import decimal
 from beam_pipeline import charts
 from beam_pipeline.report import Distribution, RunReport, printable
 
+#: So many of the largest classes are in the chart; the figures below it have all.
+_CHARTED_CLASSES = 10
+
 Section = tuple[str, list[tuple[str, Any, str]]]
 
 
@@ -106,7 +109,7 @@ def _all_charts(report: RunReport) -> Iterator[Chart]:
     if classes := report.largest_classes:
         rows = [(" ".join(one.words), f"{one.count:,}") for one in classes]
         title = "Largest anagram classes, by occurrences"
-        yield Chart(title, charts.largest_classes(classes) or "", rows)
+        yield Chart(title, charts.largest_classes(classes[:_CHARTED_CLASSES]) or "", rows)
     if parts := report.phases:
         rows = [(part.name, f"{part.seconds:.3f} s") for part in parts]
         yield Chart("Time by phase of the run", charts.phases(parts) or "", rows)
@@ -149,7 +152,7 @@ def _shown(value: Any) -> str | None:
             return None
         case Distribution():
             return (
-                f"{value.count:,} values from {value.min:,g} to {value.max:,g}, "
+                f"{value.count:,} values from {value.min:,} to {value.max:,}, "
                 f"{value.mean:,.1f} on average"
             )
         case bool():

@@ -71,7 +71,7 @@ class Watch:
         self.points.append(point)
         self._in_last = 1
 
-    def phases(self) -> tuple[Phase, ...] | None:
+    def phases(self, *, failed: bool = False) -> tuple[Phase, ...] | None:
         """The parts of the run that has ended; None if it has not come far enough for them."""
         level = self.level
         if self.ended is None or self.handed_over is None:
@@ -80,7 +80,7 @@ class Watch:
         if level.first is not None and level.last is not None:
             marks.append(("starting, listing", level.planned or level.first))
             marks.append(("reading, counting", level.last))
-            marks.append(("merging, writing", self.ended))
+            marks.append(("failing" if failed else "merging, writing", self.ended))
         else:
             marks.append(("running", self.ended))
         before = [self.began, *(at for _, at in marks)]
