@@ -161,6 +161,12 @@ class BlockTally:
         self.lengths += self._pending_lengths
         self.invalid_bytes += self._pending_invalid
 
+    def merge(self, other: "BlockTally") -> None:
+        """Adds what `other`, of the same table, has made final."""
+        self.counts += other.counts
+        self.lengths += other.lengths
+        self.invalid_bytes += other.invalid_bytes
+
     def counted(self) -> list[tuple[str, int]]:
         """(Signature, count) of each class that occurred."""
         signatures = self._table.signatures
