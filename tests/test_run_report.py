@@ -1,10 +1,12 @@
 """Whole runs through the real command line report what they did, the same wherever they ran."""
 
+import functools
 import hashlib
 import json
 import os
 import pty
 import re
+import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -187,6 +189,26 @@ def test_a_failed_run_reports_what_is_known(folder: Path, here: Here) -> None:
     assert report["unknown"]["metrics"] == "the run failed"
     assert here("--input=bad.txt", "--encoding_errors=strict", "--report=r.html").code == 1
     assert report["error"] in Page((folder / "r.html").read_text("utf-8")).texts
+
+
+def test_an_interrupted_run_reports_that_it_was(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    running = subprocess.Popen(
+        [*COMMAND, "--input=pipe", "--report=r.json"],
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        # A shell may have started the tests with interrupts ignored.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    with (folder / "pipe").open("wb", buffering=0) as writer:  # opens when the run reads
+        writer.write(b"cat")
+        running.send_signal(signal.SIGINT)
+    running.communicate(timeout=300)
+    assert running.returncode == 130
+    report = check_schema((folder / "r.json").read_text("utf-8"))
+    assert report["status"] == "failed"
+    assert report["error"] == "interrupted; nothing was published"
 
 
 def test_text_of_a_run_is_text_on_its_page(folder: Path, here: Here) -> None:
