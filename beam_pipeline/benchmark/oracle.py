@@ -1,0 +1,73 @@
+"""What is right: the contract in slow, readable code that shares nothing with the engines."""
+
+import functools
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+
+def counts(text: str) -> dict[str, int]:
+    """`text` -> GCIDE word -> how many words of the text are its anagrams, sorted by word."""
+    occurrences: Counter[str] = Counter()
+    for piece, count in Counter(_pieces(text)).items():
+        occurrences["".join(sorted(word_of(piece)))] += count
+    classes = _classes()
+    counted = {
+        member: count
+        for letters, count in occurrences.items()
+        for member in classes.get(letters, ())
+    }
+    return dict(sorted(counted.items()))
+
+
+def count_words(text: str) -> int:
+    """How many words `text` has, those without an anagram included."""
+    return sum(
+        count for piece, count in Counter(_pieces(text)).items() if word_of(piece)
+    )
+
+
+def words() -> frozenset[str]:
+    """The words of GCIDE, normalized as text is."""
+    return frozenset(member for members in _classes().values() for member in members)
+
+
+def word_of(piece: str) -> str:
+    """A `piece` of text without separators -> the word it is, empty where nothing remains."""
+    kept = _word_parts(unicodedata.normalize("NFC", piece))
+    folded = unicodedata.normalize("NFKC", kept).casefold()
+    return _word_parts(unicodedata.normalize("NFKC", folded))
+
+
+def _word_parts(text: str) -> str:
+    return "".join(char for char in text if _category(char)[0] in "LM" or _category(char) == "Nd")
+
+
+_category = functools.cache(unicodedata.category)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (match.group() for match in _between_separators().finditer(text))
+
+
+@functools.cache
+def _between_separators() -> re.Pattern[str]:
+    every = map(chr, range(sys.maxunicode + 1))
+    separators = (char for char in every if char.isspace() or _category(char) == "Pd")
+    return re.compile(f"[^{re.escape(''.join(separators))}]+")
+
+
+@functools.cache
+def _classes() -> Mapping[str, list[str]]:
+    from english_words import get_english_words_set
+
+    members = set()
+    for entry in get_english_words_set(["gcide"]):
+        if all(_category(char)[0] in "LM" or char in "'’" for char in entry):
+            members.add(word_of(entry))
+    classes: dict[str, list[str]] = {}
+    for member in members - {""}:
+        classes.setdefault("".join(sorted(member)), []).append(member)
+    return classes
