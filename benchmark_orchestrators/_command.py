@@ -19,12 +19,12 @@ class CommandOrchestrator:
     """
 
     def __init__(self, engine: str, chaos: str):
-        self._options = ["--engine", engine, *(["--chaos", chaos] if chaos else [])]
+        self._options = ["--engine", engine]
+        self.process_text("")  # compiles, or reads what was compiled before
+        self._options += ["--chaos", chaos] if chaos else []
 
     def process_text(self, text: str) -> dict[str, Any]:
-        """Raises:
-        RuntimeError: the run failed; the command has printed why.
-        """
+        """`text` -> its counts; RuntimeError if the run failed, which has printed why."""
         check_text(text)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:

@@ -41,9 +41,7 @@ def dictionary() -> Mapping[str, list[str]]:
 def expand(by_signature: Mapping[str, int]) -> dict[str, int]:
     """Signature -> count becomes dictionary word -> count."""
     classes = dictionary()
-    return {
-        word: count for key, count in by_signature.items() for word in classes.get(key, ())
-    }
+    return {word: count for key, count in by_signature.items() for word in classes.get(key, ())}
 
 
 def chunks(text: str, size: int) -> list[str]:

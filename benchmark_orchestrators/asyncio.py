@@ -1,4 +1,3 @@
-# ruff: noqa: A005
 """The indexed pipeline, its text in chunks that are tasks of one event loop.
 
 Shows what asynchronous code is good for: the chunks wait for injected latency together. It has

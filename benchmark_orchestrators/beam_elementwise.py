@@ -12,4 +12,3 @@ class TaskOrchestrator(CommandOrchestrator):
 
     def __init__(self, chaos: str = ""):
         super().__init__("elementwise", chaos)
-        self.process_text("")

@@ -8,8 +8,14 @@ import time
 from collections import Counter
 from typing import Any
 
-from benchmark_orchestrators._common import Stages, answer, check_text, dictionary, expand
-from benchmark_orchestrators._common import sum_by_signature
+from benchmark_orchestrators._common import (
+    Stages,
+    answer,
+    check_text,
+    dictionary,
+    expand,
+    sum_by_signature,
+)
 from transforms.text import words
 
 
@@ -32,4 +38,3 @@ class TaskOrchestrator:
 def count_words(text: str) -> Counter[str]:
     """Text -> word -> how often it occurs."""
     return Counter(words(text))
-

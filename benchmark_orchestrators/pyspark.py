@@ -44,6 +44,7 @@ class TaskOrchestrator:
             .config("spark.executor.heartbeatInterval", "12h")
             .getOrCreate()
         )
+        self._session.range(1).count()  # the first job starts what all others need
 
     def process_text(self, text: str) -> dict[str, Any]:
         check_text(text)

@@ -120,7 +120,9 @@ class Contestant:
         began = time.monotonic()
         ours, theirs = socket.socketpair()
         number = len(self.start_seconds)
-        chaos = f"{self._chaos},seed={self._seed() + number}" if self._chaos and number else self._chaos
+        chaos = (
+            f"{self._chaos},seed={self._seed() + number}" if self._chaos and number else self._chaos
+        )
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -156,7 +158,9 @@ class Contestant:
 
     def _judge(self, greeting: Any) -> None:
         if not isinstance(greeting, dict) or "error" in greeting:
-            self.cannot_start = str(greeting.get("error") if isinstance(greeting, dict) else greeting)
+            self.cannot_start = str(
+                greeting.get("error") if isinstance(greeting, dict) else greeting
+            )
             return
         if not greeting.get("refuses_what_is_no_text"):
             self.breaches.add("takes what is no text")
@@ -222,5 +226,8 @@ def _checked(message: Any) -> dict[str, Any]:
     if type(runtime) not in (int, float) or runtime < 0:
         return {"status": FAILED, "error": "the answer's runtime is no number of milliseconds"}
     if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
-        return {"status": FAILED, "error": "the answer's anagram_counts are not word -> whole number"}
+        return {
+            "status": FAILED,
+            "error": "the answer's anagram_counts are not word -> whole number",
+        }
     return {"status": DONE, "counts": counts, "reported_ms": float(runtime)}

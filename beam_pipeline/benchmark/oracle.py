@@ -24,9 +24,7 @@ def counts(text: str) -> dict[str, int]:
 
 def count_words(text: str) -> int:
     """How many words `text` has, those without an anagram included."""
-    return sum(
-        count for piece, count in Counter(_pieces(text)).items() if word_of(piece)
-    )
+    return sum(count for piece, count in Counter(_pieces(text)).items() if word_of(piece))
 
 
 def words() -> frozenset[str]:

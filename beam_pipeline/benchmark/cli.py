@@ -1,0 +1,245 @@
+"""The commands ``benchmark`` (one orchestrator) and ``compare-benchmarks`` (a folder of them)."""
+
+import argparse
+import importlib.util
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from beam_pipeline.benchmark import chart, export, table
+from beam_pipeline.benchmark.arguments import (
+    DONE,
+    FAILED,
+    WRONG_USAGE,
+    Parser,
+    UsageError,
+    duration,
+    whole_number,
+    writable,
+)
+from beam_pipeline.benchmark.contest import Comparison, Contest, Subject
+from beam_pipeline.benchmark.orchestrator import CLASS_NAME, find
+from beam_pipeline.benchmark.summary import summarize
+from beam_pipeline.cases import CASE_NAMES, load_cases
+from transforms.chaos import Chaos
+
+_FOLDER = "benchmark_orchestrators"
+_DEFAULT = "beam_vectorized.py"
+# Wide enough for all columns where the output is no terminal.
+_WIDTH = 200
+
+
+def benchmark(argv: Sequence[str] | None = None) -> int:
+    """Measures one orchestrator. -> exit code: 0, 1 where it was wrong or failed, 2 wrong usage."""
+    parser = Parser("benchmark", f"Measures one file with a class {CLASS_NAME}.")
+    parser.add_argument(
+        "--orchestrator",
+        type=Path,
+        metavar="FILE",
+        help=f"the file (default: {_FOLDER}/{_DEFAULT})",
+    )
+    _add_common(parser)
+
+    def paths(options: argparse.Namespace) -> list[Path]:
+        return [_orchestrator(options.orchestrator)]
+
+    return _command(parser, argv, paths, _failures)
+
+
+def compare(argv: Sequence[str] | None = None) -> int:
+    """Measures all orchestrators of a folder. -> exit code: 0, or 2 wrong usage."""
+    parser = Parser(
+        "compare-benchmarks", f"Compares all files of a folder that have a class {CLASS_NAME}."
+    )
+    parser.add_argument(
+        "--compare-dir", type=Path, metavar="FOLDER", help=f"the folder (default: {_FOLDER})"
+    )
+    parser.add_argument("--only", type=_names, metavar="NAME,...", help="no others than these")
+    parser.add_argument("--skip", type=_names, default=[], metavar="NAME,...", help="all but these")
+    parser.add_argument("--chart", type=_chart, metavar="PATH", help="draw a chart: .png or .html")
+    _add_common(parser)
+    return _command(parser, argv, _selected, lambda comparisons: DONE)
+
+
+def _add_common(parser: Parser) -> None:
+    add = parser.add_argument
+    add(
+        "--test-case",
+        choices=(*CASE_NAMES, "all"),
+        help="the built-in texts to compare on (default: all)",
+    )
+    add("--input", type=Path, metavar="FILE", help="compare on this text (UTF-8) instead")
+    add(
+        "--iterations",
+        type=whole_number(1),
+        default=5,
+        metavar="N",
+        help="measured runs, each on a fresh text (default: 5)",
+    )
+    add(
+        "--warm-up",
+        type=whole_number(0),
+        default=1,
+        metavar="N",
+        help="runs before them that are not measured (default: 1)",
+    )
+    add(
+        "--timeout",
+        type=duration,
+        default=60.0,
+        metavar="SECONDS",
+        help="stop a run after so long (default: 60)",
+    )
+    add(
+        "--seed",
+        metavar="SEED",
+        help="of the fresh texts; by default one that nobody can know before, printed at the end",
+    )
+    add(
+        "--chaos",
+        type=_chaos,
+        default="",
+        metavar="SPEC",
+        help="inject faults, for example take-home,seed=7,latency=0",
+    )
+    add("--detailed", action="store_true", help="more figures")
+    add("--markdown", action="store_true", help="print the tables in Markdown")
+    add("--json", type=writable, metavar="PATH", help="write all figures and runs there")
+
+
+def _command(
+    parser: Parser,
+    argv: Sequence[str] | None,
+    paths: Callable[[argparse.Namespace], list[Path]],
+    code: Callable[[Sequence[Comparison]], int],
+) -> int:
+    try:
+        options = parser.read(sys.argv[1:] if argv is None else argv)
+        found = paths(options)
+        subjects = _subjects(options)
+    except UsageError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return WRONG_USAGE
+    seed = options.seed or secrets.token_hex(8)
+    before = export.machine()
+    progress = Console(stderr=True)
+    with progress.status("starting") as status:
+        contest = Contest(
+            options.iterations, options.warm_up, options.timeout, seed, options.chaos, status.update
+        )
+        comparisons = contest.hold(found, subjects)
+    _print(comparisons, options)
+    load = f"{before['load']:.2f} before, {export.machine()['load']:.2f} after"
+    print(
+        f"seed {seed}; {before['cores']} cores, load average {load}; {options.iterations} "
+        f"measured runs after {options.warm_up} to warm up"
+        + (f"; chaos {options.chaos}" if options.chaos else "")
+    )
+    _write(comparisons, options, {"seed": seed, **before})
+    return code(comparisons)
+
+
+def _print(comparisons: Sequence[Comparison], options: argparse.Namespace) -> None:
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _WIDTH, highlight=False)
+    for comparison in comparisons:
+        if options.markdown:
+            print(table.markdown_table(comparison, options.detailed))
+        else:
+            console.print(table.terminal_table(comparison, options.detailed))
+        for note in table.notes(comparison):
+            console.print(note, markup=False)
+    console.print(table.LEGEND, markup=False)
+
+
+def _write(
+    comparisons: Sequence[Comparison], options: argparse.Namespace, settings: dict[str, Any]
+) -> None:
+    names = ("iterations", "warm_up", "timeout", "chaos")
+    settings = settings | {name: getattr(options, name) for name in names}
+    if options.json:
+        options.json.write_text(export.to_json(comparisons, settings) + "\n", "utf-8")
+    if getattr(options, "chart", None):
+        chart.write_chart(comparisons, options.chart)
+
+
+def _failures(comparisons: Sequence[Comparison]) -> int:
+    summaries = [summary for comparison in comparisons for summary in summarize(comparison)]
+    return DONE if all(summary.is_right for summary in summaries) else FAILED
+
+
+def _orchestrator(path: Path | None) -> Path:
+    if path is None:
+        path = _folder(None) / _DEFAULT
+    if not path.is_file():
+        raise UsageError(f"--orchestrator={path}: no such file")
+    if path not in find(path.parent):
+        raise UsageError(f"--orchestrator={path}: has no class {CLASS_NAME}")
+    return path
+
+
+def _selected(options: argparse.Namespace) -> list[Path]:
+    folder = _folder(options.compare_dir)
+    found = find(folder)
+    if not found:
+        raise UsageError(f"--compare-dir={folder}: no file in it has a class {CLASS_NAME}")
+    names = [path.stem for path in found]
+    for option, given in (("--only", options.only or []), ("--skip", options.skip)):
+        if unknown := sorted(set(given) - set(names)):
+            raise UsageError(f"{option}={unknown[0]}: not one of {', '.join(names)}")
+    wanted = set(options.only or names) - set(options.skip)
+    if not wanted:
+        raise UsageError(f"--skip={','.join(options.skip)}: leaves none to compare")
+    return [path for path in found if path.stem in wanted]
+
+
+def _folder(given: Path | None) -> Path:
+    """The folder that was `given`; else the one here; else the one that was installed."""
+    folder = given or Path(_FOLDER)
+    if folder.is_dir():
+        return folder
+    installed = importlib.util.find_spec(_FOLDER) if given is None else None
+    if installed is None or installed.origin is None:
+        raise UsageError(f"--compare-dir={folder}: no such folder")
+    return Path(installed.origin).parent
+
+
+def _subjects(options: argparse.Namespace) -> list[Subject]:
+    if options.input is None:
+        cases = load_cases(options.test_case or "all")
+        return [Subject(case.name, case.text, case.expected) for case in cases]
+    if options.test_case:
+        raise UsageError("--input and --test-case: give only one of them")
+    try:
+        data = options.input.read_bytes()
+    except OSError as error:
+        raise UsageError(f"--input={options.input}: {error.strerror}") from None
+    # As the pipeline reads it: without a byte order mark, and without what is no UTF-8.
+    return [Subject(options.input.name, data.decode("utf-8", "ignore").removeprefix("\ufeff"))]
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().removesuffix(".py") for name in text.split(",") if name.strip()]
+
+
+def _chaos(text: str) -> str:
+    try:
+        Chaos.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _chart(text: str) -> Path:
+    path = writable(text)
+    if path.suffix.lower() not in chart.FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(chart.FORMATS)}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "matplotlib is missing: pip install 'beam-anagrams[plots]'"
+        )
+    return path

@@ -1,0 +1,40 @@
+"""Quantities as people read them: three digits and a unit."""
+
+
+def seconds(value: float) -> str:
+    """Seconds -> ``12.3 ms``, ``4.56 s``, ``789 s``."""
+    if value < 1:
+        return f"{_digits(value * 1000)} ms"
+    return f"{_digits(value)} s"
+
+
+def size(value: float) -> str:
+    """Bytes -> ``512 B``, ``1.23 MB``; 1 MB is a million bytes."""
+    for unit in ("B", "kB", "MB"):
+        if abs(value) < 999.5:
+            return f"{value:.0f} B" if unit == "B" else f"{_digits(value)} {unit}"
+        value /= 1000
+    return f"{_digits(value)} GB"
+
+
+def whole(value: float) -> str:
+    """A number -> ``1,234,567``."""
+    return f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """0 to 1 -> ``0 %`` to ``100 %``; never rounded to either end."""
+    exact = 100 * share
+    if 0 < exact < 1 or 99 < exact < 100:
+        return (
+            f"{exact:.2f} %"
+            if 0.005 <= exact < 99.995
+            else ("<0.01 %" if exact < 1 else ">99.99 %")
+        )
+    return f"{exact:.0f} %"
+
+
+def _digits(value: float) -> str:
+    if abs(value) < 9.995:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) < 99.95 else f"{value:,.0f}"
