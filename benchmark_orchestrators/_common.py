@@ -99,4 +99,5 @@ class Stages:
         injector = self._injectors.get(stage)
         if injector is None:
             return work(*args, **kwargs)
-        return self._retrying(injector.attempt, work, *args, **kwargs)
+        done: T = self._retrying(injector.attempt, work, *args, **kwargs)
+        return done

@@ -16,6 +16,7 @@ import psutil
 
 from beam_pipeline.benchmark.channel import Channel
 from beam_pipeline.measure import TreeSampler
+from transforms.chaos import Chaos
 
 #: Seconds between two samples of memory.
 SAMPLING_INTERVAL = 0.02
@@ -76,7 +77,7 @@ class Contestant:
         self._chaos = chaos
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
 
     def ask(self, text: str, timeout: float) -> Run:
         """-> what becomes of `text`; after `timeout` seconds the orchestrator is stopped."""
@@ -119,15 +120,11 @@ class Contestant:
     def _start(self) -> None:
         began = time.monotonic()
         ours, theirs = socket.socketpair()
-        number = len(self.start_seconds)
-        chaos = (
-            f"{self._chaos},seed={self._seed() + number}" if self._chaos and number else self._chaos
-        )
         with theirs:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "beam_pipeline.benchmark.worker"),
-                    *(str(theirs.fileno()), str(self._path), chaos),
+                    *(str(theirs.fileno()), str(self._path), self._chaos_of_start()),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -151,16 +148,16 @@ class Contestant:
         else:
             self._signal("suspend")
 
-    def _seed(self) -> int:
-        from transforms.chaos import Chaos
-
-        return Chaos.parse(self._chaos).seed
+    def _chaos_of_start(self) -> str:
+        """The chaos, with other faults for each start: else the same ones would strike again."""
+        if not self._chaos:
+            return ""
+        return f"{self._chaos},seed={Chaos.parse(self._chaos).seed + len(self.start_seconds)}"
 
     def _judge(self, greeting: Any) -> None:
         if not isinstance(greeting, dict) or "error" in greeting:
-            self.cannot_start = str(
-                greeting.get("error") if isinstance(greeting, dict) else greeting
-            )
+            error = greeting.get("error") if isinstance(greeting, dict) else None
+            self.cannot_start = str(error or "no proper greeting")
             return
         if not greeting.get("refuses_what_is_no_text"):
             self.breaches.add("takes what is no text")
@@ -216,18 +213,17 @@ def _environment() -> dict[str, str]:
 
 
 def _checked(message: Any) -> dict[str, Any]:
-    """A worker's `message` -> fields of a `Run`."""
-    if isinstance(message, dict) and isinstance(message.get("error"), str):
+    """A worker's `message` -> fields of a `Run`. ValueError: it is not what was agreed."""
+    if not isinstance(message, dict):
+        raise ValueError("it is no object")
+    if isinstance(message.get("error"), str):
         return {"status": FAILED, "error": message["error"]}
-    answer = message.get("answer") if isinstance(message, dict) else None
+    answer = message.get("answer")
     if not isinstance(answer, dict):
-        return {"status": FAILED, "error": "the answer is no dict"}
+        raise ValueError("it is no dict")
     runtime, counts = answer.get("runtime"), answer.get("anagram_counts")
-    if type(runtime) not in (int, float) or runtime < 0:
-        return {"status": FAILED, "error": "the answer's runtime is no number of milliseconds"}
+    if isinstance(runtime, bool) or not isinstance(runtime, (int, float)) or runtime < 0:
+        raise ValueError("runtime is no number of milliseconds")
     if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
-        return {
-            "status": FAILED,
-            "error": "the answer's anagram_counts are not word -> whole number",
-        }
+        raise ValueError("anagram_counts are not word -> whole number")
     return {"status": DONE, "counts": counts, "reported_ms": float(runtime)}

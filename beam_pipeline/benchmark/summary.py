@@ -1,7 +1,7 @@
 """Runs -> figures: medians with their spread, and what stands out."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from beam_pipeline.benchmark.contest import Comparison, Score
@@ -134,6 +134,17 @@ def _notes(score: Score) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
+#: What can be compared, as a number of which less is better; None where it was not measured.
+_LESS_IS_BETTER: Mapping[str, Callable[[Summary], float | None]] = {
+    "runtime": lambda summary: summary.runtime.median if summary.runtime else None,
+    "throughput": lambda summary: summary.runtime.median if summary.runtime else None,
+    "memory": lambda summary: summary.peak_bytes,
+    "growth": lambda summary: summary.growth_bytes,
+    "cpu": lambda summary: summary.cpu.median if summary.cpu else None,
+    "start": lambda summary: summary.start_seconds,
+}
+
+
 def winners(summaries: Sequence[Summary]) -> dict[str, set[str]]:
     """Quantity -> the names of those that are best at it; ties are shared.
 
@@ -141,22 +152,12 @@ def winners(summaries: Sequence[Summary]) -> dict[str, set[str]]:
     that succeeded as often as the most successful one: failing is no way to be fast.
     """
     right = [summary for summary in summaries if summary.is_right]
-    if not right:
-        return {}
-    best_rate = max(summary.success_rate for summary in right)
+    best_rate = max((summary.success_rate for summary in right), default=0.0)
     reliable = [summary for summary in right if summary.success_rate == best_rate]
     found = {"success": {summary.name for summary in reliable}}
-    timed = [summary for summary in reliable if summary.runtime]
-    if timed:
-        found["runtime"] = _least(timed, lambda summary: summary.runtime.median)
-        found["throughput"] = found["runtime"]
-        found["memory"] = _least(timed, lambda summary: summary.peak_bytes)
-        found["growth"] = _least(timed, lambda summary: summary.growth_bytes)
-        found["cpu"] = _least(timed, lambda summary: summary.cpu.median)
-        found["start"] = _least(timed, lambda summary: summary.start_seconds)
+    for name, quantity in _LESS_IS_BETTER.items():
+        values = {summary.name: quantity(summary) for summary in reliable}
+        known = {name: value for name, value in values.items() if value is not None}
+        least = min(known.values(), default=0.0)
+        found[name] = {name for name, value in known.items() if value == least}
     return found
-
-
-def _least(summaries, quantity):  # type: ignore[no-untyped-def]
-    least = min(map(quantity, summaries))
-    return {summary.name for summary in summaries if quantity(summary) == least}

@@ -29,8 +29,14 @@ class Metric:
     cell: Callable[[Summary], str]
 
 
-def _spread(of: Callable[[Summary], Spread | None], show: Callable[[Spread], str]):  # type: ignore[no-untyped-def]
-    return lambda summary: _NOTHING if of(summary) is None else show(of(summary))
+def _spread(
+    of: Callable[[Summary], Spread | None], show: Callable[[Spread], str]
+) -> Callable[[Summary], str]:
+    def cell(summary: Summary) -> str:
+        spread = of(summary)
+        return _NOTHING if spread is None else show(spread)
+
+    return cell
 
 
 def _result(summary: Summary) -> str:

@@ -24,14 +24,10 @@ def whole(value: float) -> str:
 
 def percent(share: float) -> str:
     """0 to 1 -> ``0 %`` to ``100 %``; never rounded to either end."""
-    exact = 100 * share
-    if 0 < exact < 1 or 99 < exact < 100:
-        return (
-            f"{exact:.2f} %"
-            if 0.005 <= exact < 99.995
-            else ("<0.01 %" if exact < 1 else ">99.99 %")
-        )
-    return f"{exact:.0f} %"
+    shown = f"{100 * share:.0f} %"
+    if share < 1 and shown == "100 %":
+        return ">99 %"
+    return "<1 %" if share > 0 and shown == "0 %" else shown
 
 
 def _digits(value: float) -> str:
