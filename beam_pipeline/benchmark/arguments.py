@@ -68,3 +68,8 @@ def writable(text: str) -> Path:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"no permission to write {text!r}")
     return path
+
+
+def names(text: str) -> list[str]:
+    """A type of argument: names, joined by commas."""
+    return [name.strip().removesuffix(".py") for name in text.split(",") if name.strip()]

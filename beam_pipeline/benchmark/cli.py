@@ -18,6 +18,7 @@ from beam_pipeline.benchmark.arguments import (
     Parser,
     UsageError,
     duration,
+    names,
     whole_number,
     writable,
 )
@@ -58,9 +59,8 @@ def compare(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--compare-dir", type=Path, metavar="FOLDER", help=f"the folder (default: {_FOLDER})"
     )
-    parser.add_argument("--only", type=_names, metavar="NAME,...", help="no others than these")
-    parser.add_argument("--skip", type=_names, default=[], metavar="NAME,...", help="all but these")
-    parser.add_argument("--chart", type=_chart, metavar="PATH", help="draw a chart: .png or .html")
+    parser.add_argument("--only", type=names, metavar="NAME,...", help="no others than these")
+    parser.add_argument("--skip", type=names, default=[], metavar="NAME,...", help="all but these")
     _add_common(parser)
     return _command(parser, argv, _selected, lambda comparisons: DONE)
 
@@ -108,6 +108,7 @@ def _add_common(parser: Parser) -> None:
     )
     add("--detailed", action="store_true", help="more figures")
     add("--markdown", action="store_true", help="print the tables in Markdown")
+    add("--chart", type=_chart, metavar="PATH", help="draw a chart: .png or .html")
     add("--json", type=writable, metavar="PATH", help="write all figures and runs there")
 
 
@@ -159,11 +160,11 @@ def _print(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
 def _write(
     comparisons: Sequence[Comparison], options: argparse.Namespace, settings: dict[str, Any]
 ) -> None:
-    names = ("iterations", "warm_up", "timeout", "chaos")
-    settings = settings | {name: getattr(options, name) for name in names}
+    kept = ("iterations", "warm_up", "timeout", "chaos")
+    settings = settings | {name: getattr(options, name) for name in kept}
     if options.json:
         options.json.write_text(export.to_json(comparisons, settings) + "\n", "utf-8")
-    if getattr(options, "chart", None):
+    if options.chart:
         chart.write_chart(comparisons, options.chart)
 
 
@@ -187,11 +188,11 @@ def _selected(options: argparse.Namespace) -> list[Path]:
     found = find(folder)
     if not found:
         raise UsageError(f"--compare-dir={folder}: no file in it has a class {CLASS_NAME}")
-    names = [path.stem for path in found]
+    known = [path.stem for path in found]
     for option, given in (("--only", options.only or []), ("--skip", options.skip)):
-        if unknown := sorted(set(given) - set(names)):
-            raise UsageError(f"{option}={unknown[0]}: not one of {', '.join(names)}")
-    wanted = set(options.only or names) - set(options.skip)
+        if unknown := sorted(set(given) - set(known)):
+            raise UsageError(f"{option}={unknown[0]}: not one of {', '.join(known)}")
+    wanted = set(options.only or known) - set(options.skip)
     if not wanted:
         raise UsageError(f"--skip={','.join(options.skip)}: leaves none to compare")
     return [path for path in found if path.stem in wanted]
@@ -220,10 +221,6 @@ def _subjects(options: argparse.Namespace) -> list[Subject]:
         raise UsageError(f"--input={options.input}: {error.strerror}") from None
     # As the pipeline reads it: without a byte order mark, and without what is no UTF-8.
     return [Subject(options.input.name, data.decode("utf-8", "ignore").removeprefix("\ufeff"))]
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip().removesuffix(".py") for name in text.split(",") if name.strip()]
 
 
 def _chaos(text: str) -> str:

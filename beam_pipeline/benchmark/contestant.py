@@ -131,7 +131,7 @@ class Contestant:
                 stderr=self._log,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env=_environment(),
+                env=environment(),
             )
         self._channel = Channel(ours)
         self._channel.limit(_START_SECONDS)
@@ -207,7 +207,8 @@ class Contestant:
             yield from psutil.Process(self._process.pid).children(recursive=True)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment of a process that is to find this very package, wherever it stands."""
     paths = [str(_CHECKOUT), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
