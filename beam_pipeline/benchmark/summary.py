@@ -115,7 +115,7 @@ def _summary(score: Score, words: int) -> Summary:
         max((run.peak_bytes for run in answered), default=None),
         max((run.growth_bytes for run in answered), default=None),
         max((run.peak_process_bytes for run in answered), default=None),
-        statistics.median(score.start_seconds) if score.start_seconds else None,
+        None if score.cannot_start else statistics.median(score.start_seconds),
         tuple(_notes(score)),
     )
 

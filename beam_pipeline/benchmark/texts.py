@@ -31,6 +31,9 @@ _PROBE_FORMS = (
     *("{}\u0301", "é{}", "{}\u00b4{}", "ﬁ{}", "{}ß", "İ{}", "{}\u0338", "\ufeff{}", "{}７", "{}²"),
 )
 
+# Other ways to write letters of dictionary words; all are the same words.
+_SPELLINGS = {"ss": "ß", "fi": "ﬁ", "s": "ſ", "k": "\u212a", "ea": "e\u00ada", "oo": "o\u200bo"}
+
 
 class FreshTexts:
     """Makes texts of the size and character of a `model`.
@@ -93,8 +96,18 @@ def probe(seed: str) -> str:
     choice = [word for group in _by_length()[: _PROBE_LONGEST + 1] for word in group]
     vocabulary = source.sample(choice, _PROBE_WORDS // 3)
     forms = [*_PROBE_FORMS, *source.choices(_PROBE_FORMS, k=_PROBE_WORDS - len(_PROBE_FORMS))]
-    source.shuffle(forms)
-    return " ".join(form.format(*source.choices(vocabulary, k=2)) for form in forms)
+    written = [form.format(*source.choices(vocabulary, k=2)) for form in forms]
+    for letters, other in _SPELLINGS.items():
+        word = source.choice([word for word in choice if letters in word])
+        written.append(word.replace(letters, other))
+    written += [_widened(word) for word in source.sample(choice, 3)]
+    source.shuffle(written)
+    return " ".join(written)
+
+
+def _widened(word: str) -> str:
+    """`word` in the full-width letters of East Asian typesetting."""
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in word)
 
 
 def _by_length() -> Sequence[Sequence[str]]:
