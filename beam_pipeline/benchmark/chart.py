@@ -30,8 +30,11 @@ def write_chart(comparisons: Sequence[Comparison], path: Path) -> None:
     if path.suffix.lower() == ".png":
         figure.savefig(path, dpi=150)
         return
+    from matplotlib import rc_context
+
     drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
+    with rc_context({"svg.fonttype": "none"}):  # text stays text
+        figure.savefig(drawn, format="svg", metadata=dict.fromkeys(("Creator", "Date")))
     svg = drawn.getvalue()
     path.write_text(_PAGE.format(title=_TITLE, svg=svg[svg.index("<svg") :]), "utf-8")
 

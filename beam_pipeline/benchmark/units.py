@@ -3,7 +3,7 @@
 
 def seconds(value: float) -> str:
     """Seconds -> ``12.3 ms``, ``4.56 s``, ``789 s``."""
-    if value < 1:
+    if value < 0.9995:
         return f"{_digits(value * 1000)} ms"
     return f"{_digits(value)} s"
 
