@@ -40,22 +40,24 @@ def write_chart(comparisons: Sequence[Comparison], path: Path) -> None:
 
 
 def _figure(comparisons: Sequence[Comparison]) -> Any:
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 5), layout="constrained")
+    figure = Figure(figsize=(13, 5.5), layout="constrained")
     runtime, memory, success = figure.subplots(1, 3, width_ratios=(2, 1, 1))
+    success.sharey(memory)
     by_name: dict[str, list[tuple[int, Summary]]] = {}
     for comparison in sorted(comparisons, key=lambda comparison: comparison.size_bytes):
         for summary in summarize(comparison):
             if not summary.verdict.startswith("WRONG"):
                 by_name.setdefault(summary.name, []).append((comparison.size_bytes, summary))
-    colors = {name: f"C{index % 10}" for index, name in enumerate(by_name)}
-    for index, (name, points) in enumerate(by_name.items()):
-        _draw_runtime(runtime, name, points, colors[name], "os^Dv*"[index // 10 % 6])
+    colors = {name: colormaps["tab20"](index % 20) for index, name in enumerate(by_name)}
+    for name, points in by_name.items():
+        _draw_runtime(runtime, name, points, colors[name])
     _draw_bars(
         memory,
         {
-            name: max(summary.peak_bytes or 0 for _, summary in points) / 1e6
+            name: max((s.peak_bytes / 1e6 for _, s in points if s.peak_bytes), default=None)
             for name, points in by_name.items()
         },
         colors,
@@ -72,15 +74,14 @@ def _figure(comparisons: Sequence[Comparison]) -> Any:
     runtime.set(ylabel="runtime, median, s", title="Runtime against size")
     runtime.grid(True, which="major", alpha=0.3)
     if by_name:
-        runtime.legend(fontsize="small")
+        runtime.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
     memory.set(title="Peak memory, MB")
-    success.set(title="Success, %", xlim=(0, 105))
+    success.set(title="Success, %", xlim=(0, 115))
+    success.tick_params(labelleft=False)
     return figure
 
 
-def _draw_runtime(
-    axes: Any, name: str, points: list[tuple[int, Summary]], color: str, marker: str
-) -> None:
+def _draw_runtime(axes: Any, name: str, points: list[tuple[int, Summary]], color: Any) -> None:
     timed = [(size, summary.runtime) for size, summary in points if summary.runtime]
     if not timed:
         return
@@ -94,17 +95,17 @@ def _draw_runtime(
         ],
         label=name,
         color=color,
-        marker=marker,
+        marker="o",
         capsize=3,
     )
 
 
-def _draw_bars(axes: Any, values: dict[str, float], colors: dict[str, str]) -> None:
+def _draw_bars(axes: Any, values: dict[str, float | None], colors: dict[str, Any]) -> None:
     names = list(reversed(values))
-    axes.barh(names, [values[name] for name in names], color=[colors[name] for name in names])
+    axes.barh(names, [values[name] or 0 for name in names], color=[colors[name] for name in names])
     for row, name in enumerate(names):
-        axes.annotate(
-            f"{values[name]:,.0f}", (values[name], row), (3, 0), textcoords="offset points",
-            va="center", fontsize="small",
-        )  # fmt: skip
+        value = values[name]
+        label = "not measured" if value is None else f"{value:,.0f}"
+        place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(label, (value or 0, row), fontsize="small", **place)
     axes.margins(x=0.2)

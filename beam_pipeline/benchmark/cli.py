@@ -72,7 +72,13 @@ def _add_common(parser: Parser) -> None:
         choices=(*CASE_NAMES, "all"),
         help="the built-in texts to compare on (default: all)",
     )
-    add("--input", type=Path, metavar="FILE", help="compare on this text (UTF-8) instead")
+    add(
+        "--input",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="compare on this text (UTF-8) instead; may be repeated",
+    )
     add(
         "--iterations",
         type=whole_number(1),
@@ -215,12 +221,18 @@ def _subjects(options: argparse.Namespace) -> list[Subject]:
         return [Subject(case.name, case.text, case.expected) for case in cases]
     if options.test_case:
         raise UsageError("--input and --test-case: give only one of them")
+    return [Subject(path.name, _read(path)) for path in options.input]
+
+
+def _read(path: Path) -> str:
+    """The text of a file, as the pipeline reads it.
+
+    That is without a byte order mark, and without what is no UTF-8.
+    """
     try:
-        data = options.input.read_bytes()
+        return path.read_bytes().decode("utf-8", "ignore").removeprefix("\ufeff")
     except OSError as error:
-        raise UsageError(f"--input={options.input}: {error.strerror}") from None
-    # As the pipeline reads it: without a byte order mark, and without what is no UTF-8.
-    return [Subject(options.input.name, data.decode("utf-8", "ignore").removeprefix("\ufeff"))]
+        raise UsageError(f"--input={path}: {error.strerror}") from None
 
 
 def _chaos(text: str) -> str:

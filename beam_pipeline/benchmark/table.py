@@ -135,8 +135,8 @@ def markdown_table(comparison: Comparison, detailed: bool) -> str:
 
 def title(comparison: Comparison) -> str:
     """What was compared on."""
-    return f"{comparison.subject}: {whole(comparison.words)} word{'s' * (comparison.words != 1)}, "
-        f"{size(comparison.size_bytes)}"
+    words = f"{whole(comparison.words)} word{'s' * (comparison.words != 1)}"
+    return f"{comparison.subject}: {words}, {size(comparison.size_bytes)}"
 
 
 def notes(comparison: Comparison) -> list[str]:
