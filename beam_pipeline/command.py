@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from beam_pipeline.arguments import help_text, parse
 from beam_pipeline.cases import load_cases
-from beam_pipeline.options import AnagramOptions, UsageError, help_text, parse
-from beam_pipeline.runner import run_job
+from beam_pipeline.job import run_job
+from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.replay import replay_arguments
 from transforms.errors import AnagramError
 
+REPLAY = "replay"
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 
@@ -21,6 +24,8 @@ def run(argv: Sequence[str]) -> int:
         print(help_text(), end="")
         return DONE
     try:
+        if argv[:1] == [REPLAY]:
+            argv = replay_arguments(argv[1:])
         options = parse(argv)
         logging.getLogger().setLevel(logging.INFO if options.verbose else logging.CRITICAL)
         if options.test_case:
@@ -32,6 +37,9 @@ def run(argv: Sequence[str]) -> int:
         print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
         return WRONG_USAGE if isinstance(error, UsageError) else FAILED
     print(f"done in {summary.seconds:.1f} s on {summary.runner}", file=sys.stderr)
+    if put_aside := summary.totals.get("dead_letters", 0):
+        letters = f"{put_aside} dead letter{'s' * (put_aside > 1)}"
+        print(f"{letters} in {options.dead_letters}", file=sys.stderr)
     return DONE
 
 

@@ -1,19 +1,29 @@
 """The pipeline: text -> words -> signatures -> counts -> the dictionary's members."""
 
-from typing import Any
+from typing import TypedDict
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.blocks import Block
 from transforms.checks import check_one_of, check_positive
+from transforms.collect import CollectBlocks
 from transforms.counts import CollectClasses, CountSignatures
 from transforms.dictionary import DictionarySpec
 from transforms.expand import AnagramCount, ExpandSignatures
-from transforms.tally import CollectBlocks, TallyBlocks
-from transforms.words import DecodeBlocks, ExtractWords, KeyBySignature, KeyWithWord
+from transforms.filtering import FilterBlocks
+from transforms.ledger import Ledger
+from transforms.resilience import Resilience
+from transforms.tally import TallyBlocks
+from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
 ENGINES = ("vectorized", "elementwise")
+
+
+class _Care(TypedDict):
+    """What all stages are given."""
+
+    resilience: Resilience
+    ledger: Ledger | None
 
 
 def build(
@@ -28,6 +38,9 @@ def build(
     min_count: int = 1,
     top: int | None = None,
     threads: int = 1,
+    earlier: beam.PTransform | None = None,
+    resilience: Resilience | None = None,
+    ledger: Ledger | None = None,
 ) -> PCollection[AnagramCount]:
     """Adds the counting of anagrams to the pipeline of `root`.
 
@@ -36,50 +49,42 @@ def build(
       engine: ``elementwise`` makes each word an element; ``vectorized`` tallies each bundle of
         blocks in compiled code first. Their results are equal.
       dictionary: whose members are counted, and how text becomes words (default: GCIDE).
-      encoding_errors: what to do with undecodable bytes: ``replace`` or ``strict``.
+      encoding_errors: what to do with undecodable bytes: ``replace``, ``strict`` or
+        ``quarantine``, see `transforms.filtering.FilterBlocks`.
       min_word_length, min_class_size, min_count: what is less is left out.
       top: only so many records, those with the greatest counts, of equal ones the first words.
       threads: cores that ``vectorized`` may use in one worker.
+      earlier: begin -> (signature, count) of words counted before, or `ClassTally` in corpus
+        mode; they are added to those of the text.
+      resilience: how stages deal with faults.
+      ledger: where the totals and dead letters of all stages go.
 
     Returns:
       One record for each word of the dictionary that has anagrams in the text.
     """
     check_one_of(ENGINES, engine=engine)
     dictionary = dictionary or DictionarySpec()
-    blocks = root | "ReadText" >> source
-    if engine == "vectorized":
-        keyed = _tally(blocks, dictionary, encoding_errors, min_word_length, threads)
-    else:
-        keyed = (
-            blocks
-            | "DecodeText" >> DecodeBlocks(encoding_errors)
-            | "ExtractWords" >> ExtractWords(dictionary.normalization, min_word_length)
-            | "KeyBySignature" >> (KeyWithWord() if dictionary.is_corpus else KeyBySignature())
+    care: _Care = {"resilience": resilience or Resilience(), "ledger": ledger}
+    blocks = root | "ReadText" >> source | "FilterText" >> FilterBlocks(encoding_errors, **care)
+    if engine == "elementwise":
+        words = blocks | "ExtractWords" >> ExtractWords(
+            dictionary.normalization, min_word_length, **care
         )
-    count = CollectClasses() if dictionary.is_corpus else CountSignatures()
+        key = KeyWithWord(**care) if dictionary.is_corpus else KeyBySignature(**care)
+        keyed = words | "KeyBySignature" >> key
+    elif dictionary.is_corpus:
+        collect = CollectBlocks(dictionary.normalization, min_word_length, **care)
+        keyed = blocks | "CollectBlocks" >> collect
+    else:
+        keyed = blocks | "TallyBlocks" >> TallyBlocks(dictionary, min_word_length, threads, **care)
+    if earlier is not None:
+        keyed = (keyed, root | "CountedEarlier" >> earlier) | "AddEarlier" >> beam.Flatten()
     records = (
         keyed
-        | "CountSignatures" >> count
-        | "ExpandSignatures" >> ExpandSignatures(dictionary, min_class_size, min_count)
+        | "CountSignatures" >> (CollectClasses() if dictionary.is_corpus else CountSignatures())
+        | "ExpandSignatures" >> ExpandSignatures(dictionary, min_class_size, min_count, **care)
     )
     return records if top is None else records | "KeepGreatest" >> KeepGreatest(top)
-
-
-def _tally(
-    blocks: PCollection[Block],
-    dictionary: DictionarySpec,
-    encoding_errors: str,
-    min_word_length: int,
-    threads: int,
-) -> PCollection[tuple[str, Any]]:
-    """The first three steps of `build` in one, a bundle at a time."""
-    if dictionary.is_corpus:
-        return blocks | "CollectBlocks" >> CollectBlocks(
-            dictionary.normalization, encoding_errors, min_word_length
-        )
-    return blocks | "TallyBlocks" >> TallyBlocks(
-        dictionary, encoding_errors, min_word_length, threads
-    )
 
 
 class KeepGreatest(beam.PTransform):

@@ -1,110 +1,111 @@
 """`AnagramCount` records -> one sorted file, or shards, that appear whole or not at all.
 
 Records are packed into sorted runs, the runs of a shard merged into a temporary file beside
-the output, and the temporary files renamed when all of them stand. A run holds its records as
-lines of text in UTF-8, whose byte order is the order of the words, so that merging needs
-memory for the packed runs only.
+the output, and the temporary files renamed when all of them stand and the totals of all stages
+agree. A run holds its records as lines of text in UTF-8, whose byte order is the order of the
+words, so that merging needs memory for the packed runs only.
 """
 
-import glob
 import heapq
 import io
 import itertools
-import os
-import re
-import uuid
+import json
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, NamedTuple
 
 import apache_beam as beam
-import pyarrow
-import pyarrow.parquet
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import AsList, PCollection
+from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
+from beam_pipeline import atomic
+from beam_pipeline.formats import FORMATS, Counted
 from transforms.bundles import in_global_window
 from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
-from transforms.signature import signature
-
-#: A word and its count, as text: all that a packed run has to hold of a record.
-Counted = tuple[str, int]
+from transforms.ledger import Totals, check
+from transforms.records import DeadLetter, to_json
+from transforms.resilience import Attempts, SpentError
+from transforms.stages import Stage, StageFn
 
 _RUN_RECORDS = 50_000
-_ROW_GROUP = 100_000
+#: The "shard" that dead letters go to.
+_DEAD_LETTERS = -1
+
+
+class Outcome(NamedTuple):
+    """What there is to publish, and what all stages have told.
+
+    Attributes:
+      files: (temporary, final) paths of what has been written.
+    """
+
+    files: tuple[tuple[str, str], ...] = ()
+    totals: Totals = Totals()
 
 
 @dataclass
-class WriteResult(beam.PTransform):
+class WriteResult(Stage):
     """`AnagramCount` -> the paths of the files written, once they stand.
+
+    Where there is a ledger, the totals in it must agree before anything is published.
 
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`.
       num_shards: number of files. A word's shard depends on the word only.
+      dead_letters: the file for the dead letters of the ledger, JSON lines; empty: there is none.
+      settings: of the run, noted in each dead letter.
+      token: names the temporary files of this run.
+      tell: whether to leave the totals at `atomic.told_path`.
 
     Raises (when it runs):
-      AnagramError: the output cannot be written.
+      AnagramError: the output cannot be written, or the totals do not agree.
     """
 
-    path: str
+    path: str = ""
     format: str = "json"
     num_shards: int = 1
-    token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    dead_letters: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    token: str = field(default_factory=atomic.new_token)
+    tell: bool = False
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__post_init__()
         check_one_of(FORMATS, format=self.format)
         check_positive(num_shards=self.num_shards)
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
-        runs = records | "PackRuns" >> beam.ParDo(_PackFn(self.num_shards)).with_output_types(
-            tuple[int, bytes]
-        )
+        runs = [records | "PackRuns" >> beam.ParDo(_PackFn(self.num_shards))]
         # A shard without records is a file too, so every shard gets an empty run.
-        empty = records.pipeline | "EmptyRuns" >> beam.Create(
-            [(shard, b"") for shard in range(self.num_shards)], reshuffle=False
-        ).with_output_types(tuple[int, bytes])
-        written = (
-            (runs, empty)
-            | "AllRuns" >> beam.Flatten()
-            | "GroupByShard" >> beam.GroupByKey()
-            | "WriteShards" >> beam.Map(self._write_shard).with_output_types(tuple[str, str])
-        )
-        return (
+        shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
+        runs.append(
             records.pipeline
-            | "Publish" >> beam.Create([None], reshuffle=False)
-            | "RenameShards" >> beam.FlatMap(_publish, AsList(written)).with_output_types(str)
+            | "EmptyRuns" >> beam.Create([(shard, b"") for shard in shards], reshuffle=False)
         )
-
-    def _write_shard(self, shard_and_runs: tuple[int, Iterable[bytes]]) -> tuple[str, str]:
-        shard, runs = shard_and_runs
-        final = shard_path(self.path, shard, self.num_shards)
-        temporary = temporary_path(final, self.token)
-        try:
-            compression = CompressionTypes.detect_compression_type(self.path)
-            with FileSystems.create(temporary, compression_type=compression) as file:
-                FORMATS[self.format](merge(runs), file)
-        except Exception as error:  # each filesystem raises its own
-            raise AnagramError(f"--output={self.path}: cannot be written ({error})") from error
-        return temporary, final
-
-
-def shard_path(path: str, shard: int, num_shards: int) -> str:
-    """The path of one shard of an output."""
-    return path if num_shards == 1 else f"{path}-{shard:05d}-of-{num_shards:05d}"
-
-
-def temporary_path(path: str, token: str) -> str:
-    """Where `path` is written before it is published: beside it, hidden."""
-    folder, name = FileSystems.split(path)
-    return str(FileSystems.join(folder, f".{name}.{token}.{uuid.uuid4().hex[:8]}.tmp"))
+        if self.ledger is not None and self.dead_letters:
+            letters = tuple(self.ledger.dead_letters) | "AllDeadLetters" >> beam.Flatten()
+            runs.append(letters | "PackDeadLetters" >> beam.Map(_pack_letter, self.settings))
+        files = (
+            tuple(runs)
+            | "AllRuns" >> beam.Flatten().with_output_types(tuple[int, bytes])
+            | "GroupByShard" >> beam.GroupByKey()
+        )
+        written = self.run(files, "WriteShards", _WriteFn(self), Outcome)
+        totals = [] if self.ledger is None else self.ledger.totals
+        told = tuple(totals) | "AllTotals" >> beam.Flatten(pipeline=records.pipeline)
+        return (
+            (written, told | "AsOutcomes" >> beam.Map(_told).with_output_types(Outcome))
+            | "Outcomes" >> beam.Flatten()
+            | "MergeOutcomes" >> beam.CombineGlobally(_MergeFn()).without_defaults()
+            | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
+        )
 
 
 class _PackFn(beam.DoFn):
@@ -140,92 +141,106 @@ def merge(runs: Iterable[bytes]) -> Iterator[Counted]:
         yield word, int(count)
 
 
-def _publish(_: None, written: list[tuple[str, str]]) -> Iterator[str]:
-    for temporary, final in sorted(written, key=lambda pair: pair[1]):
+def _pack_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, bytes]:
+    return _DEAD_LETTERS, to_json(letter, settings).encode() + b"\n"
+
+
+def _told(totals: Totals) -> Outcome:
+    return Outcome(totals=totals)
+
+
+class _WriteFn(StageFn):
+    """(Shard, its packed runs) -> the `Outcome` of having written them."""
+
+    def __init__(self, sink: WriteResult):
+        super().__init__(sink.resilience)
+        self._sink = sink.path, sink.num_shards, sink.format
+        self._dead_letters, self._token = sink.dead_letters, sink.token
+        self._attempts = Attempts("write", sink.resilience)
+
+    def process(self, shard_and_runs: tuple[int, Iterable[bytes]]) -> Iterator[Outcome]:
+        shard, runs = shard_and_runs
+        path, num_shards, _ = self._sink
+        final = self._dead_letters
+        if shard != _DEAD_LETTERS:
+            final = atomic.shard_path(path, shard, num_shards)
         try:
-            _replace(temporary, final)
-        except Exception as error:  # each filesystem raises its own
-            raise AnagramError(f"--output={final}: cannot be written ({error})") from error
-        yield final
+            temporary, written = self._attempts(self._write, final, shard, runs)
+        except SpentError as error:
+            option = "dead_letters" if shard == _DEAD_LETTERS else "output"
+            path = final if shard == _DEAD_LETTERS else path
+            raise AnagramError(f"--{option}={path}: cannot be written: {error}") from error
+        if shard != _DEAD_LETTERS:
+            self.totals["records_written"] += written
+        yield Outcome(files=((temporary, final),))
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        return self.told(self._attempts)
+
+    def _write(self, final: str, shard: int, runs: Iterable[bytes]) -> tuple[str, int]:
+        """-> the temporary file, and how many records are in it."""
+        temporary = atomic.temporary_path(final, self._token)
+        compression = CompressionTypes.detect_compression_type(final)
+        with FileSystems.create(temporary, compression_type=compression) as file:
+            if shard == _DEAD_LETTERS:
+                lines = [run for run in runs if run]
+                file.writelines(lines)
+                return temporary, len(lines)
+            counting = itertools.count()
+            records = (record for record, _ in zip(merge(runs), counting, strict=False))
+            FORMATS[self._sink[2]](records, file)
+            return temporary, next(counting)
 
 
-def _replace(temporary: str, final: str) -> None:
-    if not FileSystems.exists(temporary) and FileSystems.exists(final):
-        return  # an earlier attempt of this bundle has renamed it
-    if FileSystems.get_scheme(final) is None:
-        os.replace(temporary, final)
-        return
-    try:
-        FileSystems.rename([temporary], [final])
-    except BeamIOError:  # some filesystems do not rename onto a file
-        FileSystems.delete([final])
-        FileSystems.rename([temporary], [final])
+class _MergeFn(beam.CombineFn):
+    """`Outcome`s -> all in one. The accumulator is (files, totals)."""
+
+    def create_accumulator(self) -> tuple[list[tuple[str, str]], Totals]:
+        return [], Totals()
+
+    def add_input(
+        self, accumulator: tuple[list[tuple[str, str]], Totals], outcome: Outcome
+    ) -> tuple[list[tuple[str, str]], Totals]:
+        accumulator[0].extend(outcome.files)
+        accumulator[1].update(outcome.totals)
+        return accumulator
+
+    def merge_accumulators(
+        self, accumulators: Iterable[tuple[list[tuple[str, str]], Totals]]
+    ) -> tuple[list[tuple[str, str]], Totals]:
+        merged = self.create_accumulator()
+        for files, totals in accumulators:
+            merged[0].extend(files)
+            merged[1].update(totals)
+        return merged
+
+    def extract_output(self, accumulator: tuple[list[tuple[str, str]], Totals]) -> Outcome:
+        files, totals = accumulator
+        return Outcome(tuple(sorted(files, key=lambda pair: pair[1])), totals)
 
 
-def is_temporary(path: str) -> bool:
-    """Whether `path` looks like one of `temporary_path`, and so is nobody's text."""
-    return bool(re.search(r"(^|/)\.[^/]+\.[0-9a-f]{12}\.[0-9a-f]{8}\.tmp$", path))
+class _PublishFn(beam.DoFn):
+    """The `Outcome` of all -> the final paths, once the files stand there."""
 
+    def __init__(self, sink: WriteResult):
+        self._path, self._num_shards = sink.path, sink.num_shards
+        self._told = atomic.told_path(sink.path, sink.token) if sink.tell else ""
+        self._attempts = Attempts("write", sink.resilience)
 
-def discard_temporary(path: str, token: str) -> None:
-    """Deletes what a run with this `token` has left beside its output `path`."""
-    folder, name = FileSystems.split(path)
-    pattern = FileSystems.join(glob.escape(folder), f".{glob.escape(name)}*.{token}.*.tmp")
-    if FileSystems.get_scheme(path) is None:
-        for left in glob.glob(pattern):  # Beam would walk through all folders below
-            os.remove(left)
-        return
-    matches = FileSystems.match([pattern])
-    if found := [file.path for match in matches for file in match.metadata_list]:
-        FileSystems.delete(found)
-
-
-# Words hold letters, marks and digits only: no format has anything in them to escape.
-
-
-def _write_json(counts: Iterable[Counted], file: BinaryIO) -> None:
-    before = "{\n"
-    for word, count in counts:
-        file.write(f'{before}  "{word}": {count}'.encode())
-        before = ",\n"
-    file.write(b"{}\n" if before == "{\n" else b"\n}\n")
-
-
-def _write_jsonl(counts: Iterable[Counted], file: BinaryIO) -> None:
-    for word, count in counts:
-        line = f'{{"word": "{word}", "count": {count}, "signature": "{signature(word)}"}}\n'
-        file.write(line.encode())
-
-
-def _write_csv(counts: Iterable[Counted], file: BinaryIO) -> None:
-    file.write(b"word,count,signature\n")
-    for word, count in counts:
-        file.write(f"{word},{count},{signature(word)}\n".encode())
-
-
-_PARQUET_SCHEMA = pyarrow.schema(
-    [
-        pyarrow.field("word", pyarrow.string(), nullable=False),
-        pyarrow.field("count", pyarrow.int64(), nullable=False),
-        pyarrow.field("signature", pyarrow.string(), nullable=False),
-    ]
-)
-
-
-def _write_parquet(counts: Iterable[Counted], file: BinaryIO) -> None:
-    with pyarrow.parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
-        remaining = iter(counts)
-        while group := list(itertools.islice(remaining, _ROW_GROUP)):
-            words, numbers = zip(*group, strict=True)
-            columns = [list(words), list(numbers), [signature(word) for word in words]]
-            arrays = map(pyarrow.array, columns, _PARQUET_SCHEMA.types)
-            writer.write_batch(pyarrow.record_batch(list(arrays), schema=_PARQUET_SCHEMA))
-
-
-#: Output format -> writes counted words, which come in order, to a binary file.
-FORMATS: dict[str, Callable[[Iterable[Counted], BinaryIO], None]] = {
-    "json": _write_json,
-    "jsonl": _write_jsonl,
-    "csv": _write_csv,
-    "parquet": _write_parquet,
-}
+    def process(self, outcome: Outcome) -> Iterator[str]:
+        check(outcome.totals)
+        with atomic.publishing(self._path):
+            for temporary, final in outcome.files:
+                try:
+                    self._attempts(atomic.replace, temporary, final)
+                except SpentError as error:
+                    raise AnagramError(f"{final}: cannot be written: {error}") from error
+            if self._num_shards > 1:  # an earlier result may have had more of them
+                written = {final for _, final in outcome.files}
+                atomic.remove(set(atomic.all_shards(self._path)) - written)
+        if self._told:
+            retries, faults = self._attempts.take()
+            totals = outcome.totals + Totals(retries=retries, faults_injected=faults)
+            with FileSystems.create(self._told) as file:
+                file.write(json.dumps(totals).encode())
+        yield from (final for _, final in outcome.files)

@@ -1,64 +1,59 @@
-"""Where text comes from: files of any Beam filesystem, or a string -> `Block`s.
+"""Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
 
-Files are matched when the pipeline runs, split into byte ranges, and the ranges grouped into
-work units of about equal size (small files together, big files apart), so that many small
-files cost little and one big file is read by many workers.
-"""
-
-import glob
-import os
-import shutil
-import stat
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from beam_pipeline.sinks import is_temporary
-from transforms.blocks import BLOCK_SIZE, Block, BlockReader
+from beam_pipeline.inputs import WorkUnit, plan
+from transforms import metrics
+from transforms.blocks import BLOCK_SIZE, Block, BlockReader, FilePart
 from transforms.checks import check_one_of, check_positive
-from transforms.compression import is_compressed, open_decompressed
+from transforms.compression import is_compressed, open_decompressed, open_raw
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
+from transforms.records import DeadLetter
+from transforms.resilience import Attempts, SpentError, describe
+from transforms.retrying_file import RetryingFile
+from transforms.stages import ElementFn, Stage, StageFn
 from transforms.text import NORMALIZATIONS
-
-#: No range and no work unit is larger, in bytes.
-MAX_UNIT_SIZE = 64 << 20
-_MIN_UNIT_SIZE = 1 << 20
-_UNITS = 64
-STDIN = "-"
-
-
-#: Path, start, end of a part of a file. An end of None is the file's end.
-ByteRange = tuple[str, int, int | None]
-WorkUnit = tuple[ByteRange, ...]
 
 
 @dataclass
-class ReadString(beam.PTransform):
+class ReadString(Stage):
     """A string, held in the pipeline itself -> its `Block`s."""
 
-    text: str
-
-    def __post_init__(self) -> None:
-        super().__init__()
+    text: str = ""
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         # Bytes of the command line that are no valid text arrive as lone surrogates.
         data = self.text.encode("utf-8", "surrogateescape")
-        reader = BlockReader(BytesIO(data), "<text>", Encoding(), stretch_limit=len(data) + 1)
-        blocks = list(reader.blocks())
-        return root | "HoldText" >> beam.Create(blocks, reshuffle=False).with_output_types(Block)
+        held = root | "HoldText" >> beam.Create([data], reshuffle=False)
+        return self.run(held, "CutIntoBlocks", _CutFn("read", self.resilience), Block)
+
+
+class _CutFn(ElementFn):
+    def work(self, data: bytes) -> list[Block]:
+        part = FilePart("<text>")
+        limit = len(data) + 1
+        return list(BlockReader(BytesIO(data), part, Encoding(), stretch_limit=limit).blocks())
+
+    def record(self, data: bytes) -> Block:
+        return Block("<text>", 0, data)
+
+    def note(self, data: bytes, blocks: list[Block]) -> None:
+        self.totals.update(bytes_read=len(data), records_read=len(blocks))
+
+    def dead(self, letter: DeadLetter) -> TaggedOutput:
+        self.totals["records_read"] += 1
+        return super().dead(letter)
 
 
 @dataclass
-class ReadFiles(beam.PTransform):
+class ReadFiles(Stage):
     """The files that `patterns` match, each once -> their `Block`s.
 
     Attributes:
@@ -70,150 +65,98 @@ class ReadFiles(beam.PTransform):
       AnagramError: a file cannot be read, or under ``strict`` not decoded.
     """
 
-    patterns: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
     encoding: str = "utf-8"
     errors: str = "replace"
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__post_init__()
         Encoding(self.encoding)
         check_one_of(ERROR_POLICIES, errors=self.errors)
         check_one_of(NORMALIZATIONS, normalization=self.normalization)
         check_positive(block_size=self.block_size)
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        return (
+        units = (
             root
             | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
             | "PlanWorkUnits" >> beam.FlatMap(plan).with_output_types(WorkUnit)
             | "SpreadWorkUnits" >> beam.Reshuffle()
-            | "ReadBlocks" >> beam.ParDo(_ReadFn(self)).with_output_types(Block)
         )
+        return self.run(units, "ReadBlocks", _ReadFn(self), Block)
 
 
-def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[WorkUnit]:
-    """File `patterns` -> the work units that read every matching file once.
+class PartFn(StageFn):
+    """Reads parts of files, as the settings of a `ReadFiles` have it."""
 
-    Args:
-      unit_size: bytes in a unit, about; by default a share of the whole.
-    """
-    sizes = dict(_files(patterns))
-    if unit_size is None:
-        unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
-        unit_size += -unit_size % 4  # ranges must not cut wide code units
-    unit: list[ByteRange] = []
-    filled = 0
-    for path, size in sizes.items():
-        for part, part_size in _split(path, size, unit_size):
-            if unit and filled + part_size > unit_size:
-                yield tuple(unit)
-                unit, filled = [], 0
-            unit.append(part)
-            filled += part_size
-    if unit:
-        yield tuple(unit)
-
-
-def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, int]]:
-    """Path and size of each text among the first `limit` files that match each pattern."""
-    for match in FileSystems.match(list(patterns), limits=[limit] * len(patterns)):
-        for file in match.metadata_list:
-            if not is_temporary(file.path):
-                yield file.path, file.size_in_bytes
-
-
-def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[ByteRange, int]]:
-    if size <= unit_size or is_compressed(path):
-        yield (path, 0, None), size
-        return
-    for start in range(0, size, unit_size):
-        end = start + unit_size
-        yield (path, start, end if end < size else None), min(unit_size, size - start)
-
-
-class _ReadFn(beam.DoFn):
     def __init__(self, settings: ReadFiles):
+        super().__init__(settings.resilience)
         self._encoding = Encoding(settings.encoding)
         self._errors = settings.errors
         self._normalization = settings.normalization
         self._block_size = settings.block_size
+        self._attempts = Attempts("read", settings.resilience)
 
-    def process(self, unit: WorkUnit) -> Iterator[Block]:
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        return self.told(self._attempts)
+
+    def read_part(self, part: FilePart) -> Iterator[Block | TaggedOutput]:
+        """`part` -> its blocks, and dead letters for what cannot be read."""
+        reader = None
+        try:
+            with self._open(part.source) as stream:
+                encoding = self._encoding_of(part.source)
+                _skip(stream, part)
+                reader = BlockReader(
+                    stream,
+                    part,
+                    encoding,
+                    normalization=self._normalization,
+                    errors=self._errors,
+                    block_size=self._block_size,
+                )
+                for block in reader.blocks():
+                    self.totals["records_read"] += 1
+                    metrics.BLOCK_BYTES.update(len(block.data))
+                    yield block
+        except AnagramError:
+            raise
+        except Exception as error:  # each decompressor raises its own
+            spent = error if isinstance(error, SpentError) else SpentError("read", error, 1)
+            self.totals["records_read"] += 1
+            yield self.put_aside(spent, reader.rest if reader else part)
+        if reader is not None:
+            self.totals["bytes_read"] += reader.consumed
+            for rest, undecodable in reader.undecodable:
+                self.totals["records_read"] += 1
+                yield self.dead(DeadLetter("read", describe(undecodable), 1, rest))
+
+    def _encoding_of(self, path: str) -> Encoding:
+        if not self._encoding.has_byte_order_mark:
+            return self._encoding
+        with self._open(path) as stream:
+            return self._encoding.of_stream(stream.read(4))
+
+    def _open(self, path: str) -> BinaryIO:
+        def retrying(path: str) -> BinaryIO:
+            return cast(BinaryIO, RetryingFile(lambda: open_raw(path), self._attempts))
+
+        return open_decompressed(path, retrying)
+
+
+class _ReadFn(PartFn):
+    def process(self, unit: WorkUnit) -> Iterator[Any]:
         for part in unit:
-            try:
-                yield from self._read(*part)
-            except AnagramError:
-                raise
-            except Exception as error:  # filesystems and decompressors raise their own
-                raise AnagramError(f"{part[0]}: cannot be read ({error})") from error
-
-    def _read(self, path: str, start: int, end: int | None) -> Iterator[Block]:
-        encoding = self._encoding
-        if encoding.has_byte_order_mark:
-            with open_decompressed(path) as stream:
-                encoding = encoding.of_stream(stream.read(4))
-        with open_decompressed(path) as stream:
-            if start:
-                stream.seek(start)
-            reader = BlockReader(
-                stream,
-                path,
-                encoding,
-                start=start,
-                normalization=self._normalization,
-                errors=self._errors,
-                block_size=self._block_size,
-            )
-            yield from reader.blocks(end)
+            yield from self.read_part(part)
 
 
-def resolve(pattern: str, spool_dir: str) -> list[str]:
-    """What a user gave as an input -> the Beam file patterns that mean it.
-
-    A folder stands for all files below it, ``**/`` also for no folder at all; a file whose
-    name looks like a pattern stands for itself. Standard input and other pipes are copied to
-    `spool_dir`, since no other process could read them.
-
-    Raises:
-      AnagramError: nothing matches, or it cannot be read; the message begins with the pattern.
-    """
-    if not pattern:
-        raise AnagramError(": no file has an empty name")
-    if pattern == STDIN:
-        return [_spool(sys.stdin.buffer, spool_dir)]
-    if FileSystems.get_scheme(pattern) is not None:
-        folder = pattern.endswith("/")
-        patterns = _variants(pattern + "**" if folder else pattern)
-    elif os.path.isdir(pattern):
-        patterns = [os.path.join(glob.escape(os.path.abspath(pattern)), "**")]
-    elif os.path.exists(pattern):
-        if not stat.S_ISREG(os.stat(pattern).st_mode):
-            with open(pattern, "rb") as pipe:
-                return [_spool(pipe, spool_dir)]
-        if not os.access(pattern, os.R_OK):
-            raise AnagramError(f"{pattern}: permission denied")
-        patterns = [glob.escape(os.path.abspath(pattern))]
-    else:
-        patterns = _variants(os.path.abspath(pattern))
-    try:
-        matches = any(any(_files(patterns, limit)) for limit in (1, None))
-    except Exception as error:  # each filesystem raises its own
-        raise AnagramError(f"{pattern}: cannot be matched ({error})") from error
-    if not matches:
-        raise AnagramError(f"{pattern}: no file matches")
-    return patterns
-
-
-def _variants(pattern: str) -> list[str]:
-    head, deep, tail = pattern.partition("/**/")
-    if not deep:
-        return [pattern]
-    return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
-
-
-def _spool(pipe: BinaryIO, spool_dir: str) -> str:
-    with tempfile.NamedTemporaryFile(dir=spool_dir, prefix="pipe-", delete=False) as file:
-        shutil.copyfileobj(pipe, file, BLOCK_SIZE)
-    return glob.escape(file.name)
+def _skip(stream: BinaryIO, part: FilePart) -> None:
+    """Goes to the start of `part`. Not every decompressed stream can seek."""
+    left = part.start
+    if left and not is_compressed(part.source):
+        stream.seek(left)
+        return
+    while left and (skipped := stream.read(min(left, BLOCK_SIZE))):
+        left -= len(skipped)

@@ -22,6 +22,8 @@ PURE = {
     "transforms/text.py": ("transforms",),
     "transforms/signature.py": (),
     "transforms/errors.py": (),
+    "transforms/chaos.py": (),
+    "transforms/records.py": ("transforms",),
     "transforms/encoding.py": (),
     "transforms/blocks.py": ("transforms",),
     "tests/reference.py": ("english_words",),

@@ -33,7 +33,14 @@ def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict
     tally = BlockTally(table, min_word_length)
     for data in blocks:
         tally.add(data)
-    return {table.signatures[i]: int(n) for i, n in enumerate(tally.counts) if n}
+        tally.commit()
+    return dict(tally.counted())
+
+
+def words_and_matched(tally: BlockTally) -> tuple[int, int]:
+    """How many words were counted, and how many of them have a class."""
+    words = sum(number for _, number in tally.words_by_length())
+    return words, sum(count for _, count in tally.counted())
 
 
 def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str, int]:
@@ -101,9 +108,11 @@ def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> 
         table = table_of([*reference.words(text, normalization), "cat"], normalization)
         tally = BlockTally(table)
         tally.add(data)
+        tally.commit()
         assert tallied(table, data) == expected(table, text)
         assert tally.invalid_bytes == len(data) - len(text.encode())
-        assert tally.words == tally.matched == len(reference.words(text, normalization))
+        found = len(reference.words(text, normalization))
+        assert words_and_matched(tally) == (found, found)
 
 
 def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() -> None:
@@ -127,7 +136,8 @@ def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() ->
 def test_words_and_matches_are_told_apart() -> None:
     tally = BlockTally(table_of(["cat", "dog"]), min_word_length=2)
     tally.add("act tac xyzzy d o g x é 漢 ÀÉ e\u0301e\u0301 c4t".encode())
-    assert (tally.words, tally.matched, tally.invalid_bytes) == (6, 2, 0)
+    tally.commit()
+    assert (*words_and_matched(tally), tally.invalid_bytes) == (6, 2, 0)
 
 
 @settings(max_examples=60)
@@ -188,7 +198,19 @@ def test_giants_are_words_that_match_nothing() -> None:
     tally = BlockTally(table)
     for giant in ("a" * (MAX_WORD_LENGTH + 1), "9" * 3_000_000, "é" * 1_000_000):
         tally.add(f"cat {giant} act".encode())
-    assert (tally.words, tally.matched) == (9, 6)
+        tally.commit()
+    assert words_and_matched(tally) == (9, 6)
+    assert dict(tally.words_by_length()) == {3: 6, 64: 3}
+
+
+def test_what_is_not_committed_never_counts() -> None:
+    tally = BlockTally(table_of(["cat", "éa"]))
+    tally.add(b"cat tac")
+    tally.add("act e\u0301a \xff".encode("latin-1", "replace"))
+    assert words_and_matched(tally) == (0, 0)
+    tally.add(b"cat dog")
+    tally.commit()
+    assert words_and_matched(tally) == (2, 1)
 
 
 def test_a_table_is_made_once_for_a_dictionary(tmp_path: Path) -> None:

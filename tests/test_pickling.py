@@ -8,24 +8,26 @@ from beam_pipeline.pipeline import KeepGreatest, build
 from beam_pipeline.sinks import WriteResult
 from beam_pipeline.sources import ReadFiles, ReadString
 from tests.beam import pipeline
+from transforms.collect import CollectBlocks
 from transforms.counts import CollectClasses, CountSignatures, MergeTalliesFn, SumFn
 from transforms.dictionary import DictionarySpec
 from transforms.expand import ExpandSignatures
-from transforms.tally import CollectBlocks, TallyBlocks
-from transforms.words import DecodeBlocks, ExtractWords, KeyBySignature, KeyWithWord
+from transforms.filtering import FilterBlocks
+from transforms.tally import TallyBlocks
+from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
 LIMIT = 20_000
 PARTS = [
     ReadString("cat"),
     ReadFiles(("*.txt", "more/**"), encoding="utf-16", errors="strict", normalization="ascii"),
-    DecodeBlocks("strict"),
+    FilterBlocks("strict"),
     ExtractWords("ascii", 3),
     KeyBySignature(),
     KeyWithWord(),
     CountSignatures(),
     CollectClasses(),
-    TallyBlocks(DictionarySpec("gcide+web2"), "strict", 2, 3),
-    CollectBlocks("ascii", "strict", 2),
+    TallyBlocks(DictionarySpec("gcide+web2"), 2, 3),
+    CollectBlocks("ascii", 2),
     ExpandSignatures(DictionarySpec("web2", "ascii"), 2, 3),
     WriteResult("result.csv", "csv", 3),
     DictionarySpec("gcide+web2", "ascii"),

@@ -1,5 +1,6 @@
 """Results appear whole, sorted and byte for byte the same, or not at all."""
 
+import errno
 import gzip
 import json
 import os
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.sinks import FORMATS, WriteResult, discard_temporary, merge, temporary_path
+from beam_pipeline.formats import FORMATS
+from beam_pipeline.sinks import WriteResult, merge
 from tests.beam import pipeline
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
@@ -133,7 +135,7 @@ def test_more_records_than_a_packed_run_or_row_group_holds_stay_sorted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("beam_pipeline.sinks._RUN_RECORDS", 7)
-    monkeypatch.setattr("beam_pipeline.sinks._ROW_GROUP", 10)
+    monkeypatch.setattr("beam_pipeline.formats._ROW_GROUP", 10)
     records = [AnagramCount(f"w{n * 37 % 101:03d}", n + 1, "x") for n in range(101)]
     expected = [(record.word, record.count) for record in sorted(records)]
     for kind in ("json", "parquet"):
@@ -175,7 +177,7 @@ def test_a_run_that_fails_while_it_writes_leaves_the_old_result(
 ) -> None:
     def write_half(counts: Iterable[tuple[str, int]], file: BinaryIO) -> None:
         file.write(b"half a result")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     path = tmp_path / "result.json"
     old = (
@@ -186,7 +188,7 @@ def test_a_run_that_fails_while_it_writes_leaves_the_old_result(
     for file in old:
         file.write_text("old")
     monkeypatch.setitem(FORMATS, "json", write_half)
-    with pytest.raises(Exception, match=rf"--output={path}: cannot be written \(disk full\)"):
+    with pytest.raises(Exception, match=rf"--output={path}: cannot be written: .*disk full"):
         write(path, num_shards=num_shards)
     assert {file.read_text() for file in old} == {"old"}
 
@@ -212,19 +214,6 @@ def test_invalid_settings_are_refused_by_name_and_value(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         WriteResult("result", **settings)
-
-
-def test_only_the_leftovers_of_the_same_run_and_output_are_discarded(tmp_path: Path) -> None:
-    folder = tmp_path / "a[1]*"
-    folder.mkdir()
-    path = str(folder / "result.json")
-    mine = [temporary_path(path, "token1"), temporary_path(f"{path}-00001-of-00002", "token1")]
-    others = [temporary_path(path, "token2"), temporary_path(str(folder / "else"), "token1"), path]
-    for left in mine + others:
-        Path(left).write_text("left")
-    discard_temporary(path, "token1")
-    assert sorted(str(entry) for entry in folder.iterdir()) == sorted(others)
-    discard_temporary(str(folder / "none" / "result.json"), "token1")
 
 
 @given(st.lists(st.dictionaries(st.text("aé1漢", min_size=1), st.integers(1)), max_size=5))

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.sources import ReadFiles, ReadString, plan, resolve
+from beam_pipeline.inputs import plan, resolve
+from beam_pipeline.sources import ReadFiles, ReadString
 from tests import reference
 from tests.beam import assert_source_gives
 from tests.files import COMPRESSORS
 from tests.strategies import TRICKY
-from transforms.blocks import Block
+from transforms.blocks import Block, FilePart
 from transforms.errors import AnagramError
 from transforms.text import words
 
@@ -113,7 +114,7 @@ def test_compressed_files_are_read(extension: str, tmp_path: Path) -> None:
 def test_a_truncated_file_fails_the_run_and_is_named(extension: str, tmp_path: Path) -> None:
     path = tmp_path / f"text.txt.{extension}"
     path.write_bytes(COMPRESSORS[extension](random.Random(2).randbytes(5000))[:-20])
-    with pytest.raises(Exception, match=rf"{path}: cannot be read"):
+    with pytest.raises(Exception, match=rf"{path}: byte 0: stage read failed"):
         assert_reads([path], "")
 
 
@@ -142,7 +143,7 @@ def test_the_plan_covers_every_byte_once_in_units_of_bounded_size(
     lengths = {str(folder / f"{index}.txt"): size for index, size in enumerate(sizes)}
     for unit in plan((f"{folder}/*", f"{folder}/0*"), unit_size):
         filled = 0
-        for path, start, end in unit:
+        for path, start, end, *_ in unit:
             assert start % 4 == 0  # no wide code unit is cut
             stop = lengths[path] if end is None else end
             covered.update((path, at) for at in range(start, stop))
@@ -158,8 +159,8 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
         os.truncate(path, size)
         parts = [part for unit in plan((str(path),)) for part in unit]
         assert len(parts) > 10
-        assert all(start % 4 == 0 for _, start, _ in parts)
-        assert [end for _, _, end in parts[:-1]] == [start for _, start, _ in parts[1:]]
+        assert all(start % 4 == 0 for _, start, *_ in parts)
+        assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
 
 
 def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: 
     assert sorted(part[0][-1] for part in unit) == ["a", "b", "c"]
     big = tmp_path / "d.gz"
     big.write_bytes(bytes(100))
-    assert list(plan((str(big),), 40)) == [((str(big), 0, None),)]
+    assert list(plan((str(big),), 40)) == [(FilePart(str(big)),)]
 
 
 @pytest.mark.parametrize(

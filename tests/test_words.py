@@ -1,4 +1,4 @@
-"""DecodeBlocks, ExtractWords, KeyBySignature and KeyWithWord, each alone."""
+"""ExtractWords, KeyBySignature and KeyWithWord, each alone."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.strategies import TRICKY
 from transforms.blocks import Block
 from transforms.counts import ClassTally
 from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS
-from transforms.words import DecodeBlocks, ExtractWords, KeyBySignature, KeyWithWord
+from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
 
 def test_blocks_are_decoded_each_in_its_encoding_without_invalid_bytes() -> None:
@@ -19,25 +19,19 @@ def test_blocks_are_decoded_each_in_its_encoding_without_invalid_bytes() -> None
         Block("d", 0, b"c\xffat"),
         Block("e", 0, b"", invalid_bytes=3),
     ]
-    assert_gives(blocks, DecodeBlocks(), ["café", "cat", "café", "cat", ""])
-
-
-def test_strict_decoding_fails_at_the_offset_in_the_file() -> None:
-    blocks = [Block("some.txt", 1000, b"the cat \xff sat")]
-    with pytest.raises(Exception, match=r"some\.txt: byte 1008: not valid utf-8"):
-        assert_gives(blocks, DecodeBlocks("strict"), [])
+    assert_gives(blocks, ExtractWords(), ["café", "cat", "café", "cat"])
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_words_of_every_text_are_extracted(normalization: str) -> None:
     texts = ["The cat's whiskers", "", "\n", "sea-cat cat", *TRICKY, " ".join(TRICKY)]
     expected = [word for text in texts for word in reference.words(text, normalization)]
-    assert_gives(texts, ExtractWords(normalization), expected)
+    assert_gives(map(Block.of_text, texts), ExtractWords(normalization), expected)
 
 
 def test_shorter_words_are_left_out() -> None:
     text = "a an cat e\u0301te\u0301 ﬁn x-ray"
-    assert_gives([text], ExtractWords(min_length=3), ["cat", "été", "fin", "ray"])
+    assert_gives([Block.of_text(text)], ExtractWords(min_length=3), ["cat", "été", "fin", "ray"])
 
 
 def test_each_occurrence_is_keyed_by_its_signature() -> None:
@@ -54,7 +48,6 @@ def test_words_are_keyed_with_themselves_but_for_giants() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DecodeBlocks("ignore"), r"errors='ignore'.*replace.*strict"),
         (lambda: ExtractWords("nfc"), r"normalization='nfc'.*unicode.*ascii"),
         (lambda: ExtractWords(min_length=0), r"min_length=0.*1 or more"),
         (lambda: ExtractWords(min_length=-3), r"min_length=-3.*1 or more"),

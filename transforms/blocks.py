@@ -33,17 +33,32 @@ class Block(NamedTuple):
     encoding: str = "utf-8"
     invalid_bytes: int = 0
 
-    def decode(self, errors: str = "replace") -> tuple[str, int]:
-        """-> the block's text, and how many bytes were no valid text and are left out of it.
+    @classmethod
+    def of_text(cls, text: str) -> "Block":
+        """The block that holds `text`, of no known source."""
+        return cls("<text>", 0, text.encode())
 
-        Raises:
-          AnagramError: under ``strict``, naming the source and the offset of the first one.
-        """
-        try:
-            text, invalid = decode(self.data, self.encoding, errors)
-        except UnicodeDecodeError as error:
-            raise undecodable(self.source, self.offset, error) from error
-        return text, self.invalid_bytes + invalid
+    def decode(self) -> tuple[str, int]:
+        """-> the block's text, and how many bytes were no valid text and are left out of it."""
+        return decode(self.data, self.encoding)
+
+
+class FilePart(NamedTuple):
+    """A part of a file, to be read.
+
+    Attributes:
+      source: the file's path.
+      start: where to begin, in bytes of the decompressed stream.
+      end: the part ends at the first cut behind this place; None is the end of the file.
+      at_cut: whether `start` is a cut. Otherwise the part begins at the first cut behind it.
+      carry: the beginning of a very long word that goes on at `start`, already decoded.
+    """
+
+    source: str
+    start: int = 0
+    end: int | None = None
+    at_cut: bool = False
+    carry: str = ""
 
 
 def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> AnagramError:
@@ -69,49 +84,67 @@ class BlockReader:
     line that is shorter than a block stays whole.
 
     Args:
-      stream: positioned at `start`.
-      source: its name in blocks and errors.
+      stream: positioned at the start of `part`.
+      part: what to read of it.
       encoding: resolved for the stream, see `Encoding.of_stream`.
-      errors: what to do with undecodable bytes in very long words, which are decoded here.
+      errors: what to do with undecodable bytes in very long words, which are decoded here:
+        ``replace`` leaves them out, ``strict`` raises `AnagramError`, ``quarantine`` leaves the
+        rest of the word out.
+
+    Attributes:
+      rest: what has not been handed out yet, should reading fail.
+      consumed: how many bytes have been.
+      undecodable: under ``quarantine``, what was left out, and why.
     """
 
     def __init__(
         self,
         stream: ByteStream,
-        source: str,
+        part: FilePart,
         encoding: Encoding,
         *,
-        start: int = 0,
         normalization: str = "unicode",
         errors: str = "replace",
         block_size: int = BLOCK_SIZE,
         stretch_limit: int = STRETCH_LIMIT,
     ):
         self._stream = stream
-        self._source = source
+        self._source = part.source
         self._encoding = encoding
         self._normalization = normalization
         self._errors = errors
         self._block_size = -(-block_size // encoding.width) * encoding.width
         self._stretch_limit = -(-max(stretch_limit, block_size) // encoding.width) * encoding.width
         self._data = b""
-        self._offset = start  # of _data[0] in the stream
+        self._offset = part.start  # of _data[0] in the stream
         self._ended = False
+        self._begin = part.start
+        self.rest = part
+        self.undecodable: list[tuple[FilePart, UnicodeDecodeError]] = []
 
-    def blocks(self, end: int | None = None) -> Iterator[Block]:
-        """The blocks from the first cut behind the start to the first cut behind `end`.
+    @property
+    def consumed(self) -> int:
+        return self._offset - self._begin
 
-        A range that starts at 0 starts with its first byte; `end` None is the stream's end.
-        """
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the part: from its first cut to the first cut behind its end."""
+        end = self.rest.end
         if self._offset == 0 and end is None:  # most files are small: no cut to look for
             self._fill(self._block_size + 1)
             if self._ended:
                 if self._data:
                     yield Block(self._source, 0, self._data, self._encoding.name)
+                self._drop(len(self._data))
                 return
-        if self._offset and not self._skip_to_cut(end):
-            return
+        if self.rest.carry:
+            yield from self._stretch(0)
+        elif self._offset and not self.rest.at_cut:
+            found = self._skip_to_cut(end)
+            self._begin = self._offset
+            if not found:
+                return
         while end is None or self._offset <= end:
+            self._passed()
             size = self._block_size if end is None else min(self._block_size, end - self._offset)
             cut = self._find_cut(size)
             if cut is None:
@@ -121,6 +154,10 @@ class BlockReader:
             else:
                 yield Block(self._source, self._offset, self._data[:cut], self._encoding.name)
                 self._drop(cut)
+
+    def _passed(self, carry: str = "", pending: int = 0) -> None:
+        """Notes that all up to here has been handed out, `carry` and `pending` bytes apart."""
+        self.rest = self.rest._replace(start=self._offset - pending, at_cut=True, carry=carry)
 
     def _find_cut(self, begin: int) -> int | None:
         """The first cut behind index `begin` of the data; None if it is too far to look for."""
@@ -161,38 +198,49 @@ class BlockReader:
     def _stretch(self, size: int) -> Iterator[Block]:
         """Reads to the next cut through a stretch too long to be held in memory.
 
-        It is decoded on the way, since only characters can be squeezed. `size` bytes of the
-        data are known to hold no cut.
+        `size` bytes of the data are known to hold no cut.
         """
+        try:
+            yield from self._squeezed(size)
+        except UnicodeDecodeError as error:
+            if self._errors != "quarantine":
+                raise undecodable(self._source, self.rest.start, error) from error
+            cut, begin = None, self.rest
+            while cut is None:
+                self._drop(size)
+                size = self._block_size
+                cut = self._find_separator(0, size)
+            self._drop(cut)
+            self.undecodable.append((begin._replace(end=self._offset - 1), error))
+
+    def _squeezed(self, size: int) -> Iterator[Block]:
+        """The words of a stretch. It is decoded on the way: only characters can be squeezed."""
         decoder = codecs.getincrementaldecoder(self._encoding.name)(
-            "strict" if self._errors == "strict" else DROP
+            DROP if self._errors == "replace" else "strict"
         )
-        begin, rest = self._offset, ""
+        rest = self.rest.carry
         cut = None
         while cut is None:
             text, invalid = self._decode(decoder, self._data[:size])
             complete, rest = squeeze(rest + text, self._normalization)
-            yield Block(self._source, begin, complete.encode(), invalid_bytes=invalid)
+            yield Block(self._source, self.rest.start, complete.encode(), invalid_bytes=invalid)
             rest = rest[:_LONGEST_REST]
             self._drop(size)
-            begin = self._offset
-            cut = self._find_separator(0, self._block_size)
+            self._passed(rest, len(decoder.getstate()[0]))
             size = self._block_size
+            cut = self._find_separator(0, size)
         text, invalid = self._decode(decoder, self._data[:cut], final=True)
-        yield Block(self._source, begin, (rest + text).encode(), invalid_bytes=invalid)
+        yield Block(self._source, self.rest.start, (rest + text).encode(), invalid_bytes=invalid)
         self._drop(cut)
 
     def _decode(
         self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool = False
     ) -> tuple[str, int]:
-        pending = decoder.getstate()[0]
-        try:
-            if final:  # some decoders treat an unfinished character otherwise than `decode`
-                return decode(pending + data, self._encoding.name, self._errors)
-            with counting_dropped() as dropped:
-                return decoder.decode(data), dropped()
-        except UnicodeDecodeError as error:
-            raise undecodable(self._source, self._offset - len(pending), error) from error
+        if final:  # some decoders treat an unfinished character otherwise than `decode`
+            errors = "replace" if self._errors == "replace" else "strict"
+            return decode(decoder.getstate()[0] + data, self._encoding.name, errors)
+        with counting_dropped() as dropped:
+            return decoder.decode(data), dropped()
 
     def _find(self, what: str, start: int, stop: int) -> int:
         return self._encoding.find(what, self._data, start, stop, self._offset)

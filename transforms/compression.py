@@ -1,4 +1,4 @@
-"""Files of any Beam filesystem, decompressed by extension; a truncated file is an error.
+"""Files decompressed by extension; a truncated file is an error.
 
 Beam's own decompression takes the end of a truncated file for the end of the text.
 """
@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO, cast
 
 import pyarrow
@@ -21,13 +22,18 @@ def is_compressed(path: str) -> bool:
     return bool(kind != CompressionTypes.UNCOMPRESSED)
 
 
-def open_decompressed(path: str) -> BinaryIO:
+def open_raw(path: str) -> BinaryIO:
+    """Opens `path`, on any Beam filesystem, for reading its bytes as they are."""
+    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+
+
+def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw) -> BinaryIO:
     """Opens `path` for reading its decompressed bytes.
 
     Reading raises EOFError, OSError or the decompressor's own error where the file is truncated
     or corrupt.
     """
-    raw = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    raw = open_raw(path)
     match CompressionTypes.detect_compression_type(path):
         case CompressionTypes.GZIP:
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
@@ -40,7 +46,7 @@ def open_decompressed(path: str) -> BinaryIO:
         case CompressionTypes.DEFLATE:
             return cast(BinaryIO, io.BufferedReader(_DeflateFile(raw)))
         case _:
-            return cast(BinaryIO, raw)
+            return raw
 
 
 class _DeflateFile(io.RawIOBase):

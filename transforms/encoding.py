@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-#: What to do with bytes that are not valid in the encoding.
-ERROR_POLICIES = ("replace", "strict")
+#: What to do with bytes that are not valid in the encoding: leave them out of their word, fail,
+#: or put their line aside as a dead letter.
+ERROR_POLICIES = ("replace", "strict", "quarantine")
 
 # Only ASCII separators serve as cuts: they mean the same in both normalizations, and their
 # bytes are never part of another character in the encodings accepted here.

@@ -1,15 +1,17 @@
 """Counted signatures -> one record for each dictionary word that has them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import PCollection, TaggedOutput
 
 from transforms.checks import check_positive
 from transforms.counts import ClassTally
-from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.dictionary import DictionarySpec
+from transforms.records import ClassCount, DeadLetter
+from transforms.resilience import Resilience
+from transforms.stages import ElementFn, Stage
 
 
 class AnagramCount(NamedTuple):
@@ -24,7 +26,7 @@ beam.coders.registry.register_coder(AnagramCount, beam.coders.RowCoder)
 
 
 @dataclass
-class ExpandSignatures(beam.PTransform):
+class ExpandSignatures(Stage):
     """(Signature, count) -> an `AnagramCount` for each member word of the signature's class.
 
     In corpus mode the element is (signature, `ClassTally`) and brings its members with it.
@@ -40,33 +42,51 @@ class ExpandSignatures(beam.PTransform):
     min_count: int = 1
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__post_init__()
         check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
 
     def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:
-        return counts | "ExpandToMembers" >> beam.ParDo(
-            _ExpandFn(self.dictionary, self.min_class_size, self.min_count)
-        ).with_output_types(AnagramCount)
+        fn = _ExpandFn(self.dictionary, self.min_class_size, self.min_count, self.resilience)
+        return self.run(counts, "ExpandToMembers", fn, AnagramCount)
 
 
-class _ExpandFn(beam.DoFn):
-    def __init__(self, spec: DictionarySpec, min_class_size: int, min_count: int):
+class _ExpandFn(ElementFn):
+    def __init__(
+        self, spec: DictionarySpec, min_class_size: int, min_count: int, resilience: Resilience
+    ):
+        super().__init__("permutations", resilience)
         self._spec = spec
         self._min_class_size = min_class_size
         self._min_count = min_count
-        self._dictionary: Dictionary | None = None
 
     def setup(self) -> None:
-        if not self._spec.is_corpus:
-            self._dictionary = self._spec.load()
+        self._classes = {} if self._spec.is_corpus else self._spec.load().classes
 
-    def process(self, element: tuple[str, int] | tuple[str, ClassTally]) -> Iterator[AnagramCount]:
+    def work(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:
+        signature, count, members = self._occurred = self._occurrence(element)
+        if len(members) < self._min_class_size or count < self._min_count:
+            return []
+        return [AnagramCount(word, count, signature) for word in members]
+
+    def record(self, element: tuple[str, int | ClassTally]) -> ClassCount:
+        signature, value = element
+        return ClassCount(signature, *((value,) if isinstance(value, int) else value))
+
+    def note(self, element: tuple[str, int | ClassTally], results: list[AnagramCount]) -> None:
+        _, count, members = self._occurred
+        self.totals["words_counted"] += count
+        if members:
+            self.totals["classes"] += 1
+            self.totals["words_matched"] += count
+        else:
+            self.totals["words_unmatched"] += count
+
+    def dead(self, letter: DeadLetter) -> TaggedOutput:
+        self.totals["words_counted"] += letter.words
+        return super().dead(letter)
+
+    def _occurrence(self, element: tuple[str, int | ClassTally]) -> ClassCount:
         signature, value = element
         if isinstance(value, int):
-            assert self._dictionary is not None
-            count, members = value, self._dictionary.classes.get(signature, ())
-        else:
-            count, members = value
-        if len(members) >= self._min_class_size and count >= self._min_count:
-            for word in members:
-                yield AnagramCount(word, count, signature)
+            return ClassCount(signature, value, self._classes.get(signature, ()))
+        return ClassCount(signature, *value)

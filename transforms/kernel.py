@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.encoding import decode
+from transforms.metrics import LONGEST_TOLD
 from transforms.signature import signature
 from transforms.text import is_separator, is_word_part, words
 
@@ -219,9 +220,12 @@ def _tally_table(spec: DictionarySpec) -> TallyTable:
 class BlockTally:
     """Counts the words of blocks; each thread needs one of its own.
 
+    What `add` counts is pending until `commit` makes it final, so that a block whose counting
+    fails half way, or must be done again, leaves no trace.
+
     Attributes:
       counts: by class index.
-      words, matched: words counted, and those among them that have a class.
+      lengths: words by length in code points; the last has all longer ones too.
       invalid_bytes: bytes left out since they were no valid UTF-8.
     """
 
@@ -229,32 +233,55 @@ class BlockTally:
         self._table = table
         self._min_word_length = min_word_length
         self._spilled = np.zeros((_SPILL_SIZE, 2), np.int64)
-        self._remembered: dict[bytes, tuple[tuple[int, ...], int, int]] = {}
-        self.counts = np.zeros(len(table.signatures), np.int64)
-        self.words = self.matched = self.invalid_bytes = 0
+        self._remembered: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
+        self._pending_counts = np.zeros(len(table.signatures), np.int64)
+        self._pending_lengths = np.zeros(LONGEST_TOLD + 1, np.int64)
+        self._pending_invalid = 0
+        self.counts = np.zeros_like(self._pending_counts)
+        self.lengths = np.zeros_like(self._pending_lengths)
+        self.invalid_bytes = 0
 
     def add(self, data: bytes) -> None:
-        """Counts the words of `data`, UTF-8 that begins and ends between words."""
+        """Counts the words of `data`, UTF-8 that begins and ends between words.
+
+        Drops what was pending.
+        """
+        self._pending_counts.fill(0)
+        self._pending_lengths.fill(0)
+        self._pending_invalid = 0
         table = self._table
         array = np.frombuffer(data, np.uint8)
         tally = compiled_tally()
         position = 0
         while position <= array.size:
             letters = table.letters
-            position, page, spilled, counted, matched = tally(
+            position, page, spilled = tally(
                 array, position, self._min_word_length,
                 letters.low, letters.high, letters.length,
                 table.slots, table.low, table.high, table.length,
                 table.exact_length, table.longest,
-                self.counts, self._spilled,
+                self._pending_counts, self._pending_lengths, self._spilled,
             )  # fmt: skip
-            self.words += counted
-            self.matched += matched
             if spilled:
                 pieces = self._spilled[:spilled].tolist()
                 self._add_generally(Counter(data[start:stop] for start, stop in pieces))
             if page >= 0:
                 table.fill_page(page)
+
+    def commit(self) -> None:
+        """Makes final what was added last."""
+        self.counts += self._pending_counts
+        self.lengths += self._pending_lengths
+        self.invalid_bytes += self._pending_invalid
+
+    def counted(self) -> list[tuple[str, int]]:
+        """(Signature, count) of each class that occurred."""
+        signatures = self._table.signatures
+        return [(signatures[i], int(self.counts[i])) for i in np.flatnonzero(self.counts)]
+
+    def words_by_length(self) -> list[tuple[int, int]]:
+        """(Length, number of words); the last length has all longer words."""
+        return [(int(n), int(self.lengths[n])) for n in np.flatnonzero(self.lengths)]
 
     def _add_generally(self, pieces: Counter[bytes]) -> None:
         for piece, occurrences in pieces.items():
@@ -263,15 +290,15 @@ class BlockTally:
                 remembered = self._classify(piece)
                 if len(self._remembered) < _REMEMBERED and len(piece) < _REMEMBERED_SIZE:
                     self._remembered[piece] = remembered
-            matches, counted, invalid = remembered
+            matches, lengths, invalid = remembered
             for index in matches:
-                self.counts[index] += occurrences
-            self.matched += occurrences * len(matches)
-            self.words += occurrences * counted
-            self.invalid_bytes += occurrences * invalid
+                self._pending_counts[index] += occurrences
+            for length in lengths:
+                self._pending_lengths[length] += occurrences
+            self._pending_invalid += occurrences * invalid
 
-    def _classify(self, piece: bytes) -> tuple[tuple[int, ...], int, int]:
-        """-> the classes of the words in `piece`, the number of words, and of invalid bytes."""
+    def _classify(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """-> the classes of the words in `piece`, the words' lengths, the number of bad bytes."""
         text, invalid = decode(piece)
         found = [
             word
@@ -279,11 +306,12 @@ class BlockTally:
             if len(word) >= self._min_word_length
         ]
         indices = (self._table.indices.get(signature(word)) for word in found)
-        return tuple(index for index in indices if index is not None), len(found), invalid
+        lengths = tuple(min(len(word), LONGEST_TOLD) for word in found)
+        return tuple(index for index in indices if index is not None), lengths, invalid
 
 
 @functools.cache
-def compiled_tally() -> Callable[..., tuple[int, int, int, int, int]]:
+def compiled_tally() -> Callable[..., tuple[int, int, int]]:
     """`_tally`, compiled; from the second process on the machine code is read from a file."""
     import numba
 
@@ -307,17 +335,19 @@ def _tally(
     exact_length: int,
     longest: int,
     counts: Ints,
+    lengths: Ints,
     spilled: Ints,
-) -> tuple[int, int, int, int, int]:
+) -> tuple[int, int, int]:
     """Counts the words of `data` from `position` on.
 
     Returns:
       Where to go on; the page of code points to make known before, or -1; how many pieces are
-      left to the general way in `spilled`; how many words were counted and how many matched.
+      left to the general way in `spilled`.
     """
     size = data.size
     mask = slots.size - 1
-    words = matched = spills = 0
+    longest_told = lengths.size - 1
+    spills = 0
     at = start = position
     low = high = np.uint64(0)
     length = 0
@@ -348,7 +378,7 @@ def _tally(
             at += step
             continue
         if effect == _UNKNOWN:
-            return start, code // _PAGE, spills, words, matched
+            return start, code // _PAGE, spills
         at += step
         if effect == _GENERAL:
             general = True
@@ -360,9 +390,9 @@ def _tally(
             spilled[spills, 1] = at - step
             spills += 1
             if spills == len(spilled):
-                return at, -1, spills, words, matched
+                return at, -1, spills
         elif (length & (_FOREIGN - 1)) >= min_word_length:
-            words += 1
+            lengths[min(length & (_FOREIGN - 1), longest_told)] += 1
             if length <= longest:
                 slot = np.int64(((low ^ (high * _MIX_1)) * _MIX_2) >> np.uint64(32)) & mask
                 while slots[slot] >= 0:
@@ -373,11 +403,10 @@ def _tally(
                         and class_length[index] == length
                     ):
                         counts[index] += 1
-                        matched += 1
                         break
                     slot = (slot + 1) & mask
         start = at
         low = high = np.uint64(0)
         length = 0
         general = False
-    return at, -1, spills, words, matched
+    return at, -1, spills

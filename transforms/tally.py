@@ -1,195 +1,250 @@
 """Blocks -> partial counts of each bundle, without making an element of every word."""
 
+import dataclasses
+import itertools
 import queue
+import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
-import apache_beam as beam
-import numpy as np
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms import metrics
 from transforms.blocks import BLOCK_SIZE, Block
 from transforms.bundles import in_global_window
-from transforms.checks import check_one_of, check_positive
-from transforms.counts import ClassTally
-from transforms.dictionary import DictionarySpec
-from transforms.encoding import ERROR_POLICIES
-from transforms.kernel import BlockTally, TallyTable, tally_table
+from transforms.checks import check_positive
+from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.kernel import BlockTally, tally_table
+from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
+from transforms.resilience import Attempts, Resilience, SpentError
 from transforms.signature import signature
-from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.stages import Stage, StageFn
+from transforms.words import extract
 
 # A bundle of less text than this is counted without loading the compiler, in bytes.
 _SMALL = 1 << 18
-# Distinct words that a bundle holds in corpus mode before it hands them on.
-_MAX_DISTINCT = 1 << 18
+# Small blocks are counted together until they have this many bytes.
+_BATCH_SIZE = BLOCK_SIZE // 2
 
 
 @dataclass
-class TallyBlocks(beam.PTransform):
+class TallyBlocks(Stage):
     """`Block` -> (signature, count) for each class of the dictionary that a bundle has.
 
     Attributes:
       dictionary: loaded once per worker process.
-      encoding_errors: ``replace`` leaves undecodable bytes out, ``strict`` raises `AnagramError`.
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
-    encoding_errors: str = "replace"
     min_word_length: int = 1
     threads: int = 1
 
     def __post_init__(self) -> None:
-        super().__init__()
-        check_one_of(ERROR_POLICIES, encoding_errors=self.encoding_errors)
+        super().__post_init__()
         check_positive(min_word_length=self.min_word_length, threads=self.threads)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        fn = _TallyFn(self.dictionary, self.encoding_errors, self.min_word_length, self.threads)
-        return blocks | "TallyBundle" >> beam.ParDo(fn).with_output_types(tuple[str, int])
+        fn = _TallyFn(self.dictionary, self.min_word_length, self.threads, self.resilience)
+        return self.run(blocks, "TallyBundle", fn, tuple[str, int])
 
 
-class _TallyFn(beam.DoFn):
-    def __init__(self, dictionary: DictionarySpec, errors: str, min_word_length: int, threads: int):
+class Tally(Protocol):
+    """Counts words by class. What is added is final only once it is committed."""
+
+    invalid_bytes: int
+
+    def add(self, data: bytes) -> None:
+        """Counts the words of `data`, UTF-8. Drops what was pending."""
+
+    def commit(self) -> None:
+        """Makes final what was added last."""
+
+    def counted(self) -> Iterable[tuple[str, int]]:
+        """(Signature, count) of each class that occurred."""
+
+    def words_by_length(self) -> Iterable[tuple[int, int]]:
+        """(Length, number of words) for words of all kinds; the last length has all longer ones."""
+
+
+class PlainTally:
+    """The `Tally` of a small text, in plain Python: nothing to compile, no table to make."""
+
+    def __init__(self, dictionary: Dictionary, min_word_length: int):
         self._dictionary = dictionary
-        self._errors = errors
         self._min_word_length = min_word_length
-        self._threads = threads
+        self._pending: list[str] = []
+        self._pending_invalid = 0
+        self._counts: Counter[str] = Counter()
+        self._lengths: Counter[int] = Counter()
+        self.invalid_bytes = 0
+
+    def add(self, data: bytes) -> None:
+        normalization = self._dictionary.spec.normalization
+        self._pending, self._pending_invalid = extract(
+            Block("", 0, data), normalization, self._min_word_length
+        )
+
+    def commit(self) -> None:
+        self._lengths.update(min(len(word), LONGEST_TOLD) for word in self._pending)
+        self._counts.update(map(signature, self._pending))
+        self.invalid_bytes += self._pending_invalid
+
+    def counted(self) -> Iterable[tuple[str, int]]:
+        classes = self._dictionary.classes
+        return [(key, count) for key, count in sorted(self._counts.items()) if key in classes]
+
+    def words_by_length(self) -> Iterable[tuple[int, int]]:
+        return self._lengths.items()
+
+
+class _Counter(NamedTuple):
+    """What one thread needs: a tally, and its own attempts."""
+
+    tally: Tally
+    words: Attempts
+    anagrams: Attempts
+
+
+class _Done(NamedTuple):
+    """A batch of blocks, the error if it was not counted, and the time it took."""
+
+    batch: list[Block]
+    error: SpentError | None
+    seconds: float
+
+
+class _TallyFn(StageFn):
+    def __init__(
+        self,
+        dictionary: DictionarySpec,
+        min_word_length: int,
+        threads: int,
+        resilience: Resilience,
+    ):
+        super().__init__(resilience)
+        self._dictionary = dictionary
+        self._min_word_length = min_word_length
+        self._attempts = [
+            (Attempts("words", own), Attempts("anagrams", own))
+            for own in (_of_thread(resilience, thread) for thread in range(threads))
+        ]
 
     def start_bundle(self) -> None:
-        self._small: Counter[str] = Counter()
-        self._small_size = 0
-        self._tallies: _Tallies | None = None
-
-    def process(self, block: Block) -> Iterator[tuple[str, int]]:
-        self._small_size += len(block.data)
-        if self._small_size <= _SMALL:
-            text, _ = block.decode(self._errors)
-            self._small.update(
-                signature(word)
-                for word in words(text, self._dictionary.normalization)
-                if len(word) >= self._min_word_length
-            )
-        else:
-            if self._tallies is None:
-                table = tally_table(self._dictionary)
-                self._tallies = _Tallies(table, self._errors, self._min_word_length, self._threads)
-            self._tallies.add(block)
-        return iter(())
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        classes = self._dictionary.load().classes
-        partial = [(key, count) for key, count in sorted(self._small.items()) if key in classes]
-        if self._tallies is not None:
-            partial += self._tallies.finish()
-        return in_global_window(partial)
-
-
-class _Tallies:
-    """One `BlockTally` for each thread, and the threads."""
-
-    def __init__(self, table: TallyTable, errors: str, min_word_length: int, threads: int):
-        self._table = table
-        self._errors = errors
-        self._all = [BlockTally(table, min_word_length) for _ in range(threads)]
-        self._free: queue.SimpleQueue[BlockTally] = queue.SimpleQueue()
-        for tally in self._all:
-            self._free.put(tally)
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._pending: deque[Future[None]] = deque()
+        super().start_bundle()
         self._batch: list[Block] = []
         self._batch_size = 0
+        self._crew: _Crew | None = None
 
-    def add(self, block: Block) -> None:
-        """Counts the words of `block`, or of several small ones together."""
+    def process(self, block: Block) -> Iterator[Any]:
         self._batch.append(block)
         self._batch_size += len(block.data)
-        if self._batch_size >= BLOCK_SIZE // 2:
+        if self._batch_size >= _BATCH_SIZE:
             self._submit()
+            yield from self._results(wait=False)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+        if self._batch:
+            self._submit()
+        for letter in self._results(wait=True):
+            for value in in_global_window([letter.value]):
+                yield TaggedOutput(letter.tag, value)
+        for tally in self._crew.dismiss() if self._crew else ():
+            counted, by_length = list(tally.counted()), dict(tally.words_by_length())
+            keyed, words = sum(count for _, count in counted), sum(by_length.values())
+            self.totals.update(words=words, words_keyed=keyed, words_unmatched=words - keyed)
+            self.totals.update(invalid_bytes=tally.invalid_bytes)
+            self.totals.update({f"{LENGTH_PREFIX}{n}": by_length[n] for n in by_length})
+            yield from in_global_window(counted)
+        yield from self.told(*itertools.chain(*self._attempts))
 
     def _submit(self) -> None:
-        batch, self._batch, self._batch_size = self._batch, [], 0
-        if self._pool is None:
-            self._add(batch)
+        if self._crew is None:
+            self._crew = self._hire()
+        self._crew.count(self._batch)
+        self._batch, self._batch_size = [], 0
+
+    def _results(self, *, wait: bool) -> Iterator[TaggedOutput]:
+        """Takes note of the batches that are done, or waits for all; gives what was put aside."""
+        for done in self._crew.done(wait=wait) if self._crew else ():
+            if done.error is not None:
+                for block in done.batch:
+                    yield self.put_aside(done.error, block)
+            else:
+                self.totals["records_processed"] += len(done.batch)
+                metrics.BLOCK_MICROSECONDS.update(round(1e6 * done.seconds))
+
+    def _hire(self) -> "_Crew":
+        if self._batch_size <= _SMALL:
+            plain = PlainTally(self._dictionary.load(), self._min_word_length)
+            return _Crew([_Counter(plain, *self._attempts[0])])
+        table = tally_table(self._dictionary)
+        return _Crew(
+            [
+                _Counter(BlockTally(table, self._min_word_length), *attempts)
+                for attempts in self._attempts
+            ]
+        )
+
+
+def _of_thread(resilience: Resilience, thread: int) -> Resilience:
+    chaos = resilience.chaos
+    return dataclasses.replace(
+        resilience, chaos=dataclasses.replace(chaos, seed=chaos.seed + thread)
+    )
+
+
+class _Crew:
+    """Threads that count batches of blocks, each with a tally of its own."""
+
+    def __init__(self, counters: list[_Counter]):
+        self._counters = counters
+        self._free: queue.SimpleQueue[_Counter] = queue.SimpleQueue()
+        for counter in counters:
+            self._free.put(counter)
+        self._pool = ThreadPoolExecutor(len(counters)) if len(counters) > 1 else None
+        self._pending: deque[Future[_Done]] = deque()
+
+    def count(self, batch: list[Block]) -> None:
+        """Takes on one more batch; a single counter counts it at once."""
+        if self._pool is not None:
+            self._pending.append(self._pool.submit(self._count, batch))
             return
-        self._pending.append(self._pool.submit(self._add, batch))
-        while len(self._pending) > 2 * len(self._all):
-            self._pending.popleft().result()
+        done: Future[_Done] = Future()
+        done.set_result(self._count(batch))
+        self._pending.append(done)
 
-    def _add(self, batch: list[Block]) -> None:
-        data = b" ".join(map(self._in_utf8, batch))
-        tally = self._free.get()
-        try:
-            tally.add(data)
-        finally:
-            self._free.put(tally)
-        if self._errors == "strict" and tally.invalid_bytes:
-            for block in batch:
-                block.decode(self._errors)
+    def done(self, *, wait: bool) -> Iterator[_Done]:
+        """The batches that are done, in the order they came; waits where too many are not."""
+        most = 0 if wait else 2 * len(self._counters)
+        while self._pending and (len(self._pending) > most or self._pending[0].done()):
+            yield self._pending.popleft().result()
 
-    def _in_utf8(self, block: Block) -> bytes:
-        if block.encoding == "utf-8":
-            return block.data
-        return block.decode(self._errors)[0].encode()
-
-    def finish(self) -> list[tuple[str, int]]:
-        self._submit()
-        while self._pending:
-            self._pending.popleft().result()
+    def dismiss(self) -> list[Tally]:
+        """Ends the threads; gives their tallies."""
         if self._pool is not None:
             self._pool.shutdown()
-        counts = np.sum([tally.counts for tally in self._all], axis=0)
-        return [(self._table.signatures[i], int(counts[i])) for i in np.flatnonzero(counts)]
+        return [counter.tally for counter in self._counters]
+
+    def _count(self, batch: list[Block]) -> _Done:
+        began, error = time.perf_counter(), None
+        counter = self._free.get()
+        try:
+            counter.words(counter.anagrams, counter.tally.add, _in_utf8(batch))
+            counter.tally.commit()
+        except SpentError as spent:
+            error = spent
+        finally:
+            self._free.put(counter)
+        return _Done(batch, error, time.perf_counter() - began)
 
 
-@dataclass
-class CollectBlocks(beam.PTransform):
-    """`Block` -> (signature, `ClassTally` of one word) for each distinct word of a bundle.
-
-    Words longer than `MAX_WORD_LENGTH` are left out. A bundle with very many distinct words
-    hands them on in parts.
-    """
-
-    normalization: str = "unicode"
-    encoding_errors: str = "replace"
-    min_word_length: int = 1
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        check_one_of(NORMALIZATIONS, normalization=self.normalization)
-        check_one_of(ERROR_POLICIES, encoding_errors=self.encoding_errors)
-        check_positive(min_word_length=self.min_word_length)
-
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
-        return blocks | "CollectBundle" >> beam.ParDo(
-            _CollectFn(self.normalization, self.encoding_errors, self.min_word_length)
-        ).with_output_types(tuple[str, ClassTally])
-
-
-class _CollectFn(beam.DoFn):
-    def __init__(self, normalization: str, errors: str, min_word_length: int):
-        self._normalization = normalization
-        self._errors = errors
-        self._min_word_length = min_word_length
-
-    def start_bundle(self) -> None:
-        self._seen: Counter[str] = Counter()
-
-    def process(self, block: Block) -> Iterator[tuple[str, ClassTally]]:
-        text, _ = block.decode(self._errors)
-        self._seen.update(words(text, self._normalization))
-        if len(self._seen) >= _MAX_DISTINCT:
-            yield from self._take()
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        return in_global_window(self._take())
-
-    def _take(self) -> Iterator[tuple[str, ClassTally]]:
-        seen, self._seen = self._seen, Counter()
-        for word, count in seen.items():
-            if self._min_word_length <= len(word) <= MAX_WORD_LENGTH:
-                yield signature(word), ClassTally(count, (word,))
+def _in_utf8(batch: list[Block]) -> bytes:
+    return b" ".join(
+        block.data if block.encoding == "utf-8" else block.decode()[0].encode() for block in batch
+    )

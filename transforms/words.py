@@ -1,44 +1,27 @@
-"""Text -> words, and words -> words keyed by what their anagrams share."""
+"""Blocks -> words, and words -> words keyed by what their anagrams share."""
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import apache_beam as beam
-from apache_beam.pvalue import PCollection
+from apache_beam.pvalue import PCollection, TaggedOutput
 
+from transforms import metrics
 from transforms.blocks import Block
 from transforms.checks import check_one_of, check_positive
 from transforms.counts import ClassTally
-from transforms.encoding import ERROR_POLICIES
+from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
+from transforms.records import ClassCount
+from transforms.resilience import Resilience
 from transforms.signature import signature
+from transforms.stages import ElementFn, Stage
 from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
 
 
 @dataclass
-class DecodeBlocks(beam.PTransform):
-    """`Block` -> its text.
-
-    Attributes:
-      errors: ``replace`` leaves undecodable bytes out, ``strict`` raises `AnagramError`.
-    """
-
-    errors: str = "replace"
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        check_one_of(ERROR_POLICIES, errors=self.errors)
-
-    def expand(self, blocks: PCollection[Block]) -> PCollection[str]:
-        return blocks | "DecodeBlock" >> beam.Map(_decode, self.errors)
-
-
-def _decode(block: Block, errors: str) -> str:
-    return block.decode(errors)[0]
-
-
-@dataclass
-class ExtractWords(beam.PTransform):
-    """Text (of any length, cut between words) -> each of its normalized words.
+class ExtractWords(Stage):
+    """`Block` -> each of its normalized words.
 
     Attributes:
       normalization: see `transforms.text`.
@@ -49,51 +32,92 @@ class ExtractWords(beam.PTransform):
     min_length: int = 1
 
     def __post_init__(self) -> None:
-        super().__init__()
+        super().__post_init__()
         check_one_of(NORMALIZATIONS, normalization=self.normalization)
         check_positive(min_length=self.min_length)
 
-    def expand(self, text: PCollection[str]) -> PCollection[str]:
-        return text | "SplitIntoWords" >> beam.FlatMap(
-            _words, self.normalization, self.min_length
-        ).with_output_types(str)
+    def expand(self, blocks: PCollection[Block]) -> PCollection[str]:
+        fn = _ExtractFn(self.normalization, self.min_length, self.resilience)
+        return self.run(blocks, "SplitIntoWords", fn, str)
 
 
-def _words(text: str, normalization: str, min_length: int) -> Iterator[str]:
-    return (word for word in words(text, normalization) if len(word) >= min_length)
+def extract(block: Block, normalization: str, min_length: int) -> tuple[list[str], int]:
+    """A block -> its words of `min_length` or more, and how many bytes were no valid text."""
+    text, invalid = block.decode()
+    found = words(text, normalization)
+    if min_length > 1:
+        found = [word for word in found if len(word) >= min_length]
+    return found, invalid
+
+
+class _ExtractFn(ElementFn):
+    def __init__(self, normalization: str, min_length: int, resilience: Resilience):
+        super().__init__("words", resilience)
+        self._normalization = normalization
+        self._min_length = min_length
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._lengths: Counter[int] = Counter()
+
+    def work(self, block: Block) -> list[str]:
+        began = time.perf_counter()
+        found, self._invalid = extract(block, self._normalization, self._min_length)
+        metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
+        return found
+
+    def record(self, block: Block) -> Block:
+        return block
+
+    def note(self, block: Block, found: list[str]) -> None:
+        self.totals.update(records_processed=1, words=len(found), invalid_bytes=self._invalid)
+        self._lengths.update(map(len, found))
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        for length, number in self._lengths.items():
+            self.totals[f"{LENGTH_PREFIX}{min(length, LONGEST_TOLD)}"] += number
+        return super().finish_bundle()
 
 
 @dataclass
-class KeyBySignature(beam.PTransform):
+class KeyBySignature(Stage):
     """Word -> (its signature, 1), ready to be summed by `CountSignatures`."""
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
     def expand(self, words: PCollection[str]) -> PCollection[tuple[str, int]]:
-        return words | "KeyWord" >> beam.Map(_keyed).with_output_types(tuple[str, int])
+        return self.run(words, "KeyWord", _KeyFn("anagrams", self.resilience), tuple[str, int])
 
 
-def _keyed(word: str) -> tuple[str, int]:
-    return signature(word), 1
+class _KeyFn(ElementFn):
+    def work(self, word: str) -> list[tuple[str, int]]:
+        return [(signature(word), 1)]
+
+    def record(self, word: str) -> ClassCount:
+        return ClassCount(signature(word), 1)
+
+    def note(self, word: str, keyed: list[tuple[str, int]]) -> None:
+        self.totals["words_keyed"] += 1
 
 
 @dataclass
-class KeyWithWord(beam.PTransform):
+class KeyWithWord(Stage):
     """Word -> (its signature, the `ClassTally` of it alone), to be merged by `CollectClasses`.
 
     Words longer than `MAX_WORD_LENGTH` are left out.
     """
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
     def expand(self, words: PCollection[str]) -> PCollection[tuple[str, ClassTally]]:
-        return words | "KeyWord" >> beam.FlatMap(_keyed_with_word).with_output_types(
-            tuple[str, ClassTally]
-        )
+        fn = _KeyWithWordFn("anagrams", self.resilience)
+        return self.run(words, "KeyWord", fn, tuple[str, ClassTally])
 
 
-def _keyed_with_word(word: str) -> Iterator[tuple[str, ClassTally]]:
-    if len(word) <= MAX_WORD_LENGTH:
-        yield signature(word), ClassTally(1, (word,))
+class _KeyWithWordFn(ElementFn):
+    def work(self, word: str) -> list[tuple[str, ClassTally]]:
+        if len(word) > MAX_WORD_LENGTH:
+            return []
+        return [(signature(word), ClassTally(1, (word,)))]
+
+    def record(self, word: str) -> ClassCount:
+        return ClassCount(signature(word), 1, (word,))
+
+    def note(self, word: str, keyed: list[tuple[str, ClassTally]]) -> None:
+        self.totals["words_keyed" if keyed else "words_unmatched"] += 1

@@ -1,0 +1,221 @@
+"""Dead letters -> the records in them, to be counted again; an earlier result to add them to."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
+
+from beam_pipeline import atomic
+from beam_pipeline.formats import READERS, Counted, format_of
+from beam_pipeline.options import UsageError
+from beam_pipeline.sources import PartFn, ReadFiles
+from transforms.blocks import Block, FilePart
+from transforms.compression import open_decompressed
+from transforms.counts import ClassTally
+from transforms.dictionary import NO_DICTIONARY, DictionarySpec
+from transforms.errors import AnagramError
+from transforms.records import ClassCount, DeadLetter, from_json
+from transforms.resilience import describe
+from transforms.signature import signature
+from transforms.stages import Stage, StageFn
+
+# Those that leave words out of a result by their counts, which another run may change.
+_CUTTING = ("min_class_size", "min_count", "top")
+#: Settings that a dead letter notes of its run, since they decide what its words count for.
+SETTINGS = (
+    "dictionary",
+    "normalization",
+    "encoding",
+    "encoding_errors",
+    "min_word_length",
+    "min_class_size",
+    "min_count",
+    "top",
+)
+
+
+def read_letters(path: str) -> Iterator[tuple[DeadLetter, dict[str, Any]]]:
+    """The dead letters in a file of JSON lines, with the settings of their runs.
+
+    Raises:
+      AnagramError: the file cannot be read, or a line of it is no dead letter.
+    """
+    try:
+        with open_decompressed(path) as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield from_json(line.decode())
+                except ValueError as error:
+                    raise AnagramError(f"{path}: line {number}: {error}") from error
+    except AnagramError:
+        raise
+    except Exception as error:  # each filesystem raises its own
+        raise AnagramError(f"{path}: cannot be read ({error})") from error
+
+
+def settings_of(path: str) -> dict[str, Any]:
+    """The settings that all dead letters in a file agree on; none if there is no letter.
+
+    Raises:
+      AnagramError: they do not agree, or `read_letters` does.
+    """
+    agreed: dict[str, Any] | None = None
+    for _, settings in read_letters(path):
+        if agreed is not None and settings != agreed:
+            raise AnagramError(f"{path}: has dead letters of runs with different settings")
+        agreed = settings
+    return agreed or {}
+
+
+def replay_arguments(argv: Sequence[str]) -> list[str]:
+    """What follows ``replay`` on the command line -> the arguments of a run.
+
+    The settings are those of the run that left the dead letters, unless given anew.
+
+    Raises:
+      UsageError: there are no dead letters to be read, or a result to which nothing can be added.
+    """
+    if not argv or argv[0].startswith("-"):
+        raise UsageError("replay: give the file of dead letters first: replay DEAD_LETTERS ...")
+    path, *rest = argv
+    try:
+        settings = settings_of(path)
+    except AnagramError as error:
+        raise UsageError(f"replay: {error}") from error
+    cut = [name for name in _CUTTING if settings.get(name) not in (None, 1)]
+    if settings.get("dictionary") != NO_DICTIONARY and "min_class_size" in cut:
+        cut.remove("min_class_size")  # a class of the dictionary has the same size in all texts
+    if cut and any(argument.partition("=")[0] == "--merge" for argument in rest):
+        raise UsageError(
+            f"--merge: the run left words out of its result (--{cut[0]}={settings[cut[0]]}), "
+            "so that nothing can be added to it; replay without --merge, or run it all again"
+        )
+    given = [f"--{name}={value}" for name, value in settings.items() if value is not None]
+    return [f"--replay={path}", *given, *rest]
+
+
+@dataclass
+class ReadDeadLetters(ReadFiles):
+    """The texts in a file of dead letters, and the parts of files it names -> their `Block`s.
+
+    Attributes:
+      path: the file.
+      recorded_encoding: what the texts were taken for; they are in `encoding`.
+    """
+
+    path: str = ""
+    recorded_encoding: str = "utf-8"
+
+    def expand(self, root: PBegin) -> PCollection[Block]:
+        records = (
+            root
+            | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
+            | "ReadLetters" >> beam.FlatMap(_texts, self.recorded_encoding, self.encoding)
+            | "SpreadRecords" >> beam.Reshuffle()
+        )
+        return self.run(records, "ReadBlocks", _ReadRecordFn(self), Block)
+
+
+def _texts(path: str, recorded_encoding: str, encoding: str) -> Iterator[Block | FilePart]:
+    for letter, _ in read_letters(path):
+        record = letter.record
+        if isinstance(record, Block) and record.encoding == recorded_encoding:
+            yield record._replace(encoding=encoding)
+        elif not isinstance(record, ClassCount):
+            yield record
+
+
+class _ReadRecordFn(PartFn):
+    def process(self, record: Block | FilePart) -> Iterator[Any]:
+        if isinstance(record, FilePart):
+            yield from self.read_part(record)
+        else:
+            self.totals.update(records_read=1, bytes_read=len(record.data))
+            yield record
+
+
+@dataclass
+class CountEarlier(Stage):
+    """Words that an earlier run has counted -> (signature, count), or `ClassTally` without one.
+
+    Attributes:
+      dictionary: of the earlier run.
+      result: path of its result; may be empty.
+      dead_letters: path of its dead letters, among them words; may be empty.
+
+    Raises (when it runs):
+      AnagramError: the result cannot be read, or is not of this dictionary.
+    """
+
+    dictionary: DictionarySpec = field(default_factory=DictionarySpec)
+    result: str = ""
+    dead_letters: str = ""
+
+    def expand(self, root: PBegin) -> PCollection[tuple[str, Any]]:
+        start = root | "Earlier" >> beam.Create([None], reshuffle=False)
+        return self.run(start, "ReadEarlier", _EarlierFn(self), tuple[str, Any])
+
+
+class _EarlierFn(StageFn):
+    def __init__(self, settings: CountEarlier):
+        super().__init__(settings.resilience)
+        self._dictionary = settings.dictionary
+        self._result, self._dead_letters = settings.result, settings.dead_letters
+
+    def process(self, _: None) -> Iterator[tuple[str, Any]]:
+        letters = read_letters(self._dead_letters) if self._dead_letters else iter(())
+        records = (letter.record for letter, _ in letters)
+        counts = (record for record in records if isinstance(record, ClassCount))
+        known = None if self._dictionary.is_corpus else self._dictionary.load().classes
+        for key, count, words in itertools.chain(counts, read_result(self._result)):
+            if words and known is not None and not set(words) <= set(known.get(key, ())):
+                raise AnagramError(f"{self._result}: {words[0]!r} is no word of the dictionary")
+            self.totals.update(words=count, words_keyed=count)
+            yield key, count if known is not None else ClassTally(count, words)
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        return self.told()
+
+
+def read_result(path: str) -> Iterable[ClassCount]:
+    """The anagram classes in a result file, or in its shards; none for an empty path.
+
+    Raises:
+      AnagramError: it cannot be read, or its words with the same letters differ in their counts.
+    """
+    classes: dict[str, ClassCount] = {}
+    for word, count in _counted(path) if path else ():
+        key = signature(word)
+        seen = classes.get(key, ClassCount(key, count))
+        if seen.count != count:
+            raise AnagramError(f"{path}: {word!r} has not the count of its anagrams")
+        classes[key] = seen._replace(words=(*seen.words, word))
+    return classes.values()
+
+
+def _counted(path: str) -> Iterator[Counted]:
+    try:
+        for shard in shards_of(path):
+            with open_decompressed(shard) as file:
+                yield from READERS[format_of(path) or ""](file)
+    except AnagramError:
+        raise
+    except Exception as error:  # each filesystem and format raises its own
+        raise AnagramError(f"{path}: cannot be read as a result ({describe(error)})") from error
+
+
+def shards_of(path: str) -> list[str]:
+    """The file `path`, or the shards written in its place.
+
+    Raises:
+      AnagramError: there is neither.
+    """
+    if FileSystems.exists(path):
+        return [path]
+    if not (shards := atomic.all_shards(path)):
+        raise AnagramError(f"{path}: there is no such result")
+    return shards

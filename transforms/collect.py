@@ -1,0 +1,86 @@
+"""Blocks -> the distinct words of each bundle, for a text that is its own dictionary."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms.blocks import Block
+from transforms.bundles import in_global_window
+from transforms.checks import check_one_of, check_positive
+from transforms.counts import ClassTally
+from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
+from transforms.resilience import Attempts, Resilience, SpentError
+from transforms.signature import signature
+from transforms.stages import Stage, StageFn
+from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS
+from transforms.words import extract
+
+# Distinct words that a bundle holds before it hands them on.
+_MAX_DISTINCT = 1 << 18
+
+
+@dataclass
+class CollectBlocks(Stage):
+    """`Block` -> (signature, `ClassTally` of one word) for each distinct word of a bundle.
+
+    Words longer than `MAX_WORD_LENGTH` are left out. A bundle with very many distinct words
+    hands them on in parts.
+    """
+
+    normalization: str = "unicode"
+    min_word_length: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_one_of(NORMALIZATIONS, normalization=self.normalization)
+        check_positive(min_word_length=self.min_word_length)
+
+    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
+        fn = _CollectFn(self.normalization, self.min_word_length, self.resilience)
+        return self.run(blocks, "CollectBundle", fn, tuple[str, ClassTally])
+
+
+class _CollectFn(StageFn):
+    def __init__(self, normalization: str, min_word_length: int, resilience: Resilience):
+        super().__init__(resilience)
+        self._normalization = normalization
+        self._min_word_length = min_word_length
+        self._words = Attempts("words", resilience)
+        self._anagrams = Attempts("anagrams", resilience)
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._seen: Counter[str] = Counter()
+
+    def process(self, block: Block) -> Iterator[Any]:
+        try:
+            found, invalid = self._words(
+                self._anagrams, extract, block, self._normalization, self._min_word_length
+            )
+        except SpentError as error:
+            yield self.put_aside(error, block)
+            return
+        self._seen.update(found)
+        self.totals.update(records_processed=1, invalid_bytes=invalid)
+        if len(self._seen) >= _MAX_DISTINCT:
+            yield from self._take()
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+        yield from in_global_window(self._take())
+        yield from self.told(self._words, self._anagrams)
+
+    def _take(self) -> Iterator[tuple[str, ClassTally]]:
+        seen, self._seen = self._seen, Counter()
+        for word, count in seen.items():
+            length = len(word)
+            self.totals["words"] += count
+            self.totals[f"{LENGTH_PREFIX}{min(length, LONGEST_TOLD)}"] += count
+            if length <= MAX_WORD_LENGTH:
+                self.totals["words_keyed"] += count
+                yield signature(word), ClassTally(count, (word,))
+            else:
+                self.totals["words_unmatched"] += count

@@ -1,0 +1,99 @@
+"""Blocks -> blocks of valid text, as the policy for undecodable bytes has it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from apache_beam.pvalue import PCollection
+
+from transforms.blocks import Block, undecodable
+from transforms.checks import check_one_of
+from transforms.encoding import ERROR_POLICIES, Encoding
+from transforms.records import DeadLetter
+from transforms.resilience import Resilience, describe
+from transforms.stages import ElementFn, Stage
+
+
+@dataclass
+class FilterBlocks(Stage):
+    """`Block` -> the same, or what is valid of it.
+
+    Attributes:
+      errors: what to do with bytes that are no valid text: ``replace`` lets them pass, and later
+        stages leave them out; ``strict`` raises `AnagramError`; ``quarantine`` puts the lines
+        that have some aside as dead letters.
+    """
+
+    errors: str = "replace"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_one_of(ERROR_POLICIES, errors=self.errors)
+
+    def expand(self, blocks: PCollection[Block]) -> PCollection[Block]:
+        return self.run(blocks, "FilterBlock", _FilterFn(self.errors, self.resilience), Block)
+
+
+class _FilterFn(ElementFn):
+    def __init__(self, errors: str, resilience: Resilience):
+        super().__init__("filter", resilience)
+        self._errors = errors
+
+    def work(self, block: Block) -> list[Any]:
+        error = None if self._errors == "replace" else decoding_error(block)
+        if error is None:
+            return [block]
+        if self._errors == "strict":
+            raise undecodable(block.source, block.offset, error)
+        return list(sift(block))
+
+    def record(self, block: Block) -> Block:
+        return block
+
+    def note(self, block: Block, results: list[Any]) -> None:
+        if block.invalid_bytes:
+            self.totals["invalid_bytes"] += block.invalid_bytes
+        if len(results) > 1:  # each piece is a record now
+            self.totals["records_read"] += len(results) - 1
+
+    def process(self, block: Block) -> list[Any]:
+        return [
+            self.dead(piece) if isinstance(piece, DeadLetter) else piece
+            for piece in super().process(block)
+        ]
+
+
+def decoding_error(block: Block) -> UnicodeDecodeError | None:
+    """What is wrong with the bytes of `block` as text in its encoding."""
+    try:
+        block.data.decode(block.encoding)
+    except UnicodeDecodeError as error:
+        return error
+    return None
+
+
+def sift(block: Block) -> Iterator[Block | DeadLetter]:
+    """A block -> its valid lines, neighbours in one `Block`, and each other line put aside."""
+    good = block._replace(data=b"", invalid_bytes=0)
+    for line in _lines(block):
+        error = decoding_error(line)
+        if error is None:
+            good = good._replace(data=good.data + line.data)
+            continue
+        if good.data:
+            yield good
+        cause = f"{describe(error)} (byte {line.offset + error.start} of the file)"
+        yield DeadLetter("filter", cause, 1, line)
+        good = line._replace(offset=line.offset + len(line.data), data=b"")
+    if good.data:
+        yield good
+
+
+def _lines(block: Block) -> Iterator[Block]:
+    """`block`, cut behind each line end."""
+    encoding, start = Encoding(block.encoding), 0
+    while start < len(block.data):
+        end = encoding.find("newline", block.data, start, len(block.data), block.offset)
+        end = end if end >= 0 else len(block.data)
+        yield block._replace(offset=block.offset + start, data=block.data[start:end])
+        start = end

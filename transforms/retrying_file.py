@@ -1,0 +1,75 @@
+"""A file that is read in spite of faults: each read is attempted again where it had begun."""
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import BinaryIO
+
+from transforms.resilience import Attempts
+
+
+class RetryingFile(io.RawIOBase):
+    """The bytes of a file; opening it, and each read, has all attempts of its own.
+
+    Args:
+      open_file: opens the file from its beginning.
+      attempts: those of the stage that reads.
+
+    Raises (when it reads):
+      SpentError: all attempts at one read have failed.
+    """
+
+    def __init__(self, open_file: Callable[[], BinaryIO], attempts: Attempts):
+        self._open_file = open_file
+        self._attempts = attempts
+        self._file: BinaryIO | None = None
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._attempts(self._read, size)
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the end of a file is found by reading")
+        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        self._discard()
+        super().close()
+
+    def _read(self, size: int) -> bytes:
+        # Whatever the last attempt left behind, this one is made at the right place.
+        try:
+            if self._file is None:
+                self._file = self._open_file()
+                if self._position:
+                    self._file.seek(self._position)
+            elif self._file.tell() != self._position:
+                self._file.seek(self._position)
+            return self._file.read(size)
+        except Exception:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(Exception):  # nothing can be lost by closing what was read
+                file.close()
