@@ -8,6 +8,7 @@ from typing import Any
 
 from beam_pipeline import run
 from benchmark_orchestrators._common import answer, check_text
+from transforms.chaos import Chaos
 
 
 class CommandOrchestrator:
@@ -20,8 +21,10 @@ class CommandOrchestrator:
 
     def __init__(self, engine: str, chaos: str):
         self._options = ["--engine", engine]
-        self.process_text("")  # compiles, or reads what was compiled before
-        self._options += ["--chaos", chaos] if chaos else []
+        self._chaos = ""
+        self.process_text("")  # loads what every run needs
+        self._chaos = chaos
+        self._runs = 0
 
     def process_text(self, text: str) -> dict[str, Any]:
         """`text` -> its counts; RuntimeError if the run failed, which has printed why."""
@@ -30,7 +33,15 @@ class CommandOrchestrator:
         with tempfile.TemporaryDirectory() as folder:
             source, result = Path(folder, "text.txt"), Path(folder, "counts.json")
             source.write_text(text, "utf-8", "surrogatepass")
-            code = run(["--input", str(source), "--output", str(result), *self._options])
+            options = [*self._options, *self._next_chaos()]
+            code = run(["--input", str(source), "--output", str(result), *options])
             if code != 0:
                 raise RuntimeError(f"exit code {code}")
             return answer(began, json.loads(result.read_text("utf-8")))
+
+    def _next_chaos(self) -> list[str]:
+        """The option for the next run, which must not meet the faults of the last one again."""
+        if not self._chaos:
+            return []
+        self._runs += 1
+        return ["--chaos", f"{self._chaos},seed={Chaos.parse(self._chaos).seed + self._runs}"]

@@ -4,6 +4,7 @@ Shows where most begin. Nothing is retried: a fault of any element ends the run,
 runner does not try again.
 """
 
+import functools
 import json
 import tempfile
 import time
@@ -19,7 +20,7 @@ from transforms.text import words
 
 
 class TaskOrchestrator:
-    """ReadFromText, FlatMap, Map, CombinePerKey, FlatMap, WriteToText."""
+    """Lines -> words -> (signature, 1) -> counted signatures -> dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._chaos = chaos
@@ -35,6 +36,7 @@ class TaskOrchestrator:
                 (
                     pipeline
                     | beam.io.ReadFromText(str(source))
+                    | "filter" >> beam.ParDo(_StageFn("filter", _line, self._chaos))
                     | "words" >> beam.ParDo(_StageFn("words", words, self._chaos))
                     | "anagrams" >> beam.ParDo(_StageFn("anagrams", _keyed, self._chaos))
                     | beam.CombinePerKey(sum)
@@ -47,15 +49,25 @@ class TaskOrchestrator:
             return answer(began, dict(map(json.loads, lines)))
 
 
+@functools.cache
+def _stages(chaos: str) -> Stages:
+    """Those of the process: a new run must not meet the faults of the last one again."""
+    return Stages(chaos, retries=False)
+
+
 class _StageFn(beam.DoFn):
     def __init__(self, stage: str, work: Any, chaos: str):
         self._stage, self._work, self._chaos = stage, work, chaos
 
     def setup(self) -> None:
-        self._stages = Stages(self._chaos, retries=False)
+        self._stages = _stages(self._chaos)
 
     def process(self, element: Any) -> Iterable[Any]:
         yield from self._stages.do(self._stage, self._work, element)
+
+
+def _line(line: str) -> list[str]:
+    return [line]
 
 
 def _keyed(word: str) -> list[tuple[str, int]]:

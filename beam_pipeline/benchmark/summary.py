@@ -8,6 +8,8 @@ from beam_pipeline.benchmark.contest import Comparison, Score
 from beam_pipeline.benchmark.contestant import DONE, TIMEOUT
 from beam_pipeline.benchmark.verdict import MEASURED, verdict
 
+_MOST_NOTES = 3
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -131,7 +133,9 @@ def _notes(score: Score) -> list[str]:
             notes.append(judged.run.error)
         elif judged.is_wrong:
             notes.append(f"{judged.purpose} text: {judged.difference}")
-    return list(dict.fromkeys(notes))
+    different = list(dict.fromkeys(notes))
+    left_out = len(different) - _MOST_NOTES
+    return [*different[:_MOST_NOTES], *([f"{left_out} more"] if left_out > 0 else [])]
 
 
 #: What can be compared, as a number of which less is better; None where it was not measured.

@@ -1,7 +1,9 @@
 """The orchestrators of the project are right, keep the interface, and bear what they say."""
 
 import asyncio
+import importlib.util
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ NAMES = {
     *("baseline", "indexed", "threads", "asyncio", "processes", "beam_elementwise"),
     *("beam_vectorized", "polars", "duckdb", "pyspark", "naive_beam_wordcount"),
 }
-#: Those that try again what has failed, apart from this project's command.
-RESILIENT = ("indexed", "threads", "asyncio", "processes", "polars", "duckdb", "pyspark")
+#: Those that try again what has failed.
+RESILIENT = sorted(NAMES - {"baseline", "naive_beam_wordcount"})
+#: The one peer that is not among the development tools, for its size.
+HAS_SPARK = importlib.util.find_spec("pyspark") is not None and shutil.which("java") is not None
 
 
 def subject(name: str) -> Subject:
@@ -43,6 +47,9 @@ def test_all_of_them_are_found() -> None:
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_without_chaos_each_is_right_on_every_text(calm: Comparison, name: str) -> None:
     (summary,) = (summary for summary in summarize(calm) if summary.name == name)
+    if name == "pyspark" and not HAS_SPARK:
+        assert summary.verdict == "cannot start"
+        return
     assert summary.verdict == "right", summary.notes
     assert (summary.successes, summary.runs) == (4, 4)
 
@@ -112,11 +119,13 @@ def test_the_baseline_under_chaos_in_the_harness_is_right_and_unreliable() -> No
 
 @pytest.mark.parametrize("name", RESILIENT)
 def test_resilient_ones_succeed_always(name: str) -> None:
-    contest = Contest(3, 0, 100, "chaos", "rate=0.4,latency=0,seed=3")
+    if name == "pyspark" and not HAS_SPARK:
+        pytest.skip("needs pyspark and Java")
+    contest = Contest(2, 0, 100, "chaos", "rate=0.4,latency=0,seed=3")
     (comparison,) = contest.hold([FOLDER / f"{name}.py"], [subject("medium")])
     (summary,) = summarize(comparison)
     assert summary.verdict == "right", summary.notes
-    assert (summary.successes, summary.runs) == (5, 5), summary.notes
+    assert (summary.successes, summary.runs) == (4, 4), summary.notes
 
 
 def test_chaos_strikes_where_nothing_is_retried() -> None:
