@@ -3,16 +3,30 @@
 import argparse
 import math
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 #: Exit codes: done; the measured thing failed or was wrong; wrong usage.
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+_INTERRUPTED = 130
 
 
 class UsageError(Exception):
     """The command line is wrong; the message is one line."""
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """-> what `command` gives, or the code of its error, which is told in one line."""
+    try:
+        return command()
+    except UsageError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return _INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):

@@ -4,7 +4,7 @@ import argparse
 import importlib.util
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from beam_pipeline.benchmark import chart, export, table
 from beam_pipeline.benchmark.arguments import (
     DONE,
     FAILED,
-    WRONG_USAGE,
     Parser,
     UsageError,
     duration,
+    exit_code,
     names,
     whole_number,
     writable,
@@ -45,10 +45,12 @@ def benchmark(argv: Sequence[str] | None = None) -> int:
     )
     _add_common(parser)
 
-    def paths(options: argparse.Namespace) -> list[Path]:
-        return [_orchestrator(options.orchestrator)]
+    def command() -> int:
+        options = parser.read(sys.argv[1:] if argv is None else argv)
+        comparisons = _hold(options, [_orchestrator(options.orchestrator)])
+        return DONE if all(map(_is_right, comparisons)) else FAILED
 
-    return _command(parser, argv, paths, _failures)
+    return exit_code(command)
 
 
 def compare(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +64,13 @@ def compare(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", type=names, metavar="NAME,...", help="no others than these")
     parser.add_argument("--skip", type=names, default=[], metavar="NAME,...", help="all but these")
     _add_common(parser)
-    return _command(parser, argv, _selected, lambda comparisons: DONE)
+
+    def command() -> int:
+        options = parser.read(sys.argv[1:] if argv is None else argv)
+        _hold(options, _selected(options))
+        return DONE
+
+    return exit_code(command)
 
 
 def _add_common(parser: Parser) -> None:
@@ -118,19 +126,12 @@ def _add_common(parser: Parser) -> None:
     add("--json", type=writable, metavar="PATH", help="write all figures and runs there")
 
 
-def _command(
-    parser: Parser,
-    argv: Sequence[str] | None,
-    paths: Callable[[argparse.Namespace], list[Path]],
-    code: Callable[[Sequence[Comparison]], int],
-) -> int:
-    try:
-        options = parser.read(sys.argv[1:] if argv is None else argv)
-        found = paths(options)
-        subjects = _subjects(options)
-    except UsageError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return WRONG_USAGE
+def _hold(
+    options: argparse.Namespace,
+    found: Sequence[Path],
+) -> list[Comparison]:
+    """Holds the contest that `options` describe, and prints and writes what came of it."""
+    subjects = _subjects(options)
     seed = options.seed or secrets.token_hex(8)
     before = export.machine()
     progress = Console(stderr=True)
@@ -147,7 +148,7 @@ def _command(
         + (f"; chaos {options.chaos}" if options.chaos else "")
     )
     _write(comparisons, options, {"seed": seed, **before})
-    return code(comparisons)
+    return comparisons
 
 
 def _print(comparisons: Sequence[Comparison], options: argparse.Namespace) -> None:
@@ -174,9 +175,8 @@ def _write(
         chart.write_chart(comparisons, options.chart)
 
 
-def _failures(comparisons: Sequence[Comparison]) -> int:
-    summaries = [summary for comparison in comparisons for summary in summarize(comparison)]
-    return DONE if all(summary.is_right for summary in summaries) else FAILED
+def _is_right(comparison: Comparison) -> bool:
+    return all(summary.is_right for summary in summarize(comparison))
 
 
 def _orchestrator(path: Path | None) -> Path:

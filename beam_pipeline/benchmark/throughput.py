@@ -19,10 +19,10 @@ from beam_pipeline.benchmark import corpora, export
 from beam_pipeline.benchmark.arguments import (
     DONE,
     FAILED,
-    WRONG_USAGE,
     Parser,
     UsageError,
     duration,
+    exit_code,
     names,
     whole_number,
     writable,
@@ -61,16 +61,16 @@ class Row:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """-> exit code: 0, 1 where a trial of this project failed, 2 wrong usage."""
-    try:
-        options = _parser().read(sys.argv[1:] if argv is None else argv)
-        if not options.input.is_file() or not os.access(options.input, os.R_OK):
-            raise UsageError(f"--input={options.input}: no file that can be read")
-        for option, known in (("only", SECTIONS), ("skip", SLOW)):
-            if unknown := sorted(set(getattr(options, option)) - set(known)):
-                raise UsageError(f"--{option}: {unknown[0]!r} is not one of {', '.join(known)}")
-    except UsageError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return WRONG_USAGE
+    return exit_code(lambda: _main(sys.argv[1:] if argv is None else argv))
+
+
+def _main(argv: Sequence[str]) -> int:
+    options = _parser().read(argv)
+    if not options.input.is_file() or not os.access(options.input, os.R_OK):
+        raise UsageError(f"--input={options.input}: no file that can be read")
+    for option, known in (("only", SECTIONS), ("skip", SLOW)):
+        if unknown := sorted(set(getattr(options, option)) - set(known)):
+            raise UsageError(f"--{option}: {unknown[0]!r} is not one of {', '.join(known)}")
     before = export.machine()
     with (
         tempfile.TemporaryDirectory(prefix="throughput-") as folder,

@@ -186,7 +186,7 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     started: list[psutil.Process] = []
     until = time.monotonic() + 60
@@ -195,6 +195,7 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
         started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) == 2
     process.send_signal(signal.SIGINT)
-    process.wait(30)
+    _, complaint = process.communicate(timeout=30)
+    assert (process.returncode, complaint) == (130, b"error: interrupted\n")
     _, alive = psutil.wait_procs(started, timeout=10)
     assert alive == []

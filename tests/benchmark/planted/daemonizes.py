@@ -26,6 +26,7 @@ class TaskOrchestrator(indexed.TaskOrchestrator):
             os.write(tell, b"x")
             os.close(tell)
             time.sleep(600)
+            os._exit(0)
         os.waitpid(child, 0)
         os.read(done, 1)
         return answer
