@@ -33,11 +33,10 @@ class Channel:
           TypeError, ValueError: JSON does not know it; nothing has been sent.
           OSError: nobody listens any more, or (TimeoutError) not in time.
         """
-        self.send_text(json.dumps(message, allow_nan=False))
+        self.send_text(json.dumps(message, allow_nan=False).encode())
 
-    def send_text(self, text: str) -> None:
-        """Sends `text` as it is."""
-        data = text.encode("utf-8", "surrogatepass")
+    def send_text(self, data: bytes) -> None:
+        """Sends a text, in UTF-8."""
         self._set_timeout()
         self._connection.sendall(_LENGTH.pack(len(data)))
         self._set_timeout()
@@ -61,7 +60,7 @@ class Channel:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > _LONGEST:
             raise ValueError(f"a message of {length} bytes")
-        return str(self._exactly(length), "utf-8", "surrogatepass")
+        return str(self._exactly(length), "utf-8")
 
     def close(self) -> None:
         self._connection.close()

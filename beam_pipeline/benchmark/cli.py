@@ -1,6 +1,7 @@
 """The commands ``benchmark`` (one orchestrator) and ``compare-benchmarks`` (a folder of them)."""
 
 import argparse
+import codecs
 import importlib.util
 import secrets
 import sys
@@ -32,6 +33,7 @@ _FOLDER = "benchmark_orchestrators"
 _DEFAULT = "beam_vectorized.py"
 # Wide enough for all columns where the output is no terminal.
 _WIDTH = 200
+_PART = 1 << 24
 
 
 def benchmark(argv: Sequence[str] | None = None) -> int:
@@ -218,21 +220,26 @@ def _folder(given: Path | None) -> Path:
 def _subjects(options: argparse.Namespace) -> list[Subject]:
     if options.input is None:
         cases = load_cases(options.test_case or "all")
-        return [Subject(case.name, case.text, case.expected) for case in cases]
+        return [Subject(case.name, case.text.encode(), case.expected) for case in cases]
     if options.test_case:
         raise UsageError("--input and --test-case: give only one of them")
     return [Subject(path.name, _read(path)) for path in options.input]
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     """The text of a file, as the pipeline reads it.
 
     That is without a byte order mark, and without what is no UTF-8.
     """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("ignore")
+    text = bytearray()
     try:
-        return path.read_bytes().decode("utf-8", "ignore").removeprefix("\ufeff")
+        with path.open("rb") as file:
+            while part := file.read(_PART):
+                text += decoder.decode(part).encode()
     except OSError as error:
         raise UsageError(f"--input={path}: {error.strerror}") from None
+    return bytes(text)
 
 
 def _chaos(text: str) -> str:

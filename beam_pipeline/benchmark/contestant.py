@@ -79,8 +79,8 @@ class Contestant:
         self._channel: Channel | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
 
-    def ask(self, text: str, timeout: float) -> Run:
-        """-> what becomes of `text`; after `timeout` seconds the orchestrator is stopped."""
+    def ask(self, text: bytes, timeout: float) -> Run:
+        """-> what becomes of `text`, which is in UTF-8; it is stopped after `timeout` seconds."""
         if self._process is None:
             self._start()
         if self._process is None or self._channel is None:
@@ -164,7 +164,7 @@ class Contestant:
         if self._chaos and not greeting.get("takes_chaos"):
             self.breaches.add("takes no chaos")
 
-    def _exchange(self, channel: Channel, text: str, timeout: float) -> dict[str, Any]:
+    def _exchange(self, channel: Channel, text: bytes, timeout: float) -> dict[str, Any]:
         """Hands over `text`, and waits for the answer. -> fields of a `Run`."""
         began = received = time.monotonic()
         channel.limit(timeout)

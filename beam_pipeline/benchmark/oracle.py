@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 
-def counts(text: str) -> dict[str, int]:
-    """`text` -> GCIDE word -> how many words of the text are its anagrams, sorted by word."""
+def counts(text: str | bytes) -> dict[str, int]:
+    """`text` (as bytes: in UTF-8) -> GCIDE word -> how many of its words are anagrams of it.
+
+    Sorted by word.
+    """
     occurrences: Counter[str] = Counter()
     for piece, count in Counter(_pieces(text)).items():
         occurrences["".join(sorted(word_of(piece)))] += count
@@ -22,7 +25,7 @@ def counts(text: str) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def count_words(text: str) -> int:
+def count_words(text: str | bytes) -> int:
     """How many words `text` has, those without an anagram included."""
     return sum(count for piece, count in Counter(_pieces(text)).items() if word_of(piece))
 
@@ -43,11 +46,19 @@ def _word_parts(text: str) -> str:
     return "".join(char for char in text if _category(char)[0] in "LM" or _category(char) == "Nd")
 
 
+_PART = re.compile(rb"(?s).{1,1000000}\S*")
 _category = functools.cache(unicodedata.category)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    return (match.group() for match in _between_separators().finditer(text))
+def _pieces(text: str | bytes) -> Iterator[str]:
+    for part in [text] if isinstance(text, str) else _decoded(text):
+        yield from (match.group() for match in _between_separators().finditer(part))
+
+
+def _decoded(text: bytes) -> Iterator[str]:
+    """A `text` of any size, in parts that end at white space: as one `str` it may be too large."""
+    for match in _PART.finditer(text):
+        yield match.group().decode()
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from beam_pipeline.benchmark import oracle
 
 # A line's length of text with the rest of its last word and the white space behind it.
-_PIECE = re.compile(r"(?s).{1,80}\S*\s*")
-_LETTERS = re.compile(r"[a-z]+", re.IGNORECASE)
+_PIECE = re.compile(rb"(?s).{1,80}\S*\s*")
+_LETTERS = re.compile(rb"[a-z]+", re.IGNORECASE)
 # In longer models only some pieces get other words: they have words enough of their own.
 _REWRITTEN_SIZE = 1 << 20
 _REWRITTEN_SHARE = 0.02
@@ -36,7 +36,7 @@ _SPELLINGS = {"ss": "ß", "fi": "ﬁ", "s": "ſ", "k": "\u212a", "ea": "e\u00ada
 
 
 class FreshTexts:
-    """Makes texts of the size and character of a `model`.
+    """Makes texts of the size and character of a `model`, all of them UTF-8.
 
     Each is put together from lines of the model, drawn at random, in which words give way to
     other words of their length: words of the dictionary, their anagrams, and what is no word.
@@ -45,27 +45,33 @@ class FreshTexts:
       seed: equal ones give equal texts, one after the other.
     """
 
-    def __init__(self, model: str, seed: str):
+    def __init__(self, model: bytes, seed: str):
         self._model = model
         self._random = random.Random(seed)
         self._ends = array.array("Q", (match.end() for match in _PIECE.finditer(model)))
         self._share = 1.0 if len(model) < _REWRITTEN_SIZE else _REWRITTEN_SHARE
         self._by_length = _by_length()
 
-    def make(self) -> str:
+    def make(self) -> bytes:
         """-> the next text."""
-        drawn: list[str] = []
-        size = 0
+        drawn: list[bytes] = []
+        left = len(self._model)
         renamed: dict[str, str] = {}
-        while size < len(self._model):
+
+        def other(word: "re.Match[bytes]") -> bytes:
+            return self._other(word.group().decode(), renamed).encode()
+
+        while left > 0:
             piece = self._draw()
             if self._random.random() < self._share:
-                piece = _LETTERS.sub(lambda word: self._other(word.group(), renamed), piece)
+                piece = _LETTERS.sub(other, piece)
+            if len(piece) > left:
+                piece = piece[:left].decode("utf-8", "ignore").encode()
             drawn.append(piece)
-            size += len(piece)
-        return "".join(drawn)[: len(self._model)]
+            left -= len(piece) or left
+        return b"".join(drawn)
 
-    def _draw(self) -> str:
+    def _draw(self) -> bytes:
         index = self._random.randrange(len(self._ends))
         return self._model[self._ends[index - 1] if index else 0 : self._ends[index]]
 

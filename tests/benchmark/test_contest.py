@@ -27,7 +27,7 @@ class Outcome:
 
     def __init__(self, folder: Path):
         (case,) = load_cases("medium")
-        subject = Subject(case.name, case.text, case.expected)
+        subject = Subject(case.name, case.text.encode(), case.expected)
         no_python = folder / "is_no_python.py"
         no_python.write_text("class TaskOrchestrator\n")
         os.environ["PLANTED_FOLDER"] = str(folder)
@@ -148,7 +148,7 @@ def test_an_answer_of_other_types_is_none(outcome: Outcome) -> None:
 
 def test_texts_are_new_in_every_round_and_equal_for_all() -> None:
     (case,) = load_cases("small")
-    subject = Subject(case.name, case.text, case.expected)
+    subject = Subject(case.name, case.text.encode(), case.expected)
     texts = [text for _, text, _ in Contest(5, 2, 5, "a")._rounds(subject)]
     assert texts == [text for _, text, _ in Contest(5, 2, 5, "a")._rounds(subject)]
     assert len(set(texts)) == len(texts)
@@ -158,7 +158,7 @@ def test_texts_are_new_in_every_round_and_equal_for_all() -> None:
 def test_a_case_that_expects_something_else_is_no_ground_for_a_comparison() -> None:
     contest = Contest(1, 0, 5, "a")
     with pytest.raises(AssertionError, match="not count"):
-        contest.hold([], [Subject("mine", "cat", {"cat": 1})])
+        contest.hold([], [Subject("mine", b"cat", {"cat": 1})])
 
 
 def test_who_waits_for_its_turn_does_not_run(tmp_path: Path) -> None:
@@ -178,11 +178,11 @@ def test_who_waits_for_its_turn_does_not_run(tmp_path: Path) -> None:
     )
     contestant = Contestant(file)
     try:
-        contestant.ask("cat", 5)
+        contestant.ask(b"cat", 5)
         (worker,) = contestant._descendants()
         before = sum(worker.cpu_times()[:2])
         time.sleep(0.5)
         assert sum(worker.cpu_times()[:2]) - before < 0.1
-        assert contestant.ask("cat", 5).status == "done"
+        assert contestant.ask(b"cat", 5).status == "done"
     finally:
         contestant.stop()

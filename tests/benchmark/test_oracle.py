@@ -27,6 +27,12 @@ def test_sentences_are_counted_as_the_reference_does(text: str) -> None:
     assert oracle.count_words(text) == len(reference.words(text))
 
 
+def test_bytes_of_any_size_are_counted_as_their_text() -> None:
+    text = "".join(f"Naïve {number}\u2003cats-\n" for number in range(200_000))
+    assert oracle.counts(text.encode()) == oracle.counts(text)
+    assert oracle.count_words(text.encode()) == 600_000
+
+
 def test_the_cases_have_the_counts_they_expect() -> None:
     for case in load_cases():
         assert oracle.counts(case.text) == case.expected

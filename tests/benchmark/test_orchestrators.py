@@ -29,7 +29,7 @@ HAS_SPARK = importlib.util.find_spec("pyspark") is not None and shutil.which("ja
 
 def subject(name: str) -> Subject:
     (case,) = load_cases(name)
-    return Subject(case.name, case.text, case.expected)
+    return Subject(case.name, case.text.encode(), case.expected)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_chunks_of_a_longer_text_add_up(name: str) -> None:
     text = "\n".join([large.text] * 300)
     contestant = Contestant(FOLDER / f"{name}.py")
     try:
-        run = contestant.ask(text, 100)
+        run = contestant.ask(text.encode(), 100)
     finally:
         contestant.stop()
     assert len(text) > 1 << 20
@@ -131,7 +131,7 @@ def test_resilient_ones_succeed_always(name: str) -> None:
 def test_chaos_strikes_where_nothing_is_retried() -> None:
     contestant = Contestant(FOLDER / "naive_beam_wordcount.py", "words=1,latency=0")
     try:
-        run = contestant.ask("cat", 60)
+        run = contestant.ask(b"cat", 60)
     finally:
         contestant.stop()
     assert run.status != DONE
