@@ -90,8 +90,9 @@ class Contest:
     def _compare(self, contestants: Sequence[Contestant], subject: Subject) -> Comparison:
         scores = [Score(contestant.name) for contestant in contestants]
         order = random.Random(f"order {self.seed} {subject.name}")
-        words = oracle.count_words(subject.text)
-        for purpose, text, expected in self._rounds(subject):
+        words = 0
+        for purpose, text, right in self._rounds(subject):
+            words = right.words if purpose == NAMED else words
             turns = list(zip(contestants, scores, strict=True))
             order.shuffle(turns)
             for contestant, score in turns:
@@ -101,25 +102,25 @@ class Contest:
                 run = contestant.ask(text, self.timeout)
                 score.cannot_start = contestant.cannot_start
                 if not contestant.cannot_start:
-                    score.runs.append(Judged(purpose, run, difference(run.counts, expected)))
+                    score.runs.append(Judged(purpose, run, difference(run.counts, right.counts)))
         for contestant, score in zip(contestants, scores, strict=True):
             score.cannot_start = contestant.cannot_start
             score.breaches |= contestant.breaches
             score.start_seconds += contestant.start_seconds
         return Comparison(subject.name, words, len(subject.text), scores)
 
-    def _rounds(self, subject: Subject) -> Iterator[tuple[str, bytes, dict[str, int]]]:
+    def _rounds(self, subject: Subject) -> Iterator[tuple[str, bytes, oracle.Tally]]:
         """What each text is for, the text, and what is right; made when it is its turn."""
         text = probe(f"probe {self.seed} {subject.name}").encode()
-        yield PROBE, text, oracle.counts(text)
-        expected = oracle.counts(subject.text)
-        if subject.expected is not None and expected != subject.expected:
+        yield PROBE, text, oracle.tally(text)
+        right = oracle.tally(subject.text)
+        if subject.expected is not None and right.counts != subject.expected:
             raise AssertionError(f"the case {subject.name} expects what the oracle does not count")
-        yield NAMED, subject.text, expected
+        yield NAMED, subject.text, right
         fresh = FreshTexts(subject.text, f"{self.seed} {subject.name}")
         for purpose in [WARM_UP] * self.warm_ups + [MEASURED] * self.iterations:
             text = fresh.make()
-            yield purpose, text, oracle.counts(text)
+            yield purpose, text, oracle.tally(text)
 
 
 def _has_timed_out(score: Score) -> bool:

@@ -6,28 +6,34 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 
-def counts(text: str | bytes) -> dict[str, int]:
-    """`text` (as bytes: in UTF-8) -> GCIDE word -> how many of its words are anagrams of it.
+class Tally(NamedTuple):
+    """How many words a text has, and GCIDE word -> how many of them are its anagrams, sorted."""
 
-    Sorted by word.
-    """
+    words: int
+    counts: dict[str, int]
+
+
+def tally(text: str | bytes) -> Tally:
+    """`text`, as bytes in UTF-8 -> what is right about it."""
     occurrences: Counter[str] = Counter()
     for piece, count in Counter(_pieces(text)).items():
         occurrences["".join(sorted(word_of(piece)))] += count
+    occurrences.pop("", None)
     classes = _classes()
     counted = {
         member: count
         for letters, count in occurrences.items()
         for member in classes.get(letters, ())
     }
-    return dict(sorted(counted.items()))
+    return Tally(occurrences.total(), dict(sorted(counted.items())))
 
 
-def count_words(text: str | bytes) -> int:
-    """How many words `text` has, those without an anagram included."""
-    return sum(count for piece, count in Counter(_pieces(text)).items() if word_of(piece))
+def counts(text: str | bytes) -> dict[str, int]:
+    """The counts of `tally` alone."""
+    return tally(text).counts
 
 
 def words() -> frozenset[str]:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from beam_pipeline.benchmark import corpora, throughput
-from beam_pipeline.benchmark.oracle import count_words, counts
+from beam_pipeline.benchmark.oracle import counts, tally
 from beam_pipeline.benchmark.peers import LIBRARIES
 from beam_pipeline.benchmark.trial import Trial, measure
 
@@ -145,4 +145,4 @@ def test_wrong_usage_is_one_line(
 
 def test_the_text_of_these_tests_has_words_that_count() -> None:
     assert counts(TEXT)["silent"] == 4000
-    assert count_words(TEXT) == 16000
+    assert tally(TEXT).words == 16000
