@@ -80,6 +80,11 @@ class TreeSampler:
         """Processor time spent between the first and the last sample."""
         return self.samples[-1].cpu_seconds - self.samples[0].cpu_seconds
 
+    @property
+    def processes(self) -> set[psutil.Process]:
+        """All that were in any sample."""
+        return set(self._used)
+
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             self._take()

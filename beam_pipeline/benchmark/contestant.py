@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from transforms.chaos import Chaos
 #: Seconds between two samples of memory.
 SAMPLING_INTERVAL = 0.02
 _START_SECONDS = 120
+# Who is killed is gone after that, on a busy machine too.
+_DYING_SECONDS = 0.02
 _CHECKOUT = Path(__file__).parents[2]
 
 DONE, FAILED, TIMEOUT, CRASHED = "done", "failed", "timeout", "crashed"
@@ -77,10 +79,13 @@ class Contestant:
         self._chaos = chaos
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
+        self._seen: set[psutil.Process] = set()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
 
     def ask(self, text: bytes, timeout: float) -> Run:
         """-> what becomes of `text`, which is in UTF-8; it is stopped after `timeout` seconds."""
+        if self._process is not None and self._has_ended(self._process):
+            self.stop()
         if self._process is None:
             self._start()
         if self._process is None or self._channel is None:
@@ -88,6 +93,9 @@ class Contestant:
         self._signal("resume")
         with TreeSampler(self._process.pid, SAMPLING_INTERVAL) as sampler:
             outcome = self._exchange(self._channel, text, timeout)
+        if outcome["status"] == DONE and self._has_ended(self._process):
+            outcome |= {"status": CRASHED, "error": "its keeper has ended"}
+        self._seen |= sampler.processes
         run = Run(
             **outcome,
             peak_bytes=sampler.peak_bytes,
@@ -105,13 +113,11 @@ class Contestant:
         """Ends the orchestrator and whatever it has started."""
         if self._process is None or self._channel is None:
             return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            keeper = psutil.Process(self._process.pid)
-            while left := keeper.children(recursive=True):
-                for process in left:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.kill()
-                time.sleep(0.005)
+        while left := list(self._descendants()):
+            _kill(left)
+            time.sleep(0.005)
+        _kill(self._seen)  # who has ended the keeper is not below it any more
+        self._seen.clear()
         self._channel.close()
         self._process.kill()
         self._process.wait()
@@ -183,6 +189,16 @@ class Contestant:
         seconds = time.monotonic() - began
         return {**outcome, "seconds": seconds, "handover_seconds": received - began}
 
+    def _has_ended(self, keeper: "subprocess.Popen[bytes]") -> bool:
+        """Whether the `keeper` has ended, of itself after its worker, or by somebody's signal."""
+        try:
+            code = keeper.wait(_DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        if code < 0:
+            self.breaches.add("ends the process that watches it")
+        return True
+
     def _how_it_ended(self, error: Exception) -> str:
         assert self._process is not None
         if isinstance(error, TimeoutError):
@@ -205,6 +221,12 @@ class Contestant:
         assert self._process is not None
         with contextlib.suppress(psutil.NoSuchProcess):
             yield from psutil.Process(self._process.pid).children(recursive=True)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ PLANTED = Path(__file__).parent / "planted"
 HONEST = Path(__file__).parents[2] / "benchmark_orchestrators" / "indexed.py"
 RIGHT_BUT_SLOW = {"caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}
 WRONG = {"memorizes", "adds_words", "drops_multiplicity", "takes_bytes"}
-BROKEN = {"crashes", "hangs", "lacks_package", "is_no_python", "answers_floats"}
+BROKEN = {"crashes", "hangs", "lacks_package", "is_no_python", "answers_floats", "ends_keeper"}
 PLANTED_MEMORY = 300_000_000
 
 
@@ -39,8 +39,8 @@ class Outcome:
         self.scores: dict[str, Score] = {score.name: score for score in comparison.scores}
         self.summaries: dict[str, Summary] = {s.name: s for s in summarize(comparison)}
         self.best = winners(list(self.summaries.values()))
-        daemon = folder / "daemon"
-        self.daemon = int(daemon.read_text()) if daemon.exists() else None
+        self.daemon = int((folder / "daemon").read_text())
+        self.escaped = int((folder / "escaped").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +116,15 @@ def test_memory_and_work_of_hidden_processes_are_found(outcome: Outcome, name: s
 
 
 def test_no_daemon_outlives_the_contest(outcome: Outcome) -> None:
-    assert outcome.daemon is not None
     assert not psutil.pid_exists(outcome.daemon)
+
+
+def test_who_ends_its_keeper_has_crashed_and_does_not_get_away(outcome: Outcome) -> None:
+    runs = outcome.scores["ends_keeper"].runs
+    assert CRASHED in [judged.run.status for judged in runs]
+    assert "keeper" in "".join(outcome.summaries["ends_keeper"].notes)
+    assert "ends the process that watches it" in outcome.scores["ends_keeper"].breaches
+    assert not psutil.pid_exists(outcome.escaped)
 
 
 def test_a_hang_is_stopped_and_shown_as_such(outcome: Outcome) -> None:
