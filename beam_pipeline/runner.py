@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from beam_pipeline.arguments import LOCAL_RUNNER
 from beam_pipeline.options import AnagramOptions
+from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
 
@@ -45,10 +46,11 @@ def _quiet_workers() -> Iterator[None]:
 
 
 def threads_for(options: AnagramOptions) -> int:
-    """Cores for one worker: all of them where it is the only worker of this machine."""
+    """Cores for one worker: all, where it is this machine's only one and has use for them."""
     direct = options.view_as(DirectOptions)
     alone = _is_in_process(options) and direct.direct_running_mode == "in_memory"
-    return _cores() if alone else 1
+    tallies = options.engine == "vectorized" and options.dictionary != NO_DICTIONARY
+    return _cores() if alone and tallies else 1
 
 
 def _cores() -> int:

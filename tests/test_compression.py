@@ -126,3 +126,11 @@ def test_a_plain_file_can_be_read_from_the_middle(tmp_path: Path) -> None:
     with open_decompressed(str(path)) as stream:
         stream.seek(4)
         assert stream.read(3) == b"cat"
+
+
+@pytest.mark.parametrize("extension", COMPRESSORS)
+def test_a_file_of_no_bytes_is_truncated_too(extension: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text.{extension}"
+    path.touch()
+    with pytest.raises(EOFError):
+        open_decompressed(str(path))

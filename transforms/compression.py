@@ -34,6 +34,10 @@ def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw)
     or corrupt.
     """
     raw = open_raw(path)
+    if is_compressed(path):  # not every decompressor minds that there is nothing at all
+        if not raw.read(1):
+            raise EOFError("an empty file is not compressed text")
+        raw.seek(0)
     match CompressionTypes.detect_compression_type(path):
         case CompressionTypes.GZIP:
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))

@@ -44,6 +44,9 @@ class DictionarySpec:
     def __post_init__(self) -> None:
         check_one_of(NORMALIZATIONS, normalization=self.normalization)
 
+    def __str__(self) -> str:
+        return f"{self.spec} ({self.normalization})"
+
     @property
     def is_corpus(self) -> bool:
         """Whether the words of the text itself are the dictionary."""

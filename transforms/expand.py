@@ -1,5 +1,6 @@
 """Counted signatures -> one record for each dictionary word that has them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,8 +63,17 @@ class _ExpandFn(ElementFn):
     def setup(self) -> None:
         self._classes = {} if self._spec.is_corpus else self._spec.load().classes
 
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._classes_found = self._words_counted = self._words_matched = 0
+
     def work(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:
-        signature, count, members = self._occurred = self._occurrence(element)
+        signature, value = element
+        if isinstance(value, int):
+            count, members = value, self._classes.get(signature, ())
+        else:
+            count, members = value
+        self._occurred = count, members
         if len(members) < self._min_class_size or count < self._min_count:
             return []
         return [AnagramCount(word, count, signature) for word in members]
@@ -73,20 +83,21 @@ class _ExpandFn(ElementFn):
         return ClassCount(signature, *((value,) if isinstance(value, int) else value))
 
     def note(self, element: tuple[str, int | ClassTally], results: list[AnagramCount]) -> None:
-        _, count, members = self._occurred
-        self.totals["words_counted"] += count
+        count, members = self._occurred
+        self._words_counted += count
         if members:
-            self.totals["classes"] += 1
-            self.totals["words_matched"] += count
-        else:
-            self.totals["words_unmatched"] += count
+            self._classes_found += 1
+            self._words_matched += count
 
     def dead(self, letter: DeadLetter) -> TaggedOutput:
         self.totals["words_counted"] += letter.words
         return super().dead(letter)
 
-    def _occurrence(self, element: tuple[str, int | ClassTally]) -> ClassCount:
-        signature, value = element
-        if isinstance(value, int):
-            return ClassCount(signature, value, self._classes.get(signature, ()))
-        return ClassCount(signature, *value)
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        self.totals.update(
+            classes=self._classes_found,
+            words_counted=self._words_counted,
+            words_matched=self._words_matched,
+            words_unmatched=self._words_counted - self._words_matched,
+        )
+        return super().finish_bundle()

@@ -116,7 +116,10 @@ class Attempts:
           AnagramError: the work has raised it.
         """
         try:
-            return self._once(work, *args, **kwargs)
+            # Called for each word by some stages: what is not needed is not in the way.
+            if not self._is_chaotic:
+                return work(*args, **kwargs)
+            return self._injector.attempt(work, *args, **kwargs)
         except _FINAL:
             raise
         except Exception as error:

@@ -4,11 +4,11 @@ import dataclasses
 import itertools
 import queue
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
@@ -17,13 +17,12 @@ from transforms import metrics
 from transforms.blocks import BLOCK_SIZE, Block
 from transforms.bundles import in_global_window
 from transforms.checks import check_positive
-from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.dictionary import DictionarySpec
 from transforms.kernel import BlockTally, tally_table
-from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
+from transforms.metrics import LENGTH_PREFIX
+from transforms.plain_tally import PlainTally, Tally
 from transforms.resilience import Attempts, Resilience, SpentError
-from transforms.signature import signature
 from transforms.stages import Stage, StageFn
-from transforms.words import extract
 
 # A bundle of less text than this is counted without loading the compiler, in bytes.
 _SMALL = 1 << 18
@@ -52,55 +51,6 @@ class TallyBlocks(Stage):
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
         fn = _TallyFn(self.dictionary, self.min_word_length, self.threads, self.resilience)
         return self.run(blocks, "TallyBundle", fn, tuple[str, int])
-
-
-class Tally(Protocol):
-    """Counts words by class. What is added is final only once it is committed."""
-
-    invalid_bytes: int
-
-    def add(self, data: bytes) -> None:
-        """Counts the words of `data`, UTF-8. Drops what was pending."""
-
-    def commit(self) -> None:
-        """Makes final what was added last."""
-
-    def counted(self) -> Iterable[tuple[str, int]]:
-        """(Signature, count) of each class that occurred."""
-
-    def words_by_length(self) -> Iterable[tuple[int, int]]:
-        """(Length, number of words) for words of all kinds; the last length has all longer ones."""
-
-
-class PlainTally:
-    """The `Tally` of a small text, in plain Python: nothing to compile, no table to make."""
-
-    def __init__(self, dictionary: Dictionary, min_word_length: int):
-        self._dictionary = dictionary
-        self._min_word_length = min_word_length
-        self._pending: list[str] = []
-        self._pending_invalid = 0
-        self._counts: Counter[str] = Counter()
-        self._lengths: Counter[int] = Counter()
-        self.invalid_bytes = 0
-
-    def add(self, data: bytes) -> None:
-        normalization = self._dictionary.spec.normalization
-        self._pending, self._pending_invalid = extract(
-            Block("", 0, data), normalization, self._min_word_length
-        )
-
-    def commit(self) -> None:
-        self._lengths.update(min(len(word), LONGEST_TOLD) for word in self._pending)
-        self._counts.update(map(signature, self._pending))
-        self.invalid_bytes += self._pending_invalid
-
-    def counted(self) -> Iterable[tuple[str, int]]:
-        classes = self._dictionary.classes
-        return [(key, count) for key, count in sorted(self._counts.items()) if key in classes]
-
-    def words_by_length(self) -> Iterable[tuple[int, int]]:
-        return self._lengths.items()
 
 
 class _Counter(NamedTuple):
@@ -154,7 +104,8 @@ class _TallyFn(StageFn):
         for letter in self._results(wait=True):
             for value in in_global_window([letter.value]):
                 yield TaggedOutput(letter.tag, value)
-        for tally in self._crew.dismiss() if self._crew else ():
+        if self._crew is not None:
+            tally = self._crew.dismiss()
             counted, by_length = list(tally.counted()), dict(tally.words_by_length())
             keyed, words = sum(count for _, count in counted), sum(by_length.values())
             self.totals.update(words=words, words_keyed=keyed, words_unmatched=words - keyed)
@@ -225,11 +176,14 @@ class _Crew:
         while self._pending and (len(self._pending) > most or self._pending[0].done()):
             yield self._pending.popleft().result()
 
-    def dismiss(self) -> list[Tally]:
-        """Ends the threads; gives their tallies."""
+    def dismiss(self) -> Tally:
+        """Ends the threads; gives their tallies, all in one."""
         if self._pool is not None:
             self._pool.shutdown()
-        return [counter.tally for counter in self._counters]
+        first, *others = (counter.tally for counter in self._counters)
+        for tally in others:
+            first.merge(tally)
+        return first
 
     def _count(self, batch: list[Block]) -> _Done:
         began, error = time.perf_counter(), None

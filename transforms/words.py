@@ -88,6 +88,10 @@ class KeyBySignature(Stage):
 
 
 class _KeyFn(ElementFn):
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._keyed = 0
+
     def work(self, word: str) -> list[tuple[str, int]]:
         return [(signature(word), 1)]
 
@@ -95,7 +99,11 @@ class _KeyFn(ElementFn):
         return ClassCount(signature(word), 1)
 
     def note(self, word: str, keyed: list[tuple[str, int]]) -> None:
-        self.totals["words_keyed"] += 1
+        self._keyed += 1
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        self.totals["words_keyed"] += self._keyed
+        return super().finish_bundle()
 
 
 @dataclass
