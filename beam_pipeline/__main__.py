@@ -7,6 +7,8 @@ import sys
 
 from beam_pipeline.stopping import Terminated, stoppable
 
+INTERRUPTED, TERMINATED = 130, 143
+
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""
@@ -15,9 +17,12 @@ def main() -> int:
         with stoppable():
             return _run()
     except KeyboardInterrupt as stop:
-        print("error: interrupted; nothing was published", file=sys.stderr, flush=True)
+        from beam_pipeline.messages import print_error, wants_json
+
+        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        print_error("interrupted; nothing was published", code, as_json=wants_json(sys.argv))
         # All is cleaned up; a runner's threads, which Python would wait for, may never end.
-        os._exit(143 if isinstance(stop, Terminated) else 130)
+        os._exit(code)
     except BrokenPipeError:
         # Whoever reads our standard output has seen enough: leave without a second complaint.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -103,9 +103,15 @@ def all_shards(path: str) -> list[str]:
 
 
 def _hidden(path: str, ending: str) -> str:
-    folder, name = FileSystems.split(path)
+    folder, name = _split(path)
     hidden = f".{name}.{ending}"
     return str(FileSystems.join(folder, hidden)) if folder else hidden
+
+
+def _split(path: str) -> tuple[str, str]:
+    # Beam makes local paths absolute, and those found by them other names than those given.
+    folder, name = os.path.split(path) if _is_local(path) else FileSystems.split(path)
+    return str(folder), str(name)
 
 
 def _unsharded(name: str) -> str:
@@ -113,7 +119,7 @@ def _unsharded(name: str) -> str:
 
 
 def _name(path: str) -> str:
-    return str(FileSystems.split(path)[1])
+    return _split(path)[1]
 
 
 def _is_local(path: str) -> bool:
@@ -176,7 +182,7 @@ def _temporaries(path: str) -> list[tuple[str, str]]:
 
 def _listed(path: str, prefix: str, infix: str) -> list[str]:
     """Files beside `path` whose names begin with `prefix` and have `infix` in them."""
-    folder = FileSystems.split(path)[0]
+    folder = _split(path)[0]
     pattern = f"{glob.escape(prefix)}*{infix}*"
     if _is_local(path):  # Beam would walk through all folders below
         return glob.glob(os.path.join(glob.escape(folder), pattern))

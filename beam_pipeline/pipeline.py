@@ -7,6 +7,7 @@ from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.checks import check_one_of, check_positive
 from transforms.collect import CollectBlocks
+from transforms.columns import MergeColumns
 from transforms.counts import CollectClasses, CountSignatures
 from transforms.dictionary import DictionarySpec
 from transforms.expand import AnagramCount, ExpandSignatures
@@ -65,25 +66,24 @@ def build(
     check_one_of(ENGINES, engine=engine)
     dictionary = dictionary or DictionarySpec()
     care: _Care = {"resilience": resilience or Resilience(), "ledger": ledger}
+    sum_up = CollectClasses() if dictionary.is_corpus else CountSignatures()
     blocks = root | "ReadText" >> source | "FilterText" >> FilterBlocks(encoding_errors, **care)
     if engine == "elementwise":
-        words = blocks | "ExtractWords" >> ExtractWords(
-            dictionary.normalization, min_word_length, **care
-        )
+        extract = ExtractWords(dictionary.normalization, min_word_length, **care)
         key = KeyWithWord(**care) if dictionary.is_corpus else KeyBySignature(**care)
-        keyed = words | "KeyBySignature" >> key
+        words = blocks | "ExtractWords" >> extract
+        counted = words | "KeyBySignature" >> key | "CountSignatures" >> sum_up
     elif dictionary.is_corpus:
         collect = CollectBlocks(dictionary.normalization, min_word_length, **care)
-        keyed = blocks | "CollectBlocks" >> collect
+        counted = blocks | "CollectBlocks" >> collect | "CountSignatures" >> MergeColumns()
     else:
-        keyed = blocks | "TallyBlocks" >> TallyBlocks(dictionary, min_word_length, threads, **care)
+        tally = TallyBlocks(dictionary, min_word_length, threads, **care)
+        counted = blocks | "TallyBlocks" >> tally | "CountSignatures" >> sum_up
     if earlier is not None:
-        keyed = (keyed, root | "CountedEarlier" >> earlier) | "AddEarlier" >> beam.Flatten()
-    records = (
-        keyed
-        | "CountSignatures" >> (CollectClasses() if dictionary.is_corpus else CountSignatures())
-        | "ExpandSignatures" >> ExpandSignatures(dictionary, min_class_size, min_count, **care)
-    )
+        both = (counted, root | "CountedEarlier" >> earlier) | "AddEarlier" >> beam.Flatten()
+        counted = both | "CountBoth" >> sum_up
+    expand = ExpandSignatures(dictionary, min_class_size, min_count, **care)
+    records = counted | "ExpandSignatures" >> expand
     return records if top is None else records | "KeepGreatest" >> KeepGreatest(top)
 
 

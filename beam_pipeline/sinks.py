@@ -249,8 +249,10 @@ class _PublishFn(beam.DoFn):
                 except SpentError as error:
                     raise AnagramError(f"{final}: cannot be written: {error}") from error
             if self._num_shards > 1:  # an earlier result may have had more of them
-                written = {final for _, final in outcome.files}
-                atomic.remove(set(atomic.all_shards(self._path)) - written)
+                # Compared by name: a folder has more than one spelling.
+                written = {final.rpartition("/")[2] for _, final in outcome.files}
+                shards = atomic.all_shards(self._path)
+                atomic.remove(one for one in shards if one.rpartition("/")[2] not in written)
         if self._told:
             retries, faults = self._attempts.take()
             totals += Totals(retries=retries, faults_injected=faults)

@@ -16,8 +16,9 @@ from transforms.checks import check_one_of, check_positive
 from transforms.compression import is_compressed, open_decompressed, open_raw
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
+from transforms.gauge import Gauge
 from transforms.records import DeadLetter
-from transforms.resilience import Attempts, Resilience, SpentError, describe
+from transforms.resilience import Attempts, SpentError, describe
 from transforms.retrying_file import RetryingFile
 from transforms.stages import ElementFn, Stage, StageFn
 from transforms.text import NORMALIZATIONS
@@ -61,6 +62,9 @@ class ReadFiles(Stage):
       patterns: as `resolve` gives them.
       encoding, errors, normalization: see `transforms.blocks.BlockReader`.
       block_size: bytes in a block, about.
+      spool: the folder of files that last as long as the run; what of them cannot be read is no
+        dead letter, since it could not be read again.
+      gauge: the folder where to tell how far reading is, see `transforms.gauge`; empty: nowhere.
 
     Raises (when it runs):
       AnagramError: a file cannot be read, or under ``strict`` not decoded.
@@ -71,6 +75,8 @@ class ReadFiles(Stage):
     errors: str = "replace"
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
+    spool: str = ""
+    gauge: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,20 +87,21 @@ class ReadFiles(Stage):
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         patterns = root | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
-        units = self.run(patterns, "PlanWorkUnits", _PlanFn(self.resilience), WorkUnit)
+        units = self.run(patterns, "PlanWorkUnits", _PlanFn(self), WorkUnit)
         spread = units | "SpreadWorkUnits" >> beam.Reshuffle()
         return self.run(spread, "ReadBlocks", _ReadFn(self), Block)
 
 
 class _PlanFn(StageFn):
-    def __init__(self, resilience: Resilience):
-        super().__init__(resilience)
+    def __init__(self, settings: ReadFiles):
+        super().__init__(settings.resilience)
+        self._gauge = settings.gauge
         # Chaos strikes what is put aside one by one; without its plan a run has nothing to do.
-        self._attempts = Attempts("read", replace(resilience, chaos=Chaos()))
+        self._attempts = Attempts("read", replace(settings.resilience, chaos=Chaos()))
 
     def process(self, patterns: tuple[str, ...]) -> Iterator[WorkUnit]:
         try:
-            units = self._attempts(lambda: list(plan(patterns)))
+            units = self._attempts(lambda: list(plan(patterns, gauge=self._gauge)))
         except SpentError as error:
             raise AnagramError(f"--input={patterns[0]}: {error}") from error
         for unit in units:
@@ -114,7 +121,12 @@ class PartFn(StageFn):
         self._errors = settings.errors
         self._normalization = settings.normalization
         self._block_size = settings.block_size
+        self._spool = settings.spool
         self._attempts = Attempts("read", settings.resilience)
+        self._gauge_folder = settings.gauge
+
+    def setup(self) -> None:
+        self._gauge = Gauge(self._gauge_folder)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.told(self._attempts)
@@ -151,6 +163,15 @@ class PartFn(StageFn):
                 self.totals["records_read"] += 1
                 yield self.dead(DeadLetter("read", describe(undecodable), 1, rest))
 
+    def dead(self, letter: DeadLetter) -> TaggedOutput:
+        source = getattr(letter.record, "source", "")
+        if self._spool and source.startswith(self._spool):
+            raise AnagramError(
+                f"standard input or pipe: {letter.cause}; it cannot be read again, and so not be "
+                "put aside: give a file"
+            )
+        return super().dead(letter)
+
     def _encoding_of(self, path: str) -> Encoding:
         if not self._encoding.has_byte_order_mark:
             return self._encoding
@@ -159,7 +180,8 @@ class PartFn(StageFn):
 
     def _open(self, path: str) -> BinaryIO:
         def retrying(path: str) -> BinaryIO:
-            return cast(BinaryIO, RetryingFile(lambda: open_raw(path), self._attempts))
+            file = RetryingFile(lambda: open_raw(path), self._attempts, self._gauge.add)
+            return cast(BinaryIO, file)
 
         return open_decompressed(path, retrying)
 

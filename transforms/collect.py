@@ -11,10 +11,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.blocks import Block
 from transforms.bundles import in_global_window
 from transforms.checks import check_one_of, check_positive
-from transforms.counts import ClassTally
+from transforms.columns import deal
 from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
 from transforms.resilience import Attempts, Resilience, SpentError
-from transforms.signature import signature
 from transforms.stages import Stage, StageFn
 from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS
 from transforms.words import extract
@@ -25,7 +24,7 @@ _MAX_DISTINCT = 1 << 18
 
 @dataclass
 class CollectBlocks(Stage):
-    """`Block` -> (signature, `ClassTally` of one word) for each distinct word of a bundle.
+    """`Block` -> (bucket, columns) of the distinct words of a bundle, see `transforms.columns`.
 
     Words longer than `MAX_WORD_LENGTH` are left out. A bundle with very many distinct words
     hands them on in parts.
@@ -39,9 +38,9 @@ class CollectBlocks(Stage):
         check_one_of(NORMALIZATIONS, normalization=self.normalization)
         check_positive(min_word_length=self.min_word_length)
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
+    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[int, bytes]]:
         fn = _CollectFn(self.normalization, self.min_word_length, self.resilience)
-        return self.run(blocks, "CollectBundle", fn, tuple[str, ClassTally])
+        return self.run(blocks, "CollectBundle", fn, tuple[int, bytes])
 
 
 class _CollectFn(StageFn):
@@ -73,14 +72,16 @@ class _CollectFn(StageFn):
         yield from in_global_window(self._take())
         yield from self.told(self._words, self._anagrams)
 
-    def _take(self) -> Iterator[tuple[str, ClassTally]]:
+    def _take(self) -> Iterator[tuple[int, bytes]]:
         seen, self._seen = self._seen, Counter()
-        for word, count in seen.items():
-            length = len(word)
-            self.totals["words"] += count
-            self.totals[f"{LENGTH_PREFIX}{min(length, LONGEST_TOLD)}"] += count
-            if length <= MAX_WORD_LENGTH:
-                self.totals["words_keyed"] += count
-                yield signature(word), ClassTally(count, (word,))
-            else:
-                self.totals["words_unmatched"] += count
+        giants = [word for word in seen if len(word) > MAX_WORD_LENGTH]
+        lengths: Counter[int] = Counter()
+        for word, number in seen.items():
+            lengths[len(word)] += number
+        for length, number in lengths.items():
+            self.totals["words"] += number
+            self.totals[f"{LENGTH_PREFIX}{min(length, LONGEST_TOLD)}"] += number
+        for word in giants:
+            self.totals["words_unmatched"] += seen.pop(word)
+        self.totals["words_keyed"] += seen.total()
+        yield from deal(seen)

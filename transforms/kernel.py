@@ -20,12 +20,9 @@ the general way: `transforms.text.words`.
 """
 
 import functools
-import hashlib
 import threading
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,134 +31,24 @@ import numpy.typing as npt
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.encoding import decode
 from transforms.metrics import LONGEST_TOLD
+from transforms.numbering import (
+    FOREIGN,
+    GENERAL,
+    PAGE,
+    SEPARATES,
+    UNKNOWN,
+    Ints,
+    Letters,
+    Numbering,
+    Numbers,
+)
 from transforms.signature import signature
-from transforms.text import is_separator, is_word_part, words
+from transforms.text import words
 
-# What a code point does to the word it stands in, where it does not add so many letters.
-_SEPARATES = -1
-_GENERAL = -2
-_UNKNOWN = -3
-# Added to the length of a word by a letter that no word of the dictionary has.
-_FOREIGN = 1 << 40
-
-_PAGE = 256
-_BMP = 1 << 16
 _SPILL_SIZE = 1 << 14
 _REMEMBERED = 1 << 17
 _REMEMBERED_SIZE = 1 << 10
 _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
-
-Numbers = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
-
-
-@functools.cache
-def _composing() -> frozenset[str]:
-    """The code points that can compose with one before them: canonical seconds, and Jamo."""
-    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
-    for code in range(0x20000):
-        decomposition = unicodedata.decomposition(chr(code))
-        if " " in decomposition and not decomposition.startswith("<"):
-            seconds.add(chr(int(decomposition.split()[1], 16)))
-    return frozenset(seconds)
-
-
-def _is_independent(char: str) -> bool:
-    """Whether ``unicode`` normalization treats `char` the same whatever precedes it."""
-    composed = unicodedata.normalize("NFC", char)
-    kept = "".join(filter(is_word_part, composed))
-    folded = unicodedata.normalize("NFKC", kept).casefold()
-    return not any(_begins_composing(form) for form in (composed, kept, folded))
-
-
-def _begins_composing(text: str) -> bool:
-    for char in unicodedata.normalize("NFKD", text):
-        if char in _composing():
-            return True
-        if not unicodedata.combining(char):
-            return False
-    return False
-
-
-class _Numbering:
-    """Letter -> its two 64-bit numbers, and how long a word they tell apart for certain."""
-
-    def __init__(self, classes: Mapping[str, tuple[str, ...]]):
-        self.longest = max(map(len, classes))
-        alphabet = sorted(set().union(*classes))
-        if len(alphabet) <= 26 and all(map(_fits, classes)):
-            self.exact_length = min(self.longest, 31)
-            self._numbers = {
-                letter: (1 << 5 * (index // 2), 0) if index % 2 else (0, 1 << 5 * (index // 2))
-                for index, letter in enumerate(alphabet)
-            }
-        else:
-            self.exact_length = self.longest
-            self._numbers = {letter: _random_numbers(letter) for letter in alphabet}
-
-    def of(self, letters: str) -> tuple[int, int, int]:
-        """-> the sums of both numbers, and the length, made foreign by a foreign letter."""
-        low = high = 0
-        length = len(letters)
-        for letter in letters:
-            if letter not in self._numbers:
-                return 0, 0, length + _FOREIGN
-            low += self._numbers[letter][0]
-            high += self._numbers[letter][1]
-        return low & 0xFFFF_FFFF_FFFF_FFFF, high & 0xFFFF_FFFF_FFFF_FFFF, length
-
-    def of_all(self, signatures: Sequence[str]) -> tuple[Numbers, Numbers, Ints]:
-        """What `of` gives for each of the dictionary's `signatures`, as columns."""
-        codes = np.frombuffer("".join(signatures).encode("utf-32-le"), np.uint32)
-        numbers = np.zeros((1 + max(map(ord, self._numbers)), 2), np.uint64)
-        for letter, pair in self._numbers.items():
-            numbers[ord(letter)] = pair
-        lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
-        sums = np.add.reduceat(numbers[codes], np.cumsum(lengths) - lengths)
-        return sums[:, 0].copy(), sums[:, 1].copy(), lengths
-
-
-def _fits(signature: str) -> bool:
-    """Whether no letter of `signature` occurs more often than 4 bits can tell."""
-    return len(signature) < 16 or max(Counter(signature).values()) < 16
-
-
-def _random_numbers(letter: str) -> tuple[int, int]:
-    digest = hashlib.blake2b(letter.encode(), digest_size=16).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
-
-
-@dataclass(frozen=True)
-class _Letters:
-    """Code point up to U+FFFF -> what it adds to the two numbers and the length of a word.
-
-    Pages of code points are filled when first met. A snapshot is never changed, so that threads
-    may read it while another is made.
-    """
-
-    low: Numbers
-    high: Numbers
-    length: Ints
-
-    @classmethod
-    def unknown(cls) -> "_Letters":
-        return cls(
-            np.zeros(_BMP, np.uint64), np.zeros(_BMP, np.uint64), np.full(_BMP, _UNKNOWN, np.int64)
-        )
-
-    def with_page(self, page: int, numbering: _Numbering, normalization: str) -> "_Letters":
-        filled = _Letters(self.low.copy(), self.high.copy(), self.length.copy())
-        for code in range(page * _PAGE, (page + 1) * _PAGE):
-            char = chr(code)
-            if is_separator(char, normalization):
-                filled.length[code] = _SEPARATES
-            elif normalization == "unicode" and not _is_independent(char):
-                filled.length[code] = _GENERAL
-            else:
-                letters = "".join(words(char, normalization))
-                low, high, length = numbering.of(letters)
-                filled.low[code], filled.high[code], filled.length[code] = low, high, length
-        return filled
 
 
 class TallyTable:
@@ -175,12 +62,12 @@ class TallyTable:
         self.normalization = dictionary.spec.normalization
         self.signatures = list(dictionary.classes)
         self.indices = {signature: index for index, signature in enumerate(self.signatures)}
-        self._numbering = _Numbering(dictionary.classes)
+        self._numbering = Numbering(dictionary.classes)
         self.exact_length, self.longest = self._numbering.exact_length, self._numbering.longest
         self.low, self.high, self.length = self._numbering.of_all(self.signatures)
         self.slots = self._fill_slots()
         self._filling = threading.Lock()
-        self.letters = _Letters.unknown().with_page(0, self._numbering, self.normalization)
+        self.letters = Letters.unknown().with_page(0, self._numbering, self.normalization)
 
     def _fill_slots(self) -> npt.NDArray[np.int32]:
         """Hash -> class index by open addressing; -1 is free."""
@@ -199,7 +86,7 @@ class TallyTable:
     def fill_page(self, page: int) -> None:
         """Makes the code points of `page` known to tallies that begin from now on."""
         with self._filling:
-            if self.letters.length[page * _PAGE] == _UNKNOWN:
+            if self.letters.length[page * PAGE] == UNKNOWN:
                 self.letters = self.letters.with_page(page, self._numbering, self.normalization)
 
 
@@ -273,6 +160,12 @@ class BlockTally:
         self.counts += self._pending_counts
         self.lengths += self._pending_lengths
         self.invalid_bytes += self._pending_invalid
+
+    def merge(self, other: "BlockTally") -> None:
+        """Adds what `other`, of the same table, has made final."""
+        self.counts += other.counts
+        self.lengths += other.lengths
+        self.invalid_bytes += other.invalid_bytes
 
     def counted(self) -> list[tuple[str, int]]:
         """(Signature, count) of each class that occurred."""
@@ -355,7 +248,7 @@ def _tally(
     while at <= size:
         step = 1
         code = 0
-        effect = _SEPARATES
+        effect = SEPARATES
         if at < size:
             code = int(data[at])
             if code >= 0x80:
@@ -370,17 +263,17 @@ def _tally(
                         step = 3
                     else:
                         code = -1
-            effect = letter_length[code] if code >= 0 else _GENERAL
+            effect = letter_length[code] if code >= 0 else GENERAL
         if effect >= 0:
             low += letter_low[code]
             high += letter_high[code]
             length += effect
             at += step
             continue
-        if effect == _UNKNOWN:
-            return start, code // _PAGE, spills
+        if effect == UNKNOWN:
+            return start, code // PAGE, spills
         at += step
-        if effect == _GENERAL:
+        if effect == GENERAL:
             general = True
             continue
         if length > exact_length and length <= longest:
@@ -391,8 +284,8 @@ def _tally(
             spills += 1
             if spills == len(spilled):
                 return at, -1, spills
-        elif (length & (_FOREIGN - 1)) >= min_word_length:
-            lengths[min(length & (_FOREIGN - 1), longest_told)] += 1
+        elif (length & (FOREIGN - 1)) >= min_word_length:
+            lengths[min(length & (FOREIGN - 1), longest_told)] += 1
             if length <= longest:
                 slot = np.int64(((low ^ (high * _MIX_1)) * _MIX_2) >> np.uint64(32)) & mask
                 while slots[slot] >= 0:

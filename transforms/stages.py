@@ -2,11 +2,12 @@
 
 import abc
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.transforms.display import DisplayDataItem
 
 from transforms import metrics
 from transforms.bundles import in_global_window
@@ -30,6 +31,18 @@ class Stage(beam.PTransform):
 
     def __post_init__(self) -> None:
         super().__init__()
+
+    def display_data(self) -> dict[str, DisplayDataItem]:
+        """The settings, as runners show them."""
+        settings = {item.name: getattr(self, item.name) for item in fields(self) if item.compare}
+        del settings["resilience"]
+        settings.update(
+            on_error=self.resilience.on_error, max_attempts=self.resilience.max_attempts
+        )
+        return {
+            name: DisplayDataItem(value if isinstance(value, int) else str(value))
+            for name, value in settings.items()
+        }
 
     def run(self, elements: PCollection, label: str, fn: "StageFn", result: Any) -> PCollection:
         """Applies `fn`, under `label`; its results are of the type `result`."""

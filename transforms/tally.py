@@ -4,11 +4,11 @@ import dataclasses
 import itertools
 import queue
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
@@ -17,13 +17,12 @@ from transforms import metrics
 from transforms.blocks import BLOCK_SIZE, Block
 from transforms.bundles import in_global_window
 from transforms.checks import check_positive
-from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.dictionary import DictionarySpec
 from transforms.kernel import BlockTally, tally_table
-from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
+from transforms.metrics import LENGTH_PREFIX
+from transforms.plain_tally import PlainTally, Tally
 from transforms.resilience import Attempts, Resilience, SpentError
-from transforms.signature import signature
 from transforms.stages import Stage, StageFn
-from transforms.words import extract
 
 # A bundle of less text than this is counted without loading the compiler, in bytes.
 _SMALL = 1 << 18
@@ -54,55 +53,6 @@ class TallyBlocks(Stage):
         return self.run(blocks, "TallyBundle", fn, tuple[str, int])
 
 
-class Tally(Protocol):
-    """Counts words by class. What is added is final only once it is committed."""
-
-    invalid_bytes: int
-
-    def add(self, data: bytes) -> None:
-        """Counts the words of `data`, UTF-8. Drops what was pending."""
-
-    def commit(self) -> None:
-        """Makes final what was added last."""
-
-    def counted(self) -> Iterable[tuple[str, int]]:
-        """(Signature, count) of each class that occurred."""
-
-    def words_by_length(self) -> Iterable[tuple[int, int]]:
-        """(Length, number of words) for words of all kinds; the last length has all longer ones."""
-
-
-class PlainTally:
-    """The `Tally` of a small text, in plain Python: nothing to compile, no table to make."""
-
-    def __init__(self, dictionary: Dictionary, min_word_length: int):
-        self._dictionary = dictionary
-        self._min_word_length = min_word_length
-        self._pending: list[str] = []
-        self._pending_invalid = 0
-        self._counts: Counter[str] = Counter()
-        self._lengths: Counter[int] = Counter()
-        self.invalid_bytes = 0
-
-    def add(self, data: bytes) -> None:
-        normalization = self._dictionary.spec.normalization
-        self._pending, self._pending_invalid = extract(
-            Block("", 0, data), normalization, self._min_word_length
-        )
-
-    def commit(self) -> None:
-        self._lengths.update(min(len(word), LONGEST_TOLD) for word in self._pending)
-        self._counts.update(map(signature, self._pending))
-        self.invalid_bytes += self._pending_invalid
-
-    def counted(self) -> Iterable[tuple[str, int]]:
-        classes = self._dictionary.classes
-        return [(key, count) for key, count in sorted(self._counts.items()) if key in classes]
-
-    def words_by_length(self) -> Iterable[tuple[int, int]]:
-        return self._lengths.items()
-
-
 class _Counter(NamedTuple):
     """What one thread needs: a tally, and its own attempts."""
 
@@ -112,11 +62,16 @@ class _Counter(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """A batch of blocks, the error if it was not counted, and the time it took."""
+    """A batch of blocks, the error if it was not counted, the time it took.
+
+    Attributes:
+      invalid_bytes: those left out before the text was counted.
+    """
 
     batch: list[Block]
     error: SpentError | None
     seconds: float
+    invalid_bytes: int
 
 
 class _TallyFn(StageFn):
@@ -154,7 +109,8 @@ class _TallyFn(StageFn):
         for letter in self._results(wait=True):
             for value in in_global_window([letter.value]):
                 yield TaggedOutput(letter.tag, value)
-        for tally in self._crew.dismiss() if self._crew else ():
+        if self._crew is not None:
+            tally = self._crew.dismiss()
             counted, by_length = list(tally.counted()), dict(tally.words_by_length())
             keyed, words = sum(count for _, count in counted), sum(by_length.values())
             self.totals.update(words=words, words_keyed=keyed, words_unmatched=words - keyed)
@@ -176,7 +132,9 @@ class _TallyFn(StageFn):
                 for block in done.batch:
                     yield self.put_aside(done.error, block)
             else:
-                self.totals["records_processed"] += len(done.batch)
+                self.totals.update(
+                    records_processed=len(done.batch), invalid_bytes=done.invalid_bytes
+                )
                 metrics.BLOCK_MICROSECONDS.update(round(1e6 * done.seconds))
 
     def _hire(self) -> "_Crew":
@@ -225,26 +183,37 @@ class _Crew:
         while self._pending and (len(self._pending) > most or self._pending[0].done()):
             yield self._pending.popleft().result()
 
-    def dismiss(self) -> list[Tally]:
-        """Ends the threads; gives their tallies."""
+    def dismiss(self) -> Tally:
+        """Ends the threads; gives their tallies, all in one."""
         if self._pool is not None:
             self._pool.shutdown()
-        return [counter.tally for counter in self._counters]
+        first, *others = (counter.tally for counter in self._counters)
+        for tally in others:
+            first.merge(tally)
+        return first
 
     def _count(self, batch: list[Block]) -> _Done:
-        began, error = time.perf_counter(), None
+        began, error, invalid = time.perf_counter(), None, 0
         counter = self._free.get()
         try:
-            counter.words(counter.anagrams, counter.tally.add, _in_utf8(batch))
+            data, invalid = _in_utf8(batch)
+            counter.words(counter.anagrams, counter.tally.add, data)
             counter.tally.commit()
         except SpentError as spent:
             error = spent
         finally:
             self._free.put(counter)
-        return _Done(batch, error, time.perf_counter() - began)
+        return _Done(batch, error, time.perf_counter() - began, invalid)
 
 
-def _in_utf8(batch: list[Block]) -> bytes:
-    return b" ".join(
-        block.data if block.encoding == "utf-8" else block.decode()[0].encode() for block in batch
-    )
+def _in_utf8(batch: list[Block]) -> tuple[bytes, int]:
+    """-> the text of `batch`, and how many bytes it has lost on its way from other encodings."""
+    pieces, lost = [], 0
+    for block in batch:
+        if block.encoding == "utf-8":
+            pieces.append(block.data)
+        else:
+            text, invalid = block.decode()
+            pieces.append(text.encode())
+            lost += invalid
+    return b" ".join(pieces), lost

@@ -17,6 +17,8 @@ word part, fold, delete again. Folding therefore never makes or moves a separato
 
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import groupby
 
 from transforms.checks import check_one_of
 
@@ -90,10 +92,23 @@ def _ascii_words(text: str) -> list[str]:
 
 
 def _unicode_words(text: str) -> Iterator[str]:
-    for piece in text.translate(_SPACED["unicode"]).split(" "):
-        word = fold(piece)
-        if word:
-            yield word
+    # Few pieces of most texts are not ASCII, and those few come again and again.
+    for is_ascii, pieces in groupby(text.split(), str.isascii):
+        if is_ascii:
+            yield from _ascii_words(" ".join(pieces))
+        else:
+            for piece in pieces:
+                short = len(piece) <= _LONGEST_REMEMBERED
+                yield from _remembered_words(piece) if short else _piece_words(piece)
+
+
+def _piece_words(piece: str) -> tuple[str, ...]:
+    parts = piece.translate(_SPACED["unicode"]).split(" ")
+    return tuple(word for word in map(fold, parts) if word)
+
+
+_LONGEST_REMEMBERED = 64
+_remembered_words = lru_cache(1 << 16)(_piece_words)
 
 
 def fold(piece: str) -> str:

@@ -1,0 +1,27 @@
+"""What all stages share: their settings are shown where runners show such things."""
+
+from apache_beam.transforms.display import DisplayData
+
+from beam_pipeline.sinks import WriteResult
+from transforms.dictionary import DictionarySpec
+from transforms.resilience import Resilience
+from transforms.tally import TallyBlocks
+from transforms.words import ExtractWords
+
+
+def shown(transform) -> dict[str, object]:
+    return {item.key: item.value for item in DisplayData.create_from(transform).items}
+
+
+def test_settings_that_change_results_are_shown() -> None:
+    resilience = Resilience(3, "dead_letter")
+    assert shown(ExtractWords("ascii", 2, resilience=resilience)) == {
+        "normalization": "ascii",
+        "min_length": 2,
+        "on_error": "dead_letter",
+        "max_attempts": 3,
+    }
+    tally = shown(TallyBlocks(DictionarySpec("web2", "ascii"), 4))
+    assert tally["dictionary"] == "web2 (ascii)"
+    assert tally["min_word_length"] == 4
+    assert shown(WriteResult("result.csv", "csv", 2))["num_shards"] == 2
