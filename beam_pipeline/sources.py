@@ -95,9 +95,9 @@ class ReadFiles(Stage):
 class _PlanFn(StageFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
-        self._gauge = settings.gauge
         # Chaos strikes what is put aside one by one; without its plan a run has nothing to do.
         self._attempts = Attempts("read", replace(settings.resilience, chaos=Chaos()))
+        self._gauge = settings.gauge
 
     def process(self, patterns: tuple[str, ...]) -> Iterator[WorkUnit]:
         try:

@@ -40,7 +40,7 @@ class Stage(beam.PTransform):
             on_error=self.resilience.on_error, max_attempts=self.resilience.max_attempts
         )
         return {
-            name: DisplayDataItem(value if isinstance(value, int) else str(value))
+            name: DisplayDataItem(value if isinstance(value, int) else _shown(str(value)))
             for name, value in settings.items()
         }
 
@@ -52,6 +52,11 @@ class Stage(beam.PTransform):
         if self.ledger is not None:
             self.ledger.enter(outputs)
         return outputs.results
+
+
+def _shown(value: str) -> str:
+    """`value`, which may have bytes of a command line that are no text, as text."""
+    return value.encode(errors="backslashreplace").decode()
 
 
 class StageFn(beam.DoFn):
