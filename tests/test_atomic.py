@@ -15,6 +15,7 @@ from beam_pipeline import atomic
 from tests.cli import Here, assert_one_line_error, environment
 
 NAMES = ["result.json", "a[b]*?.json", "new\nline.json", "-dash", "sp ace.csv", "x.json.gz", ".dot"]
+ASIDE = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
 #: Claims a path, writes a temporary file for it, says so, and waits to be killed.
 CLAIM = """
 import sys
@@ -136,10 +137,10 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
         (["--text=cat", "--merge=nosuch.json"], 1),
         (["--text=cat", "--top=0"], 2),
         (["--input=nosuch"], 2),
-        (["--text=cat", "--dead_letters=d/d.jsonl", "--on_error=dead_letter"], 0),
-        (["--text=cat", "--dead_letters=d/d.jsonl", "--on_error=dead_letter", "--chaos=write=1,latency=0"], 1),
+        (["--text=cat", *ASIDE], 0),
+        (["--text=cat", *ASIDE, "--chaos=write=1,latency=0"], 1),
     ],
-)  # fmt: skip
+)
 def test_no_end_leaves_a_lock_or_a_folder_that_is_not_needed(
     arguments: list[str], code: int, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -281,7 +281,7 @@ def test_letters_may_be_compressed(folder: Path, here: Here) -> None:
 
 
 def test_a_pipe_can_be_put_aside_line_by_line_but_not_as_a_file(folder: Path, here: Here) -> None:
-        os.mkfifo("pipe")
+    os.mkfifo("pipe")
 
     def write(data: bytes) -> threading.Thread:
         writer = threading.Thread(target=Path("pipe").write_bytes, args=(data,), daemon=True)
