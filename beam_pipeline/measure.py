@@ -15,7 +15,7 @@ class Sample(NamedTuple):
     Attributes:
       seconds: since the first sample.
       memory_bytes: resident memory of all its processes; pages they share count for each.
-      cpu_seconds: of all its processes so far, those that have ended included as last seen.
+      cpu_seconds: of all its processes so far, those that have ended included.
       read_bytes: read by all of them so far, from files and pipes, cached or not.
       processes: how many there were.
     """
@@ -53,6 +53,7 @@ class TreeSampler:
         self._thread = threading.Thread(target=self._run, name="tree-sampler", daemon=True)
         self._used: dict[psutil.Process, tuple[float, int]] = {}
         self._began = 0.0
+        self._cpu_seconds = 0.0
         self.samples: list[Sample] = []
         self.peak_process_bytes = 0
 
@@ -87,12 +88,18 @@ class TreeSampler:
         """Processor time spent between the first and the last sample."""
         return self.samples[-1].cpu_seconds - self.samples[0].cpu_seconds
 
+    @property
+    def processes(self) -> set[psutil.Process]:
+        """All that were in any sample."""
+        return set(self._used)
+
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             self._take()
 
     def _take(self) -> None:
         memory = processes = 0
+        with_ended_children = 0.0
         for process in self._tree():
             try:
                 with process.oneshot():
@@ -104,14 +111,20 @@ class TreeSampler:
             memory += resident
             processes += 1
             self.peak_process_bytes = max(self.peak_process_bytes, resident)
-            self._used[process] = (cpu.user + cpu.system, read)
+            own = cpu.user + cpu.system
+            with_ended_children += own + cpu.children_user + cpu.children_system
+            self._used[process] = (own, read)
         if processes or not self.samples:
             used = self._used.values()
+            # A process knows what its children took once it has waited for them, however short
+            # they lived; of those it never waits for there is what was last seen.
+            last_seen = sum(cpu for cpu, _ in used)
+            self._cpu_seconds = max(self._cpu_seconds, with_ended_children, last_seen)
             self.samples.append(
                 Sample(
                     time.monotonic() - self._began,
                     memory,
-                    sum(cpu for cpu, _ in used),
+                    self._cpu_seconds,
                     sum(read for _, read in used),
                     processes,
                 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("beam_pipeline", "transforms", "benchmark_orchestrators")
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +27,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_wheel_contains_both_packages_and_the_cases(wheel: Path) -> None:
+def test_wheel_contains_all_packages_and_the_cases(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {
         path.relative_to(ROOT).as_posix()
-        for package in ("beam_pipeline", "transforms")
+        for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
     }
     assert modules <= names
@@ -38,11 +39,11 @@ def test_wheel_contains_both_packages_and_the_cases(wheel: Path) -> None:
     assert "beam_pipeline/resources/test_cases.json" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"beam_pipeline", "transforms"}
+    assert tops == set(PACKAGES)
     assert not [name for name in names if "__pycache__" in name or "tests/" in name]
 
 
-def test_wheel_says_what_it_is_and_names_its_command(wheel: Path) -> None:
+def test_wheel_says_what_it_is_and_names_its_commands(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     text = archive.read(metadata).decode()
@@ -50,6 +51,8 @@ def test_wheel_says_what_it_is_and_names_its_command(wheel: Path) -> None:
     assert "\nLicense-Expression: Apache-2.0\n" in text
     entry_points = archive.read(metadata.replace("METADATA", "entry_points.txt")).decode()
     assert "pipeline = beam_pipeline.__main__:main" in entry_points
+    assert "\nbenchmark = beam_pipeline.benchmark.cli:benchmark" in f"\n{entry_points}"
+    assert "compare-benchmarks = beam_pipeline.benchmark.cli:compare" in entry_points
 
 
 def test_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:

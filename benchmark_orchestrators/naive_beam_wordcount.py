@@ -1,0 +1,79 @@
+"""Beam as its word count example has it: lines, words, pairs, a sum for each key.
+
+Shows where most begin. Nothing is retried: a fault of any element ends the run, as the local
+runner does not try again.
+"""
+
+import functools
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from benchmark_orchestrators._common import Stages, answer, check_text, dictionary
+from transforms.signature import signature
+from transforms.text import words
+
+
+class TaskOrchestrator:
+    """Lines -> words -> (signature, 1) -> counted signatures -> dictionary words."""
+
+    def __init__(self, chaos: str = ""):
+        self._chaos = chaos
+        dictionary()
+
+    def process_text(self, text: str) -> dict[str, Any]:
+        check_text(text)
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            source, result = Path(folder, "text.txt"), Path(folder, "counts")
+            source.write_text(text, "utf-8")
+            with beam.Pipeline(runner="FnApiRunner") as pipeline:
+                (
+                    pipeline
+                    | beam.io.ReadFromText(str(source))
+                    | "filter" >> beam.ParDo(_StageFn("filter", _line, self._chaos))
+                    | "words" >> beam.ParDo(_StageFn("words", words, self._chaos))
+                    | "anagrams" >> beam.ParDo(_StageFn("anagrams", _keyed, self._chaos))
+                    | beam.CombinePerKey(sum)
+                    | "permutations" >> beam.ParDo(_StageFn("permutations", _members, self._chaos))
+                    | beam.Map(json.dumps)
+                    | beam.io.WriteToText(str(result))
+                )
+            shards = Path(folder).glob("counts-*")
+            lines = (line for shard in shards for line in shard.open(encoding="utf-8"))
+            return answer(began, dict(map(json.loads, lines)))
+
+
+@functools.cache
+def _stages(chaos: str) -> Stages:
+    """Those of the process: a new run must not meet the faults of the last one again."""
+    return Stages(chaos, retries=False)
+
+
+class _StageFn(beam.DoFn):
+    def __init__(self, stage: str, work: Any, chaos: str):
+        self._stage, self._work, self._chaos = stage, work, chaos
+
+    def setup(self) -> None:
+        self._stages = _stages(self._chaos)
+
+    def process(self, element: Any) -> Iterable[Any]:
+        yield from self._stages.do(self._stage, self._work, element)
+
+
+def _line(line: str) -> list[str]:
+    return [line]
+
+
+def _keyed(word: str) -> list[tuple[str, int]]:
+    return [(signature(word), 1)]
+
+
+def _members(counted: tuple[str, int]) -> Iterator[tuple[str, int]]:
+    key, count = counted
+    return ((word, count) for word in dictionary().get(key, ()))

@@ -1,0 +1,67 @@
+"""Polars: the text's pieces are counted in its streaming engine, on all cores.
+
+Shows a fast library for data frames. Only the distinct pieces are folded: those in ASCII in
+Polars, the others, which need Unicode's rules, in Python.
+"""
+
+import time
+from typing import Any
+
+import polars as pl
+
+from benchmark_orchestrators._common import (
+    Stages,
+    answer,
+    check_text,
+    chunks,
+    dictionary,
+    separators,
+    sum_by_signature,
+)
+
+_CHUNK_SIZE = 1 << 12
+_PIECE = "[^" + "".join(f"\\x{{{ord(char):X}}}" for char in separators()) + "]+"
+
+
+class TaskOrchestrator:
+    """Chunks -> pieces -> counted pieces -> counted signatures -> dictionary words."""
+
+    def __init__(self, chaos: str = ""):
+        self._stages = Stages(chaos)
+        members = [(key, word) for key, found in dictionary().items() for word in found]
+        self._dictionary = pl.DataFrame(members, ["signature", "word"], orient="row")
+
+    def process_text(self, text: str) -> dict[str, Any]:
+        check_text(text)
+        began = time.perf_counter()
+        filtered = self._stages.do("filter", chunks, text, _CHUNK_SIZE)
+        counted = self._stages.do("words", _count_pieces, filtered)
+        by_signature = self._stages.do("anagrams", _sum_by_signature, counted)
+        counts = self._stages.do("permutations", self._expand, by_signature)
+        return answer(began, counts)
+
+    def _expand(self, by_signature: pl.DataFrame) -> dict[str, int]:
+        joined = by_signature.join(self._dictionary, on="signature")
+        return dict(joined.select("word", "count").iter_rows())
+
+
+def _count_pieces(parts: list[str]) -> pl.DataFrame:
+    pieces = pl.LazyFrame({"piece": parts}, {"piece": pl.String}).select(
+        pl.col("piece").str.extract_all(_PIECE)
+    )
+    counted = pieces.explode("piece").drop_nulls().group_by("piece").len("count")
+    return counted.collect(engine="streaming")
+
+
+def _sum_by_signature(counted: pl.DataFrame) -> pl.DataFrame:
+    is_ascii = pl.col("piece").str.len_bytes() == pl.col("piece").str.len_chars()
+    word = pl.col("piece").str.to_lowercase().str.replace_all("[^a-z0-9]", "")
+    letters = word.str.split("").list.sort().list.join("")
+    plain = counted.lazy().filter(is_ascii).select(letters.alias("signature"), "count")
+    others = sum_by_signature(counted.filter(~is_ascii).iter_rows())
+    other = pl.LazyFrame(
+        {"signature": list(others), "count": list(others.values())},
+        {"signature": pl.String, "count": counted.schema["count"]},
+    )
+    summed = pl.concat([plain, other]).group_by("signature").agg(pl.col("count").sum())
+    return summed.collect(engine="streaming")

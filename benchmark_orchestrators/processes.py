@@ -1,0 +1,58 @@
+"""The indexed pipeline, its text in chunks that processes take.
+
+Shows what all cores are worth to plain Python, less what it costs to hand the chunks over.
+"""
+
+import multiprocessing
+import os
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from benchmark_orchestrators._common import (
+    Stages,
+    answer,
+    check_text,
+    chunks,
+    dictionary,
+    expand,
+    sum_by_signature,
+)
+from transforms.text import words
+
+_CHUNK_SIZE = 1 << 20
+# Of each process of the pool.
+_stages = Stages("")
+
+
+class TaskOrchestrator:
+    """Chunks -> counted signatures, each chunk in a process -> their sum -> dictionary words."""
+
+    def __init__(self, chaos: str = ""):
+        self._stages = Stages(chaos)
+        dictionary()
+        self._pool = ProcessPoolExecutor(
+            os.cpu_count(), multiprocessing.get_context("fork"), _set_stages, (chaos,)
+        )
+        # All processes start here, not in the first run.
+        list(self._pool.map(_count, [""] * 2 * (os.cpu_count() or 1)))
+
+    def process_text(self, text: str) -> dict[str, Any]:
+        check_text(text)
+        began = time.perf_counter()
+        total: Counter[str] = Counter()
+        for counted in self._pool.map(_count, chunks(text, _CHUNK_SIZE)):
+            total.update(counted)
+        return answer(began, self._stages.do("permutations", expand, total))
+
+
+def _set_stages(chaos: str) -> None:
+    global _stages
+    _stages = Stages(chaos)
+
+
+def _count(chunk: str) -> Counter[str]:
+    filtered = _stages.do("filter", str, chunk)
+    counted = Counter(_stages.do("words", words, filtered))
+    return _stages.do("anagrams", sum_by_signature, counted.items())

@@ -1,0 +1,46 @@
+"""The indexed pipeline, its text in chunks that threads take.
+
+Shows that threads of Python help only where they wait (for injected latency, say): the counting
+itself holds the interpreter's lock.
+"""
+
+import os
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmark_orchestrators._common import (
+    Stages,
+    answer,
+    check_text,
+    chunks,
+    dictionary,
+    expand,
+    sum_by_signature,
+)
+from transforms.text import words
+
+_CHUNK_SIZE = 1 << 20
+
+
+class TaskOrchestrator:
+    """Chunks -> counted signatures, each chunk in a thread -> their sum -> dictionary words."""
+
+    def __init__(self, chaos: str = ""):
+        self._stages = Stages(chaos)
+        self._pool = ThreadPoolExecutor(os.cpu_count())
+        dictionary()
+
+    def process_text(self, text: str) -> dict[str, Any]:
+        check_text(text)
+        began = time.perf_counter()
+        total: Counter[str] = Counter()
+        for counted in self._pool.map(self._count, chunks(text, _CHUNK_SIZE)):
+            total.update(counted)
+        return answer(began, self._stages.do("permutations", expand, total))
+
+    def _count(self, chunk: str) -> Counter[str]:
+        filtered = self._stages.do("filter", str, chunk)
+        counted = Counter(self._stages.do("words", words, filtered))
+        return self._stages.do("anagrams", sum_by_signature, counted.items())
