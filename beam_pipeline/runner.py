@@ -12,6 +12,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.arguments import LOCAL_RUNNER
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.stopping import watched_workers
 from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
@@ -22,7 +23,8 @@ def run_to_end(pipeline: beam.Pipeline, *, verbose: bool) -> PipelineResult:
     Raises:
       AnagramError: it has failed; one line for the user.
     """
-    with contextlib.nullcontext() if verbose else _quiet_workers():
+    quiet = contextlib.nullcontext() if verbose else _quiet_workers()
+    with quiet, watched_workers(verbose=verbose):
         try:
             result = pipeline.run()
             result.wait_until_finish()
