@@ -138,13 +138,12 @@ class Record:
         if options.replay is not None:
             self._unknown["input"] = "a replay reads parts of files"
             return Input((options.replay,))
-        if level.files is None:
-            self._unknown["input"] = (
-                "the run failed before its files were listed"
-                if self._is_local
-                else f"{self._runner} lists its files on other machines"
-            )
-        return Input(tuple(options.input), level.files, level.bytes)
+        files, size = level.files, level.bytes
+        if self.totals is not None:
+            files, size = self.totals["input_files"], self.totals["input_bytes"]
+        if files is None:
+            self._unknown["input"] = "the run failed, and its files may not have been listed"
+        return Input(tuple(options.input), files, size)
 
     def _metrics(self) -> dict[str, int | Distribution | None]:
         known: dict[str, Distribution] = {}
