@@ -140,7 +140,7 @@ class Record:
             return Input((options.replay,))
         files, size = level.files, level.bytes
         if self.totals is not None:
-            files, size = self.totals["input_files"], self.totals["input_bytes"]
+            files, size = self.totals.get("input_files", 0), self.totals.get("input_bytes", 0)
         if files is None:
             self._unknown["input"] = "the run failed, and its files may not have been listed"
         return Input(tuple(options.input), files, size)
