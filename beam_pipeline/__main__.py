@@ -5,26 +5,38 @@ import logging
 import os
 import sys
 
+from beam_pipeline.stopping import Terminated, stoppable
+
+INTERRUPTED, TERMINATED = 130, 143
+
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    try:
+        with stoppable():
+            return _run()
+    except KeyboardInterrupt as stop:
+        from beam_pipeline.messages import print_error, wants_json
+
+        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        print_error("interrupted; nothing was published", code, as_json=wants_json(sys.argv))
+        # All is cleaned up; a runner's threads, which Python would wait for, may never end.
+        os._exit(code)
+    except BrokenPipeError:
+        # Whoever reads our standard output has seen enough: leave without a second complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run() -> int:
     from beam_pipeline.command import run
 
     # Beam and a dictionary are some million objects that live as long as the process: spare the
     # collector from looking through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    try:
-        return run(sys.argv[1:])
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was published", file=sys.stderr, flush=True)
-        # All is cleaned up; a runner's threads, which Python would wait for, may never end.
-        os._exit(130)
-    except BrokenPipeError:
-        # Whoever reads our standard output has seen enough: leave without a second complaint.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

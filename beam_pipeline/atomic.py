@@ -85,6 +85,7 @@ def claimed(path: str, token: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if _is_local(path):
             try:
+                stack.enter_context(_made(os.path.dirname(path)))
                 stack.enter_context(_locked(_hidden(path, f"{token}.lock")))
             except OSError as error:
                 raise AnagramError(f"--output={path}: cannot be written ({error})") from error
@@ -96,15 +97,21 @@ def claimed(path: str, token: str) -> Iterator[None]:
 
 
 def all_shards(path: str) -> list[str]:
-    """The shards that stand in the place of `path`, in order."""
+    """The shards that stand in the place of `path`, in order; of several numbers of shards all."""
     found = _listed(path, f"{_name(path)}-", "-of-")
     return sorted(shard for shard in found if _unsharded(_name(shard)) == _name(path))
 
 
 def _hidden(path: str, ending: str) -> str:
-    folder, name = FileSystems.split(path)
+    folder, name = _split(path)
     hidden = f".{name}.{ending}"
     return str(FileSystems.join(folder, hidden)) if folder else hidden
+
+
+def _split(path: str) -> tuple[str, str]:
+    # Beam makes local paths absolute, and those found by them other names than those given.
+    folder, name = os.path.split(path) if _is_local(path) else FileSystems.split(path)
+    return str(folder), str(name)
 
 
 def _unsharded(name: str) -> str:
@@ -112,7 +119,7 @@ def _unsharded(name: str) -> str:
 
 
 def _name(path: str) -> str:
-    return str(FileSystems.split(path)[1])
+    return _split(path)[1]
 
 
 def _is_local(path: str) -> bool:
@@ -121,10 +128,30 @@ def _is_local(path: str) -> bool:
 
 @contextlib.contextmanager
 def _locked(lock: str) -> Iterator[None]:
-    os.makedirs(os.path.dirname(lock) or ".", exist_ok=True)
-    with open(lock, "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    while True:
+        with open(lock, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Before it was locked, another run may have taken it for left, and removed it.
+            if os.path.exists(lock) and os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
+                yield
+                return
+
+
+@contextlib.contextmanager
+def _made(folder: str) -> Iterator[None]:
+    """Makes `folder`, with those above it; afterwards those made and still empty are removed."""
+    above = folder = os.path.abspath(folder)
+    missing = []
+    while not os.path.exists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
+    os.makedirs(folder, exist_ok=True)
+    try:
         yield
+    finally:
+        for made in missing:
+            with contextlib.suppress(OSError):  # something stands in it
+                os.rmdir(made)
 
 
 def _is_abandoned(path: str, left: str, token: str) -> bool:
@@ -155,7 +182,7 @@ def _temporaries(path: str) -> list[tuple[str, str]]:
 
 def _listed(path: str, prefix: str, infix: str) -> list[str]:
     """Files beside `path` whose names begin with `prefix` and have `infix` in them."""
-    folder = FileSystems.split(path)[0]
+    folder = _split(path)[0]
     pattern = f"{glob.escape(prefix)}*{infix}*"
     if _is_local(path):  # Beam would walk through all folders below
         return glob.glob(os.path.join(glob.escape(folder), pattern))

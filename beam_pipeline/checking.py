@@ -1,6 +1,7 @@
 """Checks of options that need no run, and what one option leaves to another."""
 
 import os
+import sys
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -12,6 +13,7 @@ from transforms.compression import is_compressed
 from transforms.encoding import Encoding
 
 STDOUT = "-"
+REPORT_EXTENSIONS = (".json", ".html")
 
 
 def check(options: AnagramOptions, *, local: bool) -> None:
@@ -34,6 +36,8 @@ def check(options: AnagramOptions, *, local: bool) -> None:
     _check_merge(options)
     _check_dead_letters(options)
     _check_output(options, local=local)
+    _check_report(options)
+    _check_progress(options, local=local)
 
 
 def _check_input(options: AnagramOptions) -> None:
@@ -99,6 +103,30 @@ def _check_output(options: AnagramOptions, *, local: bool) -> None:
         raise UsageError(f"--output={options.output}: Parquet files are compressed inside")
     if FileSystems.get_scheme(options.output) is None:
         check_writable("output", options.output)
+
+
+def _check_report(options: AnagramOptions) -> None:
+    path = options.report
+    if path is None:
+        return
+    if options.test_case:
+        raise UsageError("--test_case: leave out --report")
+    if not path.lower().endswith(REPORT_EXTENSIONS):
+        raise UsageError(f"--report={path}: must end in {' or '.join(REPORT_EXTENSIONS)}")
+    for name in ("output", "dead_letters", "replay", "merge"):
+        other = getattr(options, name)
+        if other and os.path.abspath(other) == os.path.abspath(path):
+            raise UsageError(f"--report={path}: is also --{name}")
+    if FileSystems.get_scheme(path) is None:
+        check_writable("report", path)
+
+
+def _check_progress(options: AnagramOptions, *, local: bool) -> None:
+    if options.progress and not local:
+        raise UsageError("--progress: the workers of a remote runner cannot be watched from here")
+    if options.progress is None:
+        quiet = options.test_case or options.verbose or options.log_format == "json"
+        options.progress = local and not quiet and sys.stderr.isatty()
 
 
 def check_writable(name: str, path: str) -> None:

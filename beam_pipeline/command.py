@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,10 @@ from pathlib import Path
 from beam_pipeline.arguments import help_text, parse
 from beam_pipeline.cases import load_cases
 from beam_pipeline.job import run_job
+from beam_pipeline.messages import JsonFormatter, print_error, print_verdict, wants_json
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.replay import replay_arguments
+from beam_pipeline.summary import print_summary
 from transforms.errors import AnagramError
 
 REPLAY = "replay"
@@ -27,20 +28,26 @@ def run(argv: Sequence[str]) -> int:
         if argv[:1] == [REPLAY]:
             argv = replay_arguments(argv[1:])
         options = parse(argv)
-        logging.getLogger().setLevel(logging.INFO if options.verbose else logging.CRITICAL)
+        _set_up_log(options)
         if options.test_case:
             return _run_cases(argv, options.test_case)
-        summary = run_job(options)
+        report = run_job(options)
     except AnagramError as error:
         if "--verbose" in argv:
             logging.exception("The run failed")
-        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
-        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
-    print(f"done in {summary.seconds:.1f} s on {summary.runner}", file=sys.stderr)
-    if put_aside := summary.totals.get("dead_letters", 0):
-        letters = f"{put_aside} dead letter{'s' * (put_aside > 1)}"
-        print(f"{letters} in {options.dead_letters}", file=sys.stderr)
+        code = WRONG_USAGE if isinstance(error, UsageError) else FAILED
+        print_error(str(error), code, as_json=wants_json(argv))
+        return code
+    print_summary(report, as_json=options.log_format == "json")
     return DONE
+
+
+def _set_up_log(options: AnagramOptions) -> None:
+    log = logging.getLogger()
+    log.setLevel(logging.INFO if options.verbose else logging.CRITICAL)
+    if options.log_format == "json":
+        for handler in log.handlers:
+            handler.setFormatter(JsonFormatter())
 
 
 def _run_cases(argv: Sequence[str], name: str) -> int:
@@ -63,7 +70,8 @@ def _run_cases(argv: Sequence[str], name: str) -> int:
         if missing or extra or wrong:
             failed += 1
             verdict = f"missing {sorted(missing)}, extra {sorted(extra)}, wrong {sorted(wrong)}"
-        print(f"{case.name}: {len(case.expected)} words expected: {verdict}", file=sys.stderr)
+        as_json = options.log_format == "json"
+        print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
     print(json.dumps(results, ensure_ascii=False, indent=2))
     return FAILED if failed else DONE
 

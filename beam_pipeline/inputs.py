@@ -20,6 +20,7 @@ from beam_pipeline.atomic import is_temporary
 from transforms.blocks import BLOCK_SIZE, FilePart
 from transforms.compression import is_compressed
 from transforms.errors import AnagramError
+from transforms.gauge import tell_plan
 
 #: Parts of files that one worker reads together.
 WorkUnit = tuple[FilePart, ...]
@@ -80,13 +81,17 @@ def _spool(pipe: BinaryIO, spool_dir: str) -> str:
     return glob.escape(file.name)
 
 
-def plan(patterns: tuple[str, ...], unit_size: int | None = None) -> Iterator[WorkUnit]:
+def plan(
+    patterns: tuple[str, ...], unit_size: int | None = None, gauge: str = ""
+) -> Iterator[WorkUnit]:
     """File `patterns` -> the work units that read every matching file once.
 
     Args:
       unit_size: bytes in a unit, about; by default a share of the whole.
+      gauge: where to tell how much there is to read, see `transforms.gauge`.
     """
     sizes = dict(_files(patterns))
+    tell_plan(gauge, len(sizes), sum(sizes.values()))
     if unit_size is None:
         unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
         unit_size += -unit_size % 4  # ranges must not cut wide code units

@@ -5,9 +5,6 @@ import json
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,64 +15,65 @@ from beam_pipeline import atomic
 from beam_pipeline.inputs import resolve
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
+from beam_pipeline.record import Record
 from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, settings_of
-from beam_pipeline.runner import run_to_end, runner_name, threads_for
+from beam_pipeline.report import RunReport, write
+from beam_pipeline.runner import run_to_end, threads_for
 from beam_pipeline.sinks import WriteResult
 from beam_pipeline.sources import ReadFiles, ReadString
 from transforms.chaos import Chaos
 from transforms.dictionary import WORD_LISTS, DictionarySpec
 from transforms.errors import AnagramError
-from transforms.ledger import CAUSE_PREFIX, Ledger
+from transforms.ledger import Ledger
 from transforms.resilience import Resilience
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a finished job can tell of itself.
+def run_job(options: AnagramOptions) -> RunReport:
+    """Runs the job to its end; its result then stands at ``--output``, its report at ``--report``.
 
-    Attributes:
-      seconds: from the first look at the input until the result stood.
-      totals: of the whole run, see `transforms.ledger`.
-    """
-
-    runner: str
-    seconds: float
-    totals: Mapping[str, int]
-
-    @property
-    def dead_letters_by_cause(self) -> dict[str, int]:
-        """Stage and type of error -> how many records were put aside for it."""
-        return {
-            name.removeprefix(CAUSE_PREFIX): number
-            for name, number in self.totals.items()
-            if name.startswith(CAUSE_PREFIX)
-        }
-
-
-def run_job(options: AnagramOptions) -> Summary:
-    """Runs the job to its end; its result then stands at ``--output``.
-
-    Without an output path the result is written to standard output.
+    Without an output path the result is written to standard output. A run that has failed leaves
+    a report too.
 
     Raises:
-      AnagramError: one line for the user; nothing has been published.
+      AnagramError: one line for the user; nothing has been published but the report, or the
+        report cannot be written.
     """
-    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="anagrams-") as scratch:
+        record = Record(options, scratch)
+        try:
+            with record.keeping():
+                _run(options, scratch, record)
+        except UsageError:
+            raise
+        except (AnagramError, KeyboardInterrupt) as error:
+            if options.report is not None:
+                with contextlib.suppress(AnagramError):  # what went wrong first is worse
+                    write(record.report(error), options.report)
+            raise
+        report = record.report()
+        if options.report is not None:
+            write(report, options.report)
+        return report
+
+
+def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
     with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="anagrams-"))
         output, token = options.output or str(Path(scratch, "result")), atomic.new_token()
-        pipeline = _pipeline(options, scratch, output, token)
+        pipeline = _pipeline(options, scratch, output, token, record.gauge)
         for path in filter(None, (output, options.dead_letters)):
             stack.enter_context(atomic.claimed(path, token))
-        run_to_end(pipeline, verbose=options.verbose)
+        record.watch.hand_over()
+        record.result = run_to_end(pipeline, verbose=options.verbose)
         with FileSystems.open(atomic.told_path(output, token)) as told:
-            totals = json.loads(told.read())
+            record.totals = json.loads(told.read())
+        record.output = output
         if options.output is None:
             _copy_to_stdout(output)
-    return Summary(runner_name(options), time.monotonic() - began, totals)
 
 
-def _pipeline(options: AnagramOptions, scratch: str, output: str, token: str) -> beam.Pipeline:
+def _pipeline(
+    options: AnagramOptions, scratch: str, output: str, token: str, gauge: str
+) -> beam.Pipeline:
     dictionary, earlier = _dictionary(options), None
     ledger = Ledger()
     resilience = Resilience(
@@ -92,7 +90,7 @@ def _pipeline(options: AnagramOptions, scratch: str, output: str, token: str) ->
     pipeline = beam.Pipeline(options=options)
     records = build(
         pipeline,
-        _source(options, scratch, resilience, ledger),
+        _source(options, scratch, resilience, ledger, gauge),
         engine=options.engine,
         dictionary=dictionary,
         encoding_errors=options.encoding_errors,
@@ -130,7 +128,7 @@ def _dictionary(options: AnagramOptions) -> DictionarySpec:
 
 
 def _source(
-    options: AnagramOptions, scratch: str, resilience: Resilience, ledger: Ledger
+    options: AnagramOptions, scratch: str, resilience: Resilience, ledger: Ledger, gauge: str
 ) -> beam.PTransform:
     if options.text is not None:
         return ReadString(options.text, resilience=resilience, ledger=ledger)
@@ -140,6 +138,7 @@ def _source(
         "normalization": options.normalization,
         "resilience": resilience,
         "ledger": ledger,
+        "gauge": gauge,
     }
     if options.replay is not None:
         recorded: str = settings_of(options.replay).get("encoding") or options.encoding

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
 
@@ -32,15 +33,22 @@ class TreeSampler:
     Args:
       pid: the root of the tree; by default this process.
       interval: seconds between two samples.
+      notify: called with each sample by the thread that took it.
 
     Attributes:
       samples: in order of time. There is one from the block's begin and one from its end.
       peak_process_bytes: the most that any one process had.
     """
 
-    def __init__(self, pid: int | None = None, interval: float = 0.1):
+    def __init__(
+        self,
+        pid: int | None = None,
+        interval: float = 0.1,
+        notify: Callable[[Sample], None] | None = None,
+    ):
         self._root = psutil.Process(pid)
         self._interval = interval
+        self._notify = notify
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tree-sampler", daemon=True)
         self._used: dict[psutil.Process, tuple[float, int]] = {}
@@ -121,6 +129,8 @@ class TreeSampler:
                     processes,
                 )
             )
+            if self._notify is not None:
+                self._notify(self.samples[-1])
 
     def _tree(self) -> list[psutil.Process]:
         try:

@@ -13,6 +13,8 @@ from transforms.errors import AnagramError
 from transforms.resilience import FAULT_POLICIES, Resilience
 from transforms.text import NORMALIZATIONS
 
+LOG_FORMATS = ("text", "json")
+
 
 class UsageError(AnagramError):
     """The command line is wrong; nothing has run."""
@@ -155,4 +157,23 @@ class AnagramOptions(PipelineOptions):
             f"latency=FACTOR, separated by commas; stages are {', '.join(STAGES)}",
         )
         add("--replay", metavar="DEAD_LETTERS", help=argparse.SUPPRESS)
+        add(
+            "--report",
+            metavar="PATH",
+            help="tell all about the run in a file: .json, or .html to look at",
+        )
+        add(
+            "--progress",
+            action="store_true",
+            default=None,
+            help="show how far the run is (default: on a terminal, unless --verbose)",
+        )
+        add("--no_progress", dest="progress", action="store_false", help="do not")
+        add(
+            "--log_format",
+            choices=LOG_FORMATS,
+            default=LOG_FORMATS[0],
+            help="of all that goes to standard error: text, or a JSON object in each line "
+            "(default: text)",
+        )
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")

@@ -17,6 +17,7 @@ from transforms.blocks import Block, FilePart
 from transforms.compression import open_decompressed
 from transforms.counts import ClassTally
 from transforms.dictionary import NO_DICTIONARY, DictionarySpec
+from transforms.encoding import Encoding
 from transforms.errors import AnagramError
 from transforms.records import ClassCount, DeadLetter, from_json
 from transforms.resilience import describe
@@ -111,22 +112,30 @@ class ReadDeadLetters(ReadFiles):
     recorded_encoding: str = "utf-8"
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        records = (
-            root
-            | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
-            | "ReadLetters" >> beam.FlatMap(_texts, self.recorded_encoding, self.encoding)
-            | "SpreadRecords" >> beam.Reshuffle()
-        )
-        return self.run(records, "ReadBlocks", _ReadRecordFn(self), Block)
+        path = root | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
+        records = self.run(path, "ReadLetters", _LettersFn(self), Block | FilePart)
+        spread = records | "SpreadRecords" >> beam.Reshuffle()
+        return self.run(spread, "ReadBlocks", _ReadRecordFn(self), Block)
 
 
-def _texts(path: str, recorded_encoding: str, encoding: str) -> Iterator[Block | FilePart]:
-    for letter, _ in read_letters(path):
-        record = letter.record
-        if isinstance(record, Block) and record.encoding == recorded_encoding:
-            yield record._replace(encoding=encoding)
-        elif not isinstance(record, ClassCount):
+class _LettersFn(StageFn):
+    def __init__(self, settings: ReadDeadLetters):
+        super().__init__(settings.resilience)
+        self._recorded = Encoding(settings.recorded_encoding).name
+        self._encoding = Encoding(settings.encoding).name
+
+    def process(self, path: str) -> Iterator[Block | FilePart]:
+        for letter, _ in read_letters(path):
+            record = letter.record
+            if isinstance(record, ClassCount):
+                continue  # see `CountEarlier`
+            self.totals["parts_planned"] += 1
+            if isinstance(record, Block) and record.encoding == self._recorded:
+                record = record._replace(encoding=self._encoding)
             yield record
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        return self.told()
 
 
 class _ReadRecordFn(PartFn):
@@ -134,7 +143,7 @@ class _ReadRecordFn(PartFn):
         if isinstance(record, FilePart):
             yield from self.read_part(record)
         else:
-            self.totals.update(records_read=1, bytes_read=len(record.data))
+            self.totals.update(parts_read=1, records_read=1, bytes_read=len(record.data))
             yield record
 
 
@@ -172,8 +181,11 @@ class _EarlierFn(StageFn):
         counts = (record for record in records if isinstance(record, ClassCount))
         known = None if self._dictionary.is_corpus else self._dictionary.load().classes
         for key, count, words in itertools.chain(counts, read_result(self._result)):
-            if words and known is not None and not set(words) <= set(known.get(key, ())):
-                raise AnagramError(f"{self._result}: {words[0]!r} is no word of the dictionary")
+            if words and known is not None and tuple(sorted(words)) != known.get(key, ()):
+                raise AnagramError(
+                    f"{self._result}: {words[0]!r} is no word of the dictionary, or stands without "
+                    "its anagrams"
+                )
             self.totals.update(words=count, words_keyed=count)
             yield key, count if known is not None else ClassTally(count, words)
 
@@ -201,7 +213,10 @@ def _counted(path: str) -> Iterator[Counted]:
     try:
         for shard in shards_of(path):
             with open_decompressed(shard) as file:
-                yield from READERS[format_of(path) or ""](file)
+                for word, count in READERS[format_of(path) or ""](file):
+                    if type(count) is not int or count < 1:
+                        raise ValueError(f"{count!r} is no count")
+                    yield word, count
     except AnagramError:
         raise
     except Exception as error:  # each filesystem and format raises its own
@@ -212,10 +227,15 @@ def shards_of(path: str) -> list[str]:
     """The file `path`, or the shards written in its place.
 
     Raises:
-      AnagramError: there is neither.
+      AnagramError: there is neither, or both, or shards are missing.
     """
+    shards = atomic.all_shards(path)
     if FileSystems.exists(path):
+        if shards:
+            raise AnagramError(f"{path}: there is also {shards[0]}; which one is the result?")
         return [path]
-    if not (shards := atomic.all_shards(path)):
+    if not shards:
         raise AnagramError(f"{path}: there is no such result")
+    if shards != [atomic.shard_path(path, n, len(shards)) for n in range(len(shards))]:
+        raise AnagramError(f"{path}: its shards are not those of one result")
     return shards

@@ -8,22 +8,27 @@ from collections.abc import Iterator
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.arguments import LOCAL_RUNNER
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.stopping import watched_workers
 from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
 
-def run_to_end(pipeline: beam.Pipeline, *, verbose: bool) -> None:
-    """Runs `pipeline` to its end, quietly unless `verbose`.
+def run_to_end(pipeline: beam.Pipeline, *, verbose: bool) -> PipelineResult:
+    """Runs `pipeline` to its end, quietly unless `verbose` -> its runner's result.
 
     Raises:
       AnagramError: it has failed; one line for the user.
     """
-    with contextlib.nullcontext() if verbose else _quiet_workers():
+    quiet = contextlib.nullcontext() if verbose else _quiet_workers()
+    with quiet, watched_workers(verbose=verbose):
         try:
-            pipeline.run().wait_until_finish()
+            result = pipeline.run()
+            result.wait_until_finish()
+            return result
         except Exception as error:  # whatever runner, stage and worker may raise
             raise AnagramError(explain(error)) from error
 

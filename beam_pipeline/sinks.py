@@ -82,7 +82,7 @@ class WriteResult(Stage):
         check_positive(num_shards=self.num_shards)
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
-        runs = [records | "PackRuns" >> beam.ParDo(_PackFn(self.num_shards))]
+        runs = [self.run(records, "PackRuns", _PackFn(self), tuple[int, bytes])]
         # A shard without records is a file too, so every shard gets an empty run.
         shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
         runs.append(
@@ -108,16 +108,20 @@ class WriteResult(Stage):
         )
 
 
-class _PackFn(beam.DoFn):
+class _PackFn(StageFn):
     """Records -> (shard, a sorted run of them packed into bytes)."""
 
-    def __init__(self, num_shards: int):
-        self._num_shards = num_shards
+    def __init__(self, sink: WriteResult):
+        super().__init__(sink.resilience)
+        self._num_shards = sink.num_shards
 
     def start_bundle(self) -> None:
+        super().start_bundle()
+        self._packed = 0
         self._lines: defaultdict[int, list[bytes]] = defaultdict(list)
 
     def process(self, record: AnagramCount) -> Iterator[tuple[int, bytes]]:
+        self._packed += 1
         word = record.word.encode()
         shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
         lines = self._lines[shard]
@@ -125,8 +129,10 @@ class _PackFn(beam.DoFn):
         if len(lines) >= _RUN_RECORDS:
             yield shard, _pack(self._lines.pop(shard))
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        return in_global_window((shard, _pack(lines)) for shard, lines in self._lines.items())
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+        yield from in_global_window((shard, _pack(lines)) for shard, lines in self._lines.items())
+        self.totals["records_packed"] = self._packed
+        yield from self.told()
 
 
 def _pack(lines: list[bytes]) -> bytes:
@@ -172,6 +178,7 @@ class _WriteFn(StageFn):
             raise AnagramError(f"--{option}={path}: cannot be written: {error}") from error
         if shard != _DEAD_LETTERS:
             self.totals["records_written"] += written
+        self.totals["files_written"] += 1
         yield Outcome(files=((temporary, final),))
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
@@ -224,23 +231,34 @@ class _PublishFn(beam.DoFn):
 
     def __init__(self, sink: WriteResult):
         self._path, self._num_shards = sink.path, sink.num_shards
+        self._dead_letters = sink.dead_letters
+        self._is_checked = sink.ledger is not None
+        self._wanted = sink.num_shards + bool(sink.dead_letters)
         self._told = atomic.told_path(sink.path, sink.token) if sink.tell else ""
         self._attempts = Attempts("write", sink.resilience)
 
     def process(self, outcome: Outcome) -> Iterator[str]:
-        check(outcome.totals)
+        totals = outcome.totals + Totals(files=len(outcome.files), files_wanted=self._wanted)
+        if self._is_checked:
+            check(totals)
         with atomic.publishing(self._path):
-            for temporary, final in outcome.files:
+            # Dead letters first: no result may stand without those that belong to it.
+            for temporary, final in sorted(outcome.files, key=self._is_result):
                 try:
                     self._attempts(atomic.replace, temporary, final)
                 except SpentError as error:
                     raise AnagramError(f"{final}: cannot be written: {error}") from error
             if self._num_shards > 1:  # an earlier result may have had more of them
-                written = {final for _, final in outcome.files}
-                atomic.remove(set(atomic.all_shards(self._path)) - written)
+                # Compared by name: a folder has more than one spelling.
+                written = {final.rpartition("/")[2] for _, final in outcome.files}
+                shards = atomic.all_shards(self._path)
+                atomic.remove(one for one in shards if one.rpartition("/")[2] not in written)
         if self._told:
             retries, faults = self._attempts.take()
-            totals = outcome.totals + Totals(retries=retries, faults_injected=faults)
+            totals += Totals(retries=retries, faults_injected=faults)
             with FileSystems.create(self._told) as file:
                 file.write(json.dumps(totals).encode())
         yield from (final for _, final in outcome.files)
+
+    def _is_result(self, file: tuple[str, str]) -> bool:
+        return file[1] != self._dead_letters

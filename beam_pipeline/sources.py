@@ -1,7 +1,7 @@
 """Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, BinaryIO, cast
 
@@ -11,10 +11,12 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 from beam_pipeline.inputs import WorkUnit, plan
 from transforms import metrics
 from transforms.blocks import BLOCK_SIZE, Block, BlockReader, FilePart
+from transforms.chaos import Chaos
 from transforms.checks import check_one_of, check_positive
 from transforms.compression import is_compressed, open_decompressed, open_raw
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
+from transforms.gauge import Gauge
 from transforms.records import DeadLetter
 from transforms.resilience import Attempts, SpentError, describe
 from transforms.retrying_file import RetryingFile
@@ -60,6 +62,7 @@ class ReadFiles(Stage):
       patterns: as `resolve` gives them.
       encoding, errors, normalization: see `transforms.blocks.BlockReader`.
       block_size: bytes in a block, about.
+      gauge: the folder where to tell how far reading is, see `transforms.gauge`; empty: nowhere.
 
     Raises (when it runs):
       AnagramError: a file cannot be read, or under ``strict`` not decoded.
@@ -70,6 +73,7 @@ class ReadFiles(Stage):
     errors: str = "replace"
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
+    gauge: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,13 +83,30 @@ class ReadFiles(Stage):
         check_positive(block_size=self.block_size)
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        units = (
-            root
-            | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
-            | "PlanWorkUnits" >> beam.FlatMap(plan).with_output_types(WorkUnit)
-            | "SpreadWorkUnits" >> beam.Reshuffle()
-        )
-        return self.run(units, "ReadBlocks", _ReadFn(self), Block)
+        patterns = root | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
+        units = self.run(patterns, "PlanWorkUnits", _PlanFn(self), WorkUnit)
+        spread = units | "SpreadWorkUnits" >> beam.Reshuffle()
+        return self.run(spread, "ReadBlocks", _ReadFn(self), Block)
+
+
+class _PlanFn(StageFn):
+    def __init__(self, settings: ReadFiles):
+        super().__init__(settings.resilience)
+        # Chaos strikes what is put aside one by one; without its plan a run has nothing to do.
+        self._attempts = Attempts("read", replace(settings.resilience, chaos=Chaos()))
+        self._gauge = settings.gauge
+
+    def process(self, patterns: tuple[str, ...]) -> Iterator[WorkUnit]:
+        try:
+            units = self._attempts(lambda: list(plan(patterns, gauge=self._gauge)))
+        except SpentError as error:
+            raise AnagramError(f"--input={patterns[0]}: {error}") from error
+        for unit in units:
+            self.totals["parts_planned"] += len(unit)
+            yield unit
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        return self.told(self._attempts)
 
 
 class PartFn(StageFn):
@@ -98,6 +119,10 @@ class PartFn(StageFn):
         self._normalization = settings.normalization
         self._block_size = settings.block_size
         self._attempts = Attempts("read", settings.resilience)
+        self._gauge_folder = settings.gauge
+
+    def setup(self) -> None:
+        self._gauge = Gauge(self._gauge_folder)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.told(self._attempts)
@@ -105,6 +130,7 @@ class PartFn(StageFn):
     def read_part(self, part: FilePart) -> Iterator[Block | TaggedOutput]:
         """`part` -> its blocks, and dead letters for what cannot be read."""
         reader = None
+        self.totals["parts_read"] += 1
         try:
             with self._open(part.source) as stream:
                 encoding = self._encoding_of(part.source)
@@ -141,7 +167,8 @@ class PartFn(StageFn):
 
     def _open(self, path: str) -> BinaryIO:
         def retrying(path: str) -> BinaryIO:
-            return cast(BinaryIO, RetryingFile(lambda: open_raw(path), self._attempts))
+            file = RetryingFile(lambda: open_raw(path), self._attempts, self._gauge.add)
+            return cast(BinaryIO, file)
 
         return open_decompressed(path, retrying)
 

@@ -260,6 +260,19 @@ def test_any_format_can_go_to_standard_output(kind: str, tmp_path: Path, here: H
     assert to_stdout.out == (tmp_path / "result").read_bytes() != b""
 
 
+@pytest.mark.parametrize("path", ["r.json", "./r.json", "new//r.json", "new/../new/r.json"])
+def test_shards_of_any_spelling_of_a_path_stand_and_replace_more_of_them(
+    path: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new").mkdir()
+    for number in (3, 2):
+        finished = here("--text=cat", f"--output={path}", f"--num_shards={number}")
+        assert finished.code == 0, finished.err
+        shards = sorted(found.name for found in tmp_path.rglob("*") if found.is_file())
+        assert shards == [f"r.json-{shard:05d}-of-{number:05d}" for shard in range(number)]
+
+
 def test_shards_together_hold_the_whole_result(
     tmp_path: Path, here: Here, gcide: frozenset[str]
 ) -> None:

@@ -51,14 +51,15 @@ class FilePart(NamedTuple):
       start: where to begin, in bytes of the decompressed stream.
       end: the part ends at the first cut behind this place; None is the end of the file.
       at_cut: whether `start` is a cut. Otherwise the part begins at the first cut behind it.
-      carry: the beginning of a very long word that goes on at `start`, already decoded.
+      carry: in the middle of a very long word or stretch of other characters, what is known of
+        it already, decoded.
     """
 
     source: str
     start: int = 0
     end: int | None = None
     at_cut: bool = False
-    carry: str = ""
+    carry: str | None = None
 
 
 def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> AnagramError:
@@ -136,7 +137,7 @@ class BlockReader:
                     yield Block(self._source, 0, self._data, self._encoding.name)
                 self._drop(len(self._data))
                 return
-        if self.rest.carry:
+        if self.rest.carry is not None:
             yield from self._stretch(0)
         elif self._offset and not self.rest.at_cut:
             found = self._skip_to_cut(end)
@@ -155,7 +156,7 @@ class BlockReader:
                 yield Block(self._source, self._offset, self._data[:cut], self._encoding.name)
                 self._drop(cut)
 
-    def _passed(self, carry: str = "", pending: int = 0) -> None:
+    def _passed(self, carry: str | None = None, pending: int = 0) -> None:
         """Notes that all up to here has been handed out, `carry` and `pending` bytes apart."""
         self.rest = self.rest._replace(start=self._offset - pending, at_cut=True, carry=carry)
 
@@ -200,25 +201,26 @@ class BlockReader:
 
         `size` bytes of the data are known to hold no cut.
         """
+        begin = self._offset
         try:
             yield from self._squeezed(size)
         except UnicodeDecodeError as error:
             if self._errors != "quarantine":
                 raise undecodable(self._source, self.rest.start, error) from error
-            cut, begin = None, self.rest
-            while cut is None:
+            if self._offset == begin:
                 self._drop(size)
-                size = self._block_size
-                cut = self._find_separator(0, size)
+            while (cut := self._find_separator(0, self._block_size)) is None:
+                self._drop(self._block_size)
             self._drop(cut)
-            self.undecodable.append((begin._replace(end=self._offset - 1), error))
+            rest = self.rest._replace(end=self._offset - self._encoding.width)
+            self.undecodable.append((rest, error))
 
     def _squeezed(self, size: int) -> Iterator[Block]:
         """The words of a stretch. It is decoded on the way: only characters can be squeezed."""
         decoder = codecs.getincrementaldecoder(self._encoding.name)(
             DROP if self._errors == "replace" else "strict"
         )
-        rest = self.rest.carry
+        rest = self.rest.carry or ""
         cut = None
         while cut is None:
             text, invalid = self._decode(decoder, self._data[:size])

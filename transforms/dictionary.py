@@ -6,6 +6,7 @@ A pipeline carries only the small `DictionarySpec`; each worker process loads th
 import functools
 import hashlib
 import io
+import itertools
 import json
 import threading
 import unicodedata
@@ -81,8 +82,8 @@ class Dictionary:
 
     def sha256(self) -> str:
         """SHA-256 of the sorted words, one a line, in UTF-8."""
-        listed = sorted(word for members in self.classes.values() for word in members)
-        return hashlib.sha256("".join(f"{word}\n" for word in listed).encode()).hexdigest()
+        listed = sorted(itertools.chain.from_iterable(self.classes.values()))
+        return hashlib.sha256("\n".join([*listed, ""]).encode()).hexdigest()
 
 
 _LOADING = threading.Lock()

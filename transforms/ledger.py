@@ -67,6 +67,7 @@ def conservation(totals: Mapping[str, int]) -> list[dict[str, str | int]]:
         }
 
     return [
+        law("parts of the input read = parts planned", "parts_read", "parts_planned"),
         law(
             "records read = records processed + dead letters",
             "records_read",
@@ -85,4 +86,7 @@ def conservation(totals: Mapping[str, int]) -> list[dict[str, str | int]]:
             "words_keyed",
             "words_counted",
         ),
+        law("records written = records to write", "records_written", "records_packed"),
+        law("files to publish = files written", "files", "files_written"),
+        law("files to publish = output and dead letters", "files", "files_wanted"),
     ]

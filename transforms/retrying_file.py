@@ -14,14 +14,21 @@ class RetryingFile(io.RawIOBase):
     Args:
       open_file: opens the file from its beginning.
       attempts: those of the stage that reads.
+      on_read: called with the number of bytes whenever some have been read.
 
     Raises (when it reads):
       SpentError: all attempts at one read have failed.
     """
 
-    def __init__(self, open_file: Callable[[], BinaryIO], attempts: Attempts):
+    def __init__(
+        self,
+        open_file: Callable[[], BinaryIO],
+        attempts: Attempts,
+        on_read: Callable[[int], None] = lambda size: None,
+    ):
         self._open_file = open_file
         self._attempts = attempts
+        self._on_read = on_read
         self._file: BinaryIO | None = None
         self._position = 0
 
@@ -34,6 +41,7 @@ class RetryingFile(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         data = self._attempts(self._read, size)
         self._position += len(data)
+        self._on_read(len(data))
         return data
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]

@@ -1,0 +1,90 @@
+"""What stands in published result files, found out in bounded memory."""
+
+import hashlib
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow.parquet
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from beam_pipeline.report import LargestClass, ResultFile
+from transforms.compression import open_decompressed
+from transforms.signature import signature
+
+_CHUNK = 1 << 20
+
+
+def identify(path: str, shown: str | None) -> ResultFile:
+    """The size and SHA-256 of the file `path`, which is `shown` to the user as such."""
+    digest, size = hashlib.sha256(), 0
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return ResultFile(shown, size, digest.hexdigest())
+
+
+def largest_classes(paths: list[str], output_format: str, number: int) -> tuple[LargestClass, ...]:
+    """The anagram classes with the greatest counts in result files, of equal ones the first.
+
+    Args:
+      paths: all shards of one result.
+      number: how many classes.
+    """
+    found: dict[str, tuple[int, list[str]]] = {}
+    least = 0
+    for word, count in itertools.chain.from_iterable(_counted(p, output_format) for p in paths):
+        if count < least:
+            continue
+        key = signature(word)
+        if key in found:
+            found[key][1].append(word)
+            continue
+        # A class that is among the greatest in the end was so when its first word came, and ever
+        # since: none is thrown out whose words would still be wanted.
+        found[key] = count, [word]
+        if len(found) > number:
+            del found[max(found, key=lambda key: (-found[key][0], key))]
+            least = min(count for count, _ in found.values())
+    ranked = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
+    return tuple(LargestClass(key, count, tuple(sorted(words))) for key, (count, words) in ranked)
+
+
+def _counted(path: str, output_format: str) -> Iterator[tuple[str, int]]:
+    with open_decompressed(path) as file:
+        yield from _READERS[output_format](file)
+
+
+def _json(file: BinaryIO) -> Iterator[tuple[str, int]]:
+    # As we write it, a word a line: no parser of whole documents, which would hold all of it.
+    for line in io.TextIOWrapper(file, "utf-8"):
+        word, colon, count = line.strip().rstrip(",").rpartition(": ")
+        if colon:
+            yield word.strip('"'), int(count)
+
+
+def _jsonl(file: BinaryIO) -> Iterator[tuple[str, int]]:
+    for line in io.TextIOWrapper(file, "utf-8"):
+        record = json.loads(line)
+        yield record["word"], record["count"]
+
+
+def _csv(file: BinaryIO) -> Iterator[tuple[str, int]]:
+    lines = io.TextIOWrapper(file, "utf-8")
+    next(lines)
+    for line in lines:
+        word, count, _ = line.split(",")
+        yield word, int(count)
+
+
+def _parquet(file: BinaryIO) -> Iterator[tuple[str, int]]:
+    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=["word", "count"]):
+        words, counts = (column.to_pylist() for column in batch.columns)
+        yield from zip(words, counts, strict=True)
+
+
+_READERS = {"json": _json, "jsonl": _jsonl, "csv": _csv, "parquet": _parquet}

@@ -1,0 +1,103 @@
+"""Nothing is lost, whatever stage fails, and whoever is killed; `tests.durability` in few runs."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import durability
+from tests.cli import Finished, Here, assert_one_line_error
+from tests.durability import OLD, Proof, write_texts
+from transforms.chaos import STAGES
+
+ENGINES = ("vectorized", "elementwise")
+DICTIONARIES = ("gcide", "none")
+#: Every attempt at the stage fails, and there are three.
+HOPELESS = ("--max_attempts=3", "--chaos={stage}=1,latency=0")
+CLASSES = ("permutations",)
+
+
+@pytest.fixture
+def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
+    """Runs the command line in this process."""
+    return Here(capfdbinary)
+
+
+@pytest.mark.parametrize("name", durability.PROOFS)
+def test_a_few_runs_of_each_proof(name: str) -> None:
+    runs = 1 if name == "worker" else 4
+    assert durability.PROOFS[name](runs, random.Random(3))
+
+
+@pytest.fixture(params=[f"{engine} {name}" for engine in ENGINES for name in DICTIONARIES])
+def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Proof]:
+    """Small texts, counted by either engine, with a dictionary or without."""
+    write_texts(tmp_path, 200)
+    engine, dictionary = request.param.split()
+    options = (f"--engine={engine}", f"--dictionary={dictionary}")
+    yield Proof(tmp_path, (f"--input={tmp_path}/text*", *options))
+
+
+def hopeless(stage: str) -> list[str]:
+    return [argument.format(stage=stage) for argument in HOPELESS]
+
+
+def strike(proof: Proof, here: Here, stage: str, *more: str) -> Finished:
+    proof.output.write_bytes(OLD)
+    return here(*proof.command(*hopeless(stage), *more))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_when_all_attempts_fail_one_line_names_stage_cause_and_attempts(
+    stage: str, proof: Proof, here: Here
+) -> None:
+    finished = strike(proof, here, stage)
+    names = (f"stage {stage} failed after 3 attempts", "InjectedError: injected")
+    assert_one_line_error(finished, *names, code=1)
+    assert proof.output.read_bytes() == OLD
+    proof.assert_clean()
+
+
+@pytest.mark.parametrize("stage", STAGES[:-1])
+def test_what_is_put_aside_is_replayed_and_merged_to_the_clean_result(
+    stage: str, proof: Proof, here: Here
+) -> None:
+    clean, _ = proof.result()
+    letters = proof.folder / "dead.jsonl"
+    aside = (f"--dead_letters={letters}", "--on_error=dead_letter")
+    finished = strike(proof, here, stage, *aside)
+    assert finished.code == 0, finished.err
+    lines = letters.read_text().splitlines()
+    assert f"{len(lines)} dead letter" in finished.err
+    assert lines
+    assert {json.loads(line)["stage"] for line in lines} == {stage}
+    assert {json.loads(line)["attempts"] for line in lines} == {3}
+    assert proof.output.read_bytes() == b"{}\n"
+    replay = ("replay", letters, f"--merge={proof.output}", f"--output={proof.output}")
+    engine = proof.arguments[1]
+    finished = here(*replay, engine)
+    assert finished.code == 0, finished.err
+    assert proof.output.read_bytes() == clean
+    proof.assert_clean()
+
+
+def test_when_some_attempts_are_spent_kept_and_replayed_make_the_clean_result(
+    proof: Proof, here: Here
+) -> None:
+    clean, _ = proof.result()
+    letters = proof.folder / "dead.jsonl"
+    aside = (f"--dead_letters={letters}", "--on_error=dead_letter", "--max_attempts=2")
+    faults = "filter=0.4,words=0.4,anagrams=0.4,permutations=0.4"
+    put_aside = 0
+    for seed in range(2):
+        proof.output.write_bytes(OLD)
+        finished = here(*proof.command(*aside, f"--chaos={faults},seed={seed},latency=0"))
+        assert finished.code == 0, finished.err
+        put_aside += len(letters.read_text().splitlines())
+        replay = ("replay", letters, f"--merge={proof.output}", f"--output={proof.output}")
+        finished = here(*replay, *proof.arguments[1:2])
+        assert finished.code == 0, finished.err
+        assert proof.output.read_bytes() == clean
+    assert put_aside

@@ -1,0 +1,99 @@
+"""A run that is stopped, or loses a worker, ends at once and leaves the old result."""
+
+import functools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli import COMMAND, environment
+
+# Each attempt at a stage takes a minute: whoever ends before did not wait for it.
+SLOW = "--chaos=words=0:60"
+IN_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+PATIENCE = 40
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "old.json").write_text("old")
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("cat")
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[functools.partial]:
+    """Starts a run that will take long; ends it, should the test fail."""
+    started: list[subprocess.Popen] = []
+
+    def start(*arguments: str) -> subprocess.Popen:
+        started.append(
+            subprocess.Popen(
+                [*COMMAND, "--input=*.txt", "--output=old.json", SLOW, *arguments],
+                cwd=folder,
+                env=environment(TMPDIR=str(folder)),
+                stderr=subprocess.PIPE,
+                # A shell may have started the tests with interrupts ignored.
+                preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            )
+        )
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.poll() is None:
+            running.kill()
+
+
+def workers_of(running: subprocess.Popen, number: int) -> list[psutil.Process]:
+    """Its worker processes, once there are so many."""
+    for _ in range(10 * PATIENCE):
+        children = psutil.Process(running.pid).children(recursive=True)
+        found = [child for child in children if child.cmdline()[1:2] == ["-m"]]
+        if len(found) == number:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("no workers")
+
+
+def wait_until_it_works(running: subprocess.Popen, folder: Path) -> None:
+    """Until it has claimed its output; then its pipeline runs."""
+    while not list(folder.glob(".old.json.*.lock")):
+        assert running.poll() is None
+        time.sleep(0.05)
+
+
+def assert_ended(running: subprocess.Popen, folder: Path, code: int, message: bytes) -> None:
+    _, err = running.communicate(timeout=PATIENCE)
+    assert (running.returncode, err.count(b"\n")) == (code, 1), err
+    assert message in err
+    assert (folder / "old.json").read_text() == "old"
+    assert sorted(os.listdir(folder)) == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
+
+
+@pytest.mark.parametrize("mode", [(), IN_PROCESSES], ids=["in_memory", "multi_processing"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_and_its_workers(
+    number: int, code: int, mode: tuple[str, ...], folder: Path, start: functools.partial
+) -> None:
+    running = start(*mode)
+    workers = workers_of(running, 2) if mode else wait_until_it_works(running, folder) or []
+    running.send_signal(number)
+    assert_ended(running, folder, code, b"error: interrupted; nothing was published")
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
+    assert alive == []
+
+
+def test_a_worker_that_dies_fails_the_run(folder: Path, start: functools.partial) -> None:
+    running = start(*IN_PROCESSES)
+    first, second = workers_of(running, 2)
+    second.kill()
+    assert_ended(running, folder, 1, b"error: a worker process has died")
+    _, alive = psutil.wait_procs([first, second], timeout=PATIENCE)
+    assert alive == []
