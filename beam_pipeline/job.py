@@ -139,6 +139,7 @@ def _source(
         "resilience": resilience,
         "ledger": ledger,
         "gauge": gauge,
+        "spool": scratch,
     }
     if options.replay is not None:
         recorded: str = settings_of(options.replay).get("encoding") or options.encoding
