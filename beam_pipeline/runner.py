@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from beam_pipeline.options import LOCAL_RUNNER, AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
+from beam_pipeline.runners import execute, prepare
 from beam_pipeline.sinks import WriteResult, discard_temporary
 from beam_pipeline.sources import ReadFiles, ReadString, resolve
 from transforms.dictionary import WORD_LISTS, DictionarySpec
@@ -41,6 +42,7 @@ def run_job(options: AnagramOptions) -> Summary:
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="anagrams-"))
+        prepare(options, scratch)
         output = options.output or str(Path(scratch, "result"))
         sink = WriteResult(output, options.output_format, options.num_shards)
         stack.callback(discard_temporary, output, sink.token)
@@ -73,7 +75,7 @@ def _run(options: AnagramOptions, source: beam.PTransform, sink: WriteResult) ->
     records | "WriteResult" >> sink
     with contextlib.nullcontext() if options.verbose else _quiet_workers():
         try:
-            pipeline.run().wait_until_finish()
+            execute(pipeline, options)
         except Exception as error:  # whatever runner, stage and worker may raise
             raise AnagramError(explain(error)) from error
 
