@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from beam_pipeline.cases import CASE_NAMES
+from beam_pipeline.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
 from beam_pipeline.pipeline import ENGINES
 from beam_pipeline.sinks import FORMATS
 from beam_pipeline.sources import STDIN
@@ -229,9 +230,8 @@ def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> Non
                 after_option = False
                 continue
             raise UsageError(f"unexpected argument {argument!r}; did you mean --input={argument}?")
-        # A remote runner's job server may know options of its own.
-        candidates = known if local else list(_own_parser()._option_string_actions)
-        close = difflib.get_close_matches(_spelt(name), candidates, 1, 0.7)
+        # A remote runner's job server may know options of its own: refuse what looks misspelt.
+        close = difflib.get_close_matches(_spelt(name), known, 1, 0.7 if local else 0.8)
         if close or local:
             hint = f"; did you mean {close[0]}?" if close else "; see --help"
             raise UsageError(f"unknown option {name}{hint}")

@@ -4,8 +4,9 @@ A runner tells of a missing piece by a stack trace, often minutes later. Here ea
 first, and its absence is one line that says how to get it.
 """
 
-import importlib.util
+import importlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -60,6 +61,8 @@ def prepare(options: AnagramOptions, folder: str) -> None:
         _check_dataflow(options)
     elif runner == "PrismRunner":
         _find_prism(options.view_as(PrismRunnerOptions))
+        # Beam lets prism's log through whatever level is set.
+        logging.getLogger(PrismJobServer.__name__).disabled = not options.verbose
     elif runner in ("FlinkRunner", "SparkRunner"):
         _check_job_server(options, runner)
     elif runner == "PortableRunner" and not options.view_as(PortableOptions).job_endpoint:
@@ -279,11 +282,13 @@ _GCS_PATH = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?", re.DOTA
 
 def _check_dataflow(options: AnagramOptions) -> None:
     """What Dataflow would find out late: after lookups of minutes, or on its workers."""
-    if importlib.util.find_spec("apitools") is None:
+    try:
+        importlib.import_module("apache_beam.runners.dataflow.internal.apiclient")
+    except ImportError:
         raise UsageError(
             "--runner=DataflowRunner: Google Cloud's libraries are missing; "
             "install them with `pip install 'beam-anagrams[gcp]'`"
-        )
+        ) from None
     cloud = options.view_as(GoogleCloudOptions)
     for name, example in (
         ("project", "my-project"),

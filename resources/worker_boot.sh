@@ -20,6 +20,7 @@ end() {
     wait "$boot" || true
   fi
   rm -rf "$home"
+  exit
 }
 trap end EXIT TERM INT
 
@@ -29,10 +30,11 @@ pool=$(python -c 'import site; print(*site.getsitepackages(), sep="\n")')
 echo "$pool" > "$(echo "$home"/venv/lib/python*/site-packages)/pool.pth"
 export VIRTUAL_ENV="$home/venv" PATH="$home/venv/bin:$PATH"
 export RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 # boot's own would not see the pool's packages
+export PIP_NO_COMPILE=1                         # most of what is installed is never imported
+
+cd "$home" # or Python would find modules in the pool's folder too
 
 # The pool reads nothing of what its workers print: keep it, and show the end of a failure.
 "$BEAM_BOOT" --semi_persist_dir="$home" "$@" > "$home/log" 2>&1 &
 boot=$!
-if ! wait "$boot"; then
-  tail -n 20 "$home/log" >&2
-fi
+wait "$boot" || tail -n 20 "$home/log" >&2

@@ -95,6 +95,7 @@ def serving(programs: Path, boot: Path, port: int, log: Path) -> Iterator[int]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             command(programs, port),
+            cwd=programs,  # not the checkout: Python would find our modules there
             env=pool_environment(programs, boot),
             stdout=output,
             stderr=output,
