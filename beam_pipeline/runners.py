@@ -29,6 +29,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 from apache_beam.runners.portability.prism_runner import PrismJobServer
+from apache_beam.runners.worker import sdk_worker
 from apache_beam.utils.subprocess_server import JavaJarServer
 from apache_beam.version import __version__ as beam_version
 
@@ -88,6 +89,8 @@ def execute(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
     watched = path is not None and FileSystems.get_scheme(path) is None
     first = shard_path(path, 0, options.num_shards) if watched else None
     before = _identity(first)
+    # A worker in this process prints tracebacks beside reporting them.
+    sdk_worker.print = print if options.verbose else _print_nothing
     result = pipeline.run()
     if options.view_as(GoogleCloudOptions).template_location:
         return
@@ -97,6 +100,10 @@ def execute(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
             f"--output={path}: the job is done, but wrote to another machine's {path}; "
             "give a path that all workers and this machine share"
         )
+
+
+def _print_nothing(*_: Any, **__: Any) -> None:
+    pass
 
 
 def _identity(path: str | None) -> tuple[int, int] | None:

@@ -139,15 +139,15 @@ class FlinkCluster:
     def down(self) -> None:
         """Ends all processes that `up` has started, and nothing else."""
         running = {name: pid for name, pid in self.processes().items() if _is_ours(pid, name)}
-        for pid in running.values():
+        for name, pid in running.items():
             # The pool takes its workers with it only when it is interrupted.
-            os.kill(pid, signal.SIGINT)
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT if name == "worker_pool" else signal.SIGTERM)
         for name, pid in running.items():
             with contextlib.suppress(RuntimeError):
-                _wait(lambda pid=pid, name=name: not _is_ours(pid, name), 15, name)
+                _wait_for_end(pid, name, 20)
             if _is_ours(pid, name):
                 os.kill(pid, signal.SIGKILL)
+                _wait_for_end(pid, name, 10)
         (self.folder / "cluster.json").unlink(missing_ok=True)
 
     def _start(
@@ -229,6 +229,10 @@ def _is_ours(pid: int | None, name: str) -> bool:
         return f"{_MARK}={name}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return False
+
+
+def _wait_for_end(pid: int, name: str, seconds: float) -> None:
+    _wait(lambda: not _is_ours(pid, name), seconds, f"the end of {name}")
 
 
 def _unpack_flink(folder: Path) -> None:

@@ -27,6 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def flink_jar() -> str:
+    """The option that names Flink's job server. To be asked for before the cluster."""
+    return f"--flink_job_server_jar={pieces.job_server(JOB_SERVER)}"
+
+
+@pytest.fixture
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
     pieces.java()
@@ -74,21 +80,24 @@ def expected(text: Path) -> bytes:
 
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
 def test_flink_gives_the_same_bytes(
-    engine: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+    engine: str,
+    flink_jar: str,
+    cluster: FlinkCluster,
+    text: Path,
+    expected: bytes,
+    tmp_path: Path,
 ) -> None:
-    jar = f"--flink_job_server_jar={pieces.job_server(JOB_SERVER)}"
-    job = ("--input", text, "--engine", engine, "--output=r.json", jar)
+    job = ("--input", text, "--engine", engine, "--output=r.json", flink_jar)
     finished = run(*job, *cluster.options, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
 
 
 def test_flink_survives_the_loss_of_a_task_manager(
-    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+    flink_jar: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    jar = f"--flink_job_server_jar={pieces.job_server(JOB_SERVER)}"
     retries = ("--number_of_execution_retries=5", "--execution_retry_delay=2000")
-    job = ("--input", str(text), "--engine=elementwise", "--output=r.json", jar, *retries)
+    job = ("--input", str(text), "--engine=elementwise", "--output=r.json", flink_jar, *retries)
     process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
     _wait_until_running(cluster, process)
     cluster.kill_task_manager(1)
@@ -99,22 +108,26 @@ def test_flink_survives_the_loss_of_a_task_manager(
 
 
 def test_flink_in_the_job_server_gives_the_same_bytes(
-    text: Path, expected: bytes, tmp_path: Path
+    flink_jar: str, text: Path, expected: bytes, tmp_path: Path
 ) -> None:
     pieces.java()
-    jar = f"--flink_job_server_jar={pieces.job_server(JOB_SERVER)}"
-    local = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2", jar)
+    local = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2", flink_jar)
     finished = run("--input", text, "--output=r.json", *local, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
 
 
+@pytest.fixture
+def spark_jar() -> str:
+    """The option that names Spark's job server."""
+    return f"--spark_job_server_jar={pieces.job_server('beam-runners-spark-3-job-server')}"
+
+
 def test_spark_in_the_job_server_gives_the_same_bytes(
-    text: Path, expected: bytes, tmp_path: Path
+    spark_jar: str, text: Path, expected: bytes, tmp_path: Path
 ) -> None:
     pieces.java()
-    jar = f"--spark_job_server_jar={pieces.job_server('beam-runners-spark-3-job-server')}"
-    local = ("--runner=SparkRunner", "--spark_master_url=local[2]", jar)
+    local = ("--runner=SparkRunner", "--spark_master_url=local[2]", spark_jar)
     finished = run("--input", text, "--output=r.json", *local, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
