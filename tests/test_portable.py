@@ -5,14 +5,12 @@ in a process of its own. Workers come from a pool whose Python has apache-beam o
 """
 
 import contextlib
-import os
 import random
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import fasteners
 import psutil
 import pytest
 
@@ -20,10 +18,13 @@ from tests import pieces, worker_pool
 from tests.cli import COMMAND, Finished, assert_one_line_error, environment, run
 from tests.reference import dictionary_words
 
+# Together on one test process: side by side, workers start too slowly for Prism's patience.
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runners")]
+
 FAILED = 1
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two megabytes of words of GCIDE and of none, and a byte that is no text."""
     chosen = random.Random(7)
@@ -34,7 +35,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def expected(text: Path) -> bytes:
     """The result for `text` on the runner of this machine."""
     finished = run("--input", text, cwd=text.parent)
@@ -42,13 +43,10 @@ def expected(text: Path) -> bytes:
     return finished.out
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a Python with apache-beam only, made once for all test processes."""
-    root = tmp_path_factory.getbasetemp()
-    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    with fasteners.InterProcessLock(shared / "bare.lock"):
-        return worker_pool.bare_environment(shared / "bare")
+    """The programs of a Python with apache-beam only."""
+    return worker_pool.bare_environment(tmp_path_factory.mktemp("bare"))
 
 
 @pytest.fixture
