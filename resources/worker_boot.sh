@@ -26,7 +26,7 @@ trap end EXIT TERM INT
 
 # A virtual environment inherits nothing from another one: name the pool's folders.
 python -m venv --without-pip "$home/venv"
-pool=$(python -c 'import site; print(*site.getsitepackages(), sep="\n")')
+pool=$(python -c 'import sys; print(*(p for p in sys.path if p.endswith("-packages")), sep="\n")')
 echo "$pool" > "$(echo "$home"/venv/lib/python*/site-packages)/pool.pth"
 export VIRTUAL_ENV="$home/venv" PATH="$home/venv/bin:$PATH"
 export RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 # boot's own would not see the pool's packages

@@ -15,8 +15,7 @@ from tests.cli import COMMAND, environment, run
 from tests.flink_cluster import FLINK, FLINK_SERIES, TASK_MANAGERS, FlinkCluster
 from tests.reference import dictionary_words
 
-# On the test process that also starts the other runners.
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runners")]
+pytestmark = pytest.mark.cluster
 
 MANIFEST = Path(__file__).parents[1] / "resources" / "flink" / "session-cluster.yaml"
 JOB_SERVER = f"beam-runners-flink-{FLINK_SERIES}-job-server"

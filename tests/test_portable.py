@@ -1,7 +1,8 @@
 """Jobs on real portable runners, whose workers have nothing of ours until a job brings it.
 
 Prism is Beam's runner in Go; the other job server is the one that Beam for Python brings along,
-in a process of its own. Workers come from a pool whose Python has apache-beam only.
+in a process of its own. Workers come from pools whose Python has apache-beam only, or, to save
+the time of installing them again and again, what this package requires as well.
 """
 
 import contextlib
@@ -14,12 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from beam_pipeline.staging import requirements
 from tests import pieces, worker_pool
 from tests.cli import COMMAND, Finished, assert_one_line_error, environment, run
 from tests.reference import dictionary_words
 
-# Together on one test process: side by side, workers start too slowly for Prism's patience.
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runners")]
+pytestmark = pytest.mark.cluster
 
 FAILED = 1
 
@@ -46,21 +47,44 @@ def expected(text: Path) -> bytes:
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a Python with apache-beam only."""
-    return worker_pool.bare_environment(tmp_path_factory.mktemp("bare"))
+    return worker_pool.bare_environment(tmp_path_factory.mktemp("workers") / "bare")
 
 
-@pytest.fixture
-def pool(bare: Path, tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """The port and process id of a worker pool."""
+@pytest.fixture(scope="module")
+def prepared(bare: Path) -> Path:
+    """The programs of a Python that has, beside apache-beam, what this package needs."""
+    folder = bare.parent.with_name("prepared")
+    subprocess.run([bare / "python", "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (inherited,) = bare.parent.glob("lib/python*/site-packages")
+    (packages / "bare.pth").write_text(f"{inherited}\n")
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-compile"]
+    subprocess.run([*pip, *requirements()], check=True, timeout=300)
+    return folder / "bin"
+
+
+@contextlib.contextmanager
+def external(programs: Path, folder: Path) -> Iterator[tuple[list[str], int]]:
+    """The options of a job whose workers a pool with `programs` starts, and its process id."""
     boot, port = pieces.boot(), worker_pool.free_port()
-    with worker_pool.serving(bare, boot, port, tmp_path / "pool.log") as pid:
-        yield port, pid
+    with worker_pool.serving(programs, boot, port, folder / "pool.log") as pid:
+        yield ["--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"], pid
 
 
 @pytest.fixture
-def external(pool: tuple[int, int]) -> list[str]:
-    """The options of a job whose workers come from the pool."""
-    return ["--environment_type=EXTERNAL", f"--environment_config=localhost:{pool[0]}"]
+def bare_workers(bare: Path, tmp_path: Path) -> Iterator[list[str]]:
+    """The options of a job whose workers have apache-beam only."""
+    with external(bare, tmp_path) as (options, _):
+        yield options
+
+
+@pytest.fixture
+def pool(prepared: Path, tmp_path: Path) -> Iterator[tuple[list[str], int]]:
+    """The options of a job whose workers lack nothing but this package, and their pool's id."""
+    with external(prepared, tmp_path) as (options, pid):
+        nothing = tmp_path / "requirements.txt"
+        nothing.touch()
+        yield [*options, f"--requirements_file={nothing}"], pid
 
 
 @pytest.fixture
@@ -80,7 +104,7 @@ def job_server(bare: Path, tmp_path: Path) -> Iterator[list[str]]:
         )
     try:
         worker_pool.wait_for(port, process)
-        yield ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}"]
+        yield [f"--job_endpoint=localhost:{port}"]
     finally:
         worker_pool.end(process)
 
@@ -107,20 +131,33 @@ def test_prism_gives_the_same_bytes(
 
 
 def test_prism_with_bare_workers_gives_the_same_bytes(
-    prism: list[str], external: list[str], text: Path, expected: bytes, tmp_path: Path
+    prism: list[str], bare_workers: list[str], text: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    finished = run("--input", text, "--output=r.json", *prism, *external, cwd=tmp_path)
+    finished = run("--input", text, "--output=r.json", *prism, *bare_workers, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
     assert no_leftovers(tmp_path)
 
 
-def test_a_job_server_with_bare_workers_gives_the_same_shards(
-    job_server: list[str], external: list[str], text: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "client",
+    [
+        ["--runner=PortableRunner", "--engine=vectorized"],
+        # Flink's client with what a Flink job takes; behind it is not Flink here.
+        ["--runner=FlinkRunner", "--engine=elementwise", "--number_of_execution_retries=3"],
+    ],
+    ids=["PortableRunner", "the client of FlinkRunner"],
+)
+def test_a_job_server_gives_the_same_shards(
+    client: list[str],
+    job_server: list[str],
+    pool: tuple[list[str], int],
+    text: Path,
+    tmp_path: Path,
 ) -> None:
-    job = ("--input", text, "--num_shards=3", "--engine=elementwise")
+    job = ("--input", text, "--num_shards=3")
     here = run(*job, "--output=here.csv", cwd=tmp_path)
-    there = run(*job, "--output=there.csv", *job_server, *external, cwd=tmp_path)
+    there = run(*job, "--output=there.csv", *client, *job_server, *pool[0], cwd=tmp_path)
     assert (here.code, there.code) == (0, 0), there.err
     for shard in ("00000-of-00003", "00001-of-00003", "00002-of-00003"):
         ours, theirs = (tmp_path / f"{name}.csv-{shard}" for name in ("here", "there"))
@@ -140,11 +177,11 @@ def test_a_failing_job_is_one_line_and_publishes_nothing(
 
 
 def test_workers_run_the_code_that_was_staged(
-    prism: list[str], external: list[str], text: Path, tmp_path: Path
+    prism: list[str], pool: tuple[list[str], int], text: Path, tmp_path: Path
 ) -> None:
     """A traceback tells where the code was that failed; with nothing published."""
     options = ("--encoding_errors=strict", "--output=r.json", "--verbose")
-    finished = run("--input", text, *options, *prism, *external, cwd=tmp_path)
+    finished = run("--input", text, *options, *prism, *pool[0], cwd=tmp_path)
     assert finished.code == FAILED
     assert "/beam-worker-" in finished.err
     assert "site-packages/transforms/" in finished.err
@@ -153,15 +190,14 @@ def test_workers_run_the_code_that_was_staged(
 
 def test_a_killed_worker_never_makes_a_wrong_result(
     prism: list[str],
-    external: list[str],
-    pool: tuple[int, int],
+    pool: tuple[list[str], int],
     text: Path,
     expected: bytes,
     tmp_path: Path,
 ) -> None:
     """Its pool starts it again; Prism gives the job up if it had work in hand."""
     job = subprocess.Popen(
-        [*COMMAND, "--input", str(text), "--output=r.json", *prism, *external],
+        [*COMMAND, "--input", str(text), "--output=r.json", *prism, *pool[0]],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -43,7 +43,7 @@ def bare_environment(folder: Path) -> Path:
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [programs / "python", "-m", "pip", "install", "-q"]
+        pip = [programs / "python", "-m", "pip", "install", "-q", "--no-compile"]
         subprocess.run([*pip, f"apache-beam=={beam_version}"], check=True, timeout=600)
         (folder / "complete").touch()
     return programs
