@@ -156,7 +156,8 @@ def _find_prism(options: PrismRunnerOptions) -> None:
             return
         if not os.path.isfile(given):
             raise UsageError(f"--prism_location={given}: no such file; {how}")
-        if not zipfile.is_zipfile(given) and not _is_prism(given):
+        options.prism_location = os.path.abspath(given)  # a bare name would be looked up in PATH
+        if not zipfile.is_zipfile(given) and not _is_prism(options.prism_location):
             raise UsageError(f"--prism_location={given}: is not Beam's prism; {how}")
         return
     go_path = os.environ.get("GOPATH", "").split(os.pathsep)[0] or "~/go"
@@ -240,6 +241,9 @@ def _check_environment(options: PipelineOptions, runner: str) -> None:
             raise UsageError(f"--environment_config={address}: EXTERNAL needs HOST:PORT")
         if here:
             _check_reachable(address)
+    elif kind == "PROCESS" and runner == "PrismRunner":
+        # It puts the worker's name in quotes, and then waits for a worker without them.
+        raise UsageError("--environment_type=PROCESS: prism waits for it forever; give EXTERNAL")
     elif kind == "PROCESS":
         _check_command(portable, here=here)
     elif kind == "DOCKER" and here:
