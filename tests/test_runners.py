@@ -32,12 +32,22 @@ def here(
     capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Here:
     """Runs the command line in this process, on a machine that has no piece of any runner."""
+    empty = str(tmp_path / "empty")
     for name in ("HOME", "GOBIN", "GOPATH", "PATH"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setattr("beam_pipeline.runners.PrismJobServer.BIN_CACHE", str(tmp_path))
-    monkeypatch.setattr("beam_pipeline.runners.JavaJarServer.JAR_CACHE", str(tmp_path))
+        monkeypatch.setenv(name, empty)
+    monkeypatch.setattr("beam_pipeline.runners.PrismJobServer.BIN_CACHE", empty)
+    monkeypatch.setattr("beam_pipeline.runners.JavaJarServer.JAR_CACHE", empty)
     monkeypatch.chdir(tmp_path)
     return Here(capfdbinary)
+
+
+@pytest.fixture
+def prism(tmp_path: Path) -> str:
+    """What passes for prism until it is started."""
+    path = tmp_path / "prism"
+    path.write_text("#!/bin/sh\necho -job_port >&2\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture
@@ -51,7 +61,7 @@ def jar(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["--runner=PrismRunner"], ["PrismRunner", "go install", "cmd/prism@v2.", "Go is not"]),
+        (["--runner=Prism"], ["PrismRunner", "go install", "cmd/prism@v2.", "Go is not"]),
         (["--runner=PrismRunner", "--prism_location=no"], ["--prism_location=no", "go install"]),
         (
             ["--runner=PrismRunner", "--prism_location=/bin/sh"],
@@ -88,6 +98,10 @@ def jar(tmp_path: Path) -> str:
             ["--environment_config", "command", "python/container@v2."],
         ),
         (
+            ["--runner=PrismRunner", "--prism_location=prism", "--environment_type=PROCESS"],
+            ["--environment_type=PROCESS", "EXTERNAL"],
+        ),
+        (
             [*CLUSTER, "--job_endpoint=h:1", "--environment_type=DOCKER", "--input=-"],
             ["--input=-", "FlinkRunner", "standard input"],
         ),
@@ -105,7 +119,7 @@ def jar(tmp_path: Path) -> str:
     ],
     ids=lambda value: " ".join(value),
 )
-@pytest.mark.usefixtures("jar")
+@pytest.mark.usefixtures("jar", "prism")
 def test_what_is_missing_is_one_line_that_says_how_to_get_it(
     arguments: list[str], names: list[str], here: Here
 ) -> None:
@@ -151,11 +165,8 @@ def listening() -> Iterator[int]:
 
 
 def test_a_pool_that_does_not_answer_is_found_before_submission(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: int
+    prism: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: int
 ) -> None:
-    prism = tmp_path / "prism"
-    prism.write_text("#!/bin/sh\necho -job_port >&2\n")
-    prism.chmod(0o755)
     monkeypatch.setattr("beam_pipeline.runners.stage", lambda options, folder: None)
     common = ["--text=cat", "--runner=PrismRunner", f"--prism_location={prism}"]
     common += ["--environment_type=EXTERNAL"]
@@ -173,7 +184,7 @@ def test_what_maven_has_fetched_is_used(
 
     monkeypatch.setenv("PATH", os.defpath)
     name = "beam-runners-flink-2.2-job-server"
-    folder = tmp_path / ".m2/repository/org/apache/beam" / name / version
+    folder = tmp_path / "empty/.m2/repository/org/apache/beam" / name / version
     folder.mkdir(parents=True)
     fetched = Path(jar).rename(folder / f"{name}-{version}.jar")
     options = parse(["--text=cat", "--runner=FlinkRunner", "--flink_master=[local]", OUTPUT])
