@@ -18,8 +18,7 @@ from beam_pipeline.pipeline import build
 from beam_pipeline.record import Record
 from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, settings_of
 from beam_pipeline.report import RunReport, write
-from beam_pipeline.runner import is_template, run_to_end, threads_for
-from beam_pipeline.runners import prepare
+from beam_pipeline.runner import is_in_process, is_template, run_to_end, threads_for
 from beam_pipeline.sinks import WriteResult
 from beam_pipeline.sources import ReadFiles, ReadString
 from transforms.chaos import Chaos
@@ -59,7 +58,10 @@ def run_job(options: AnagramOptions) -> RunReport:
 
 def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
     with contextlib.ExitStack() as stack:
-        prepare(options, scratch)
+        if not is_in_process(options):
+            from beam_pipeline.runners import prepare  # not all have time to load what it needs
+
+            prepare(options, scratch)
         output, token = options.output or str(Path(scratch, "result")), atomic.new_token()
         pipeline = _pipeline(options, scratch, output, token, record.gauge)
         for path in filter(None, (output, options.dead_letters)):

@@ -74,7 +74,7 @@ def _print_nothing(*_: Any, **__: Any) -> None:
 def threads_for(options: AnagramOptions) -> int:
     """Cores for one worker: all, where it is this machine's only one and has use for them."""
     direct = options.view_as(DirectOptions)
-    alone = _is_in_process(options) and direct.direct_running_mode == "in_memory"
+    alone = is_in_process(options) and direct.direct_running_mode == "in_memory"
     tallies = options.engine == "vectorized" and options.dictionary != NO_DICTIONARY
     return _cores() if alone and tallies else 1
 
@@ -85,14 +85,15 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _is_in_process(options: AnagramOptions) -> bool:
+def is_in_process(options: AnagramOptions) -> bool:
+    """Whether Beam's own runner, in this process or its children, runs the job."""
     return bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
 
 
 def runner_name(options: AnagramOptions) -> str:
     """The runner, and on this machine what it runs in."""
     runner: str = options.view_as(StandardOptions).runner
-    if not _is_in_process(options):
+    if not is_in_process(options):
         return runner
     direct = options.view_as(DirectOptions)
     workers, threads = direct.direct_num_workers, threads_for(options)
