@@ -69,6 +69,8 @@ def _check_dead_letters(options: AnagramOptions) -> None:
             raise UsageError(f"--{name}={value}: needs --dead_letters=PATH")
     if path is None:
         return
+    if path == STDOUT:
+        raise UsageError("--dead_letters=-: must be a file")
     if options.on_error == "fail" and options.encoding_errors != "quarantine":
         raise UsageError(
             f"--dead_letters={path}: needs --on_error=dead_letter or --encoding_errors=quarantine"

@@ -26,6 +26,8 @@ from transforms.stages import Stage, StageFn
 
 # Those that leave words out of a result by their counts, which another run may change.
 _CUTTING = ("min_class_size", "min_count", "top")
+# What a replay needs if bytes were put aside that are no text.
+_WAYS_OUT = {"__encoding_errors", "__dead_letters"}
 #: Settings that a dead letter notes of its run, since they decide what its words count for.
 SETTINGS = (
     "dictionary",
@@ -94,6 +96,12 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
         raise UsageError(
             f"--merge: the run left words out of its result (--{cut[0]}={settings[cut[0]]}), "
             "so that nothing can be added to it; replay without --merge, or run it all again"
+        )
+    names = {argument.partition("=")[0].replace("-", "_") for argument in rest}
+    if settings.get("encoding_errors") == "quarantine" and not names & _WAYS_OUT:
+        raise UsageError(
+            "replay: undecodable bytes were put aside: give --encoding_errors=replace to leave "
+            "them out of their words, or --dead_letters=PATH for those still undecodable"
         )
     given = [f"--{name}={value}" for name, value in settings.items() if value is not None]
     return [f"--replay={path}", *given, *rest]

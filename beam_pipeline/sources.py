@@ -62,6 +62,8 @@ class ReadFiles(Stage):
       patterns: as `resolve` gives them.
       encoding, errors, normalization: see `transforms.blocks.BlockReader`.
       block_size: bytes in a block, about.
+      spool: the folder of files that last as long as the run; what of them cannot be read is no
+        dead letter, since it could not be read again.
       gauge: the folder where to tell how far reading is, see `transforms.gauge`; empty: nowhere.
 
     Raises (when it runs):
@@ -73,6 +75,7 @@ class ReadFiles(Stage):
     errors: str = "replace"
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
+    spool: str = ""
     gauge: str = field(default="", compare=False)  # no setting of the work itself
 
     def __post_init__(self) -> None:
@@ -123,6 +126,7 @@ class PartFn(StageFn):
         self._errors = settings.errors
         self._normalization = settings.normalization
         self._block_size = settings.block_size
+        self._spool = settings.spool
         self._attempts = Attempts("read", settings.resilience)
         self._gauge_folder = settings.gauge
 
@@ -163,6 +167,15 @@ class PartFn(StageFn):
             for rest, undecodable in reader.undecodable:
                 self.totals["records_read"] += 1
                 yield self.dead(DeadLetter("read", describe(undecodable), 1, rest))
+
+    def dead(self, letter: DeadLetter) -> TaggedOutput:
+        source = getattr(letter.record, "source", "")
+        if self._spool and source.startswith(self._spool):
+            raise AnagramError(
+                f"standard input or pipe: {letter.cause}; it cannot be read again, and so not be "
+                "put aside: give a file"
+            )
+        return super().dead(letter)
 
     def _encoding_of(self, path: str) -> Encoding:
         if not self._encoding.has_byte_order_mark:

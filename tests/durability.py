@@ -38,7 +38,8 @@ import psutil
 
 from beam_pipeline.arguments import parse
 from beam_pipeline.command import run
-from beam_pipeline.job import Summary, run_job
+from beam_pipeline.job import run_job
+from beam_pipeline.report import RunReport
 from tests.cli import COMMAND, environment
 from transforms.errors import AnagramError
 
@@ -72,11 +73,11 @@ class Proof(NamedTuple):
     def command(self, *more: str) -> list[str]:
         return [*self.arguments, f"--output={self.output}", *more]
 
-    def result(self, *more: str) -> tuple[bytes, Summary]:
+    def result(self, *more: str) -> tuple[bytes, RunReport]:
         """Runs it in this process -> its result, and what the run tells of itself."""
         self.output.write_bytes(OLD)
-        summary = run_job(parse(self.command(*more)))
-        return self.output.read_bytes(), summary
+        report = run_job(parse(self.command(*more)))
+        return self.output.read_bytes(), report
 
     def assert_clean(self) -> None:
         """No temporary file is left."""
@@ -126,11 +127,11 @@ def chaos(runs: int, spec: str, generator: random.Random) -> str:
         for number in range(runs):
             proof, expected = made[number % len(made)], clean[number % len(made)]
             seed = generator.randrange(1 << 30)
-            result, summary = proof.result(f"--chaos={spec},seed={seed},latency=0", ENOUGH)
+            result, report = proof.result(f"--chaos={spec},seed={seed},latency=0", ENOUGH)
             assert result == expected, f"other result: {proof.arguments} seed={seed}"
-            assert summary.totals["faults_injected"] > 0, f"no fault: seed={seed}"
-            faults.append(summary.totals["faults_injected"])
-            retries.append(summary.totals["retries"])
+            faults.append(report.counter("faults_injected") or 0)
+            assert faults[-1] > 0, f"no fault: seed={seed}"
+            retries.append(report.counter("retries"))
             proof.assert_clean()
     assert faults == retries  # each fault was followed by another attempt
     return f"{runs} results identical; faults injected: {min(faults)} to {max(faults)} a run"

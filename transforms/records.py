@@ -107,29 +107,48 @@ def from_json(line: str) -> tuple[DeadLetter, dict[str, Any]]:
     """
     try:
         fields = json.loads(line)
-        letter = DeadLetter(fields["stage"], fields["cause"], fields["attempts"], _record(fields))
-        return letter, dict(fields["settings"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        letter = DeadLetter(
+            _field(fields, "stage", str),
+            _field(fields, "cause", str),
+            _field(fields, "attempts", int),
+            _record(fields),
+        )
+        return letter, dict(_field(fields, "settings", dict))
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"not a dead letter ({type(error).__name__}: {error})") from error
 
 
 def _record(fields: Mapping[str, Any]) -> Record:
     match fields["kind"]:
         case "block":
-            text = fields.get("text")
-            data = base64.b64decode(fields["base64"]) if text is None else text.encode()
+            if "text" in fields:
+                data = _field(fields, "text", str).encode()
+            else:
+                data = base64.b64decode(_field(fields, "base64", str), validate=True)
             return Block(
-                fields["source"],
-                fields["offset"],
+                _field(fields, "source", str),
+                _field(fields, "offset", int),
                 data,
-                fields["encoding"],
-                fields["invalid_bytes"],
+                _field(fields, "encoding", str),
+                _field(fields, "invalid_bytes", int),
             )
         case "file":
             return FilePart(
-                fields["source"], fields["offset"], fields["end"], fields["at_cut"], fields["carry"]
+                _field(fields, "source", str),
+                _field(fields, "offset", int),
+                _field(fields, "end", int, type(None)),
+                _field(fields, "at_cut", bool),
+                _field(fields, "carry", str, type(None)),
             )
         case "class":
-            return ClassCount(fields["signature"], int(fields["count"]), tuple(fields["words"]))
+            words = tuple(_field({"words": word}, "words", str) for word in fields["words"])
+            return ClassCount(_field(fields, "signature", str), _field(fields, "count", int), words)
         case kind:
             raise ValueError(f"unknown kind {kind!r}")
+
+
+def _field(fields: Mapping[str, Any], name: str, *types: type) -> Any:
+    value = fields[name]
+    if type(value) not in types or (isinstance(value, int) and value < 0):
+        raise TypeError(f"{name} is {value!r}"[:100])
+    return value

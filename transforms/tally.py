@@ -62,11 +62,16 @@ class _Counter(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """A batch of blocks, the error if it was not counted, and the time it took."""
+    """A batch of blocks, the error if it was not counted, the time it took.
+
+    Attributes:
+      invalid_bytes: those left out before the text was counted.
+    """
 
     batch: list[Block]
     error: SpentError | None
     seconds: float
+    invalid_bytes: int
 
 
 class _TallyFn(StageFn):
@@ -127,7 +132,9 @@ class _TallyFn(StageFn):
                 for block in done.batch:
                     yield self.put_aside(done.error, block)
             else:
-                self.totals["records_processed"] += len(done.batch)
+                self.totals.update(
+                    records_processed=len(done.batch), invalid_bytes=done.invalid_bytes
+                )
                 metrics.BLOCK_MICROSECONDS.update(round(1e6 * done.seconds))
 
     def _hire(self) -> "_Crew":
@@ -186,19 +193,27 @@ class _Crew:
         return first
 
     def _count(self, batch: list[Block]) -> _Done:
-        began, error = time.perf_counter(), None
+        began, error, invalid = time.perf_counter(), None, 0
         counter = self._free.get()
         try:
-            counter.words(counter.anagrams, counter.tally.add, _in_utf8(batch))
+            data, invalid = _in_utf8(batch)
+            counter.words(counter.anagrams, counter.tally.add, data)
             counter.tally.commit()
         except SpentError as spent:
             error = spent
         finally:
             self._free.put(counter)
-        return _Done(batch, error, time.perf_counter() - began)
+        return _Done(batch, error, time.perf_counter() - began, invalid)
 
 
-def _in_utf8(batch: list[Block]) -> bytes:
-    return b" ".join(
-        block.data if block.encoding == "utf-8" else block.decode()[0].encode() for block in batch
-    )
+def _in_utf8(batch: list[Block]) -> tuple[bytes, int]:
+    """-> the text of `batch`, and how many bytes it has lost on its way from other encodings."""
+    pieces, lost = [], 0
+    for block in batch:
+        if block.encoding == "utf-8":
+            pieces.append(block.data)
+        else:
+            text, invalid = block.decode()
+            pieces.append(text.encode())
+            lost += invalid
+    return b" ".join(pieces), lost
