@@ -12,7 +12,6 @@ from apache_beam.runners.runner import PipelineResult
 from beam_pipeline import atomic, figures
 from beam_pipeline.arguments import is_local
 from beam_pipeline.options import AnagramOptions
-from beam_pipeline.progress import progress_line
 from beam_pipeline.report import DictionaryIdentity, Distribution, Input, RunReport, versions
 from beam_pipeline.results import identify, largest_classes
 from beam_pipeline.runner import runner_name
@@ -64,7 +63,11 @@ class Record:
     def keeping(self) -> Iterator[None]:
         """Watches the run inside the ``with`` block, and shows how far it is if that is wanted."""
         with contextlib.ExitStack() as stack:
-            show = stack.enter_context(progress_line()) if self._options.progress else None
+            show = None
+            if self._options.progress:
+                from beam_pipeline.progress import progress_line  # not all have time to load rich
+
+                show = stack.enter_context(progress_line())
             self.watch = stack.enter_context(watching(self.gauge, show))
             yield
 

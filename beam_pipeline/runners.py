@@ -4,13 +4,9 @@ A runner tells of a missing piece by a stack trace, often minutes later. Here ea
 first, and its absence is one line that says how to get it.
 """
 
-import importlib
-import json
 import logging
 import os
-import re
 import shutil
-import socket
 import subprocess
 import zipfile
 from pathlib import Path
@@ -19,7 +15,6 @@ from typing import Any
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
-    GoogleCloudOptions,
     JobServerOptions,
     PipelineOptions,
     PortableOptions,
@@ -32,16 +27,14 @@ from apache_beam.utils.subprocess_server import JavaJarServer
 from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.arguments import is_local
+from beam_pipeline.dataflow import check_dataflow
+from beam_pipeline.environments import check_environment
 from beam_pipeline.inputs import STDIN
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.staging import stage
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
 
 _PRISM = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
-_NO_DOCKER = (
-    "--environment_type=EXTERNAL --environment_config=HOST:PORT (a worker pool beside each of the "
-    "runner's workers) or PROCESS (see README)"
-)
 
 
 def prepare(options: AnagramOptions, folder: str) -> None:
@@ -56,7 +49,7 @@ def prepare(options: AnagramOptions, folder: str) -> None:
     """
     runner = _runner(options)
     if runner == "DataflowRunner":
-        _check_dataflow(options)
+        check_dataflow(options)
     elif runner == "PrismRunner":
         _find_prism(options.view_as(PrismRunnerOptions))
         # Beam lets prism's log through whatever level is set.
@@ -66,7 +59,7 @@ def prepare(options: AnagramOptions, folder: str) -> None:
     elif runner == "PortableRunner" and not options.view_as(PortableOptions).job_endpoint:
         raise UsageError("--runner=PortableRunner: give its job server, --job_endpoint=HOST:PORT")
     if runner in ("PrismRunner", "FlinkRunner", "SparkRunner", "PortableRunner"):
-        _check_environment(options, runner)
+        check_environment(options, runner, here=_master_is_here(options))
     if not is_local(runner) and STDIN in (options.input or ()):
         raise UsageError(f"--input=-: the workers of {runner} cannot read standard input")
     if not _workers_are_here(options):
@@ -118,7 +111,8 @@ def _find_prism(options: PrismRunnerOptions) -> None:
             return
         if not os.path.isfile(given):
             raise UsageError(f"--prism_location={given}: no such file; {how}")
-        if not zipfile.is_zipfile(given) and not _is_prism(given):
+        options.prism_location = os.path.abspath(given)  # a bare name would be looked up in PATH
+        if not zipfile.is_zipfile(given) and not _is_prism(options.prism_location):
             raise UsageError(f"--prism_location={given}: is not Beam's prism; {how}")
         return
     go_path = os.environ.get("GOPATH", "").split(os.pathsep)[0] or "~/go"
@@ -183,101 +177,3 @@ def _jar(option: str, options: Any, artifact: str) -> str:
         if (folder / name).is_file():
             return str(folder / name)
     raise UsageError(f"--{option}: no {name} here; {how}, or give its path or URL")
-
-
-def _check_environment(options: PipelineOptions, runner: str) -> None:
-    """Where the runner's Python workers come from: Beam would expect Docker, silently."""
-    portable = options.view_as(PortableOptions)
-    kind, here = portable.environment_type, _master_is_here(options)
-    if kind is None and not here:
-        raise UsageError(
-            f"--environment_type: tell {runner} how to start Python workers; Beam would expect "
-            f"Docker on each of its machines. Give {_NO_DOCKER}, or DOCKER"
-        )
-    if kind == "EXTERNAL":
-        address = portable.environment_config or portable.lookup_environment_option(
-            "external_service_address"
-        )
-        if not re.fullmatch(r".+:\d+", address or ""):
-            raise UsageError(f"--environment_config={address}: EXTERNAL needs HOST:PORT")
-        if here:
-            _check_reachable(address)
-    elif kind == "PROCESS":
-        _check_command(portable, here=here)
-    elif kind == "DOCKER" and here:
-        _check_docker()
-
-
-def _check_reachable(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError as error:
-        raise UsageError(
-            f"--environment_config={address}: no worker pool answers ({error}); start one with "
-            "`python -m apache_beam.runners.worker.worker_pool_main "
-            f"--service_port={port} --container_executable=/path/of/boot`"
-        ) from None
-
-
-def _check_command(portable: PortableOptions, *, here: bool) -> None:
-    if portable.lookup_environment_option("process_command"):
-        return
-    config = portable.environment_config
-    try:
-        command = json.loads(config or "")["command"]
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(
-            f'--environment_config={config}: PROCESS needs JSON with "command", the path of '
-            f"Beam's boot program (go install github.com/apache/beam/sdks/v2/python/container"
-            f"@v{beam_version})"
-        ) from None
-    if here and shutil.which(command) is None:
-        raise UsageError(f"--environment_config={config}: {command} is no program")
-
-
-def _check_docker() -> None:
-    try:
-        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        raise UsageError(
-            "--environment_type=DOCKER: no Docker answers (`docker info` fails); "
-            f"start it, or give {_NO_DOCKER}"
-        ) from None
-
-
-_GCS_PATH = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?", re.DOTALL)
-
-
-def _check_dataflow(options: AnagramOptions) -> None:
-    """What Dataflow would find out late: after lookups of minutes, or on its workers."""
-    try:
-        importlib.import_module("apache_beam.runners.dataflow.internal.apiclient")
-    except ImportError:
-        raise UsageError(
-            "--runner=DataflowRunner: Google Cloud's libraries are missing; "
-            "install them with `pip install 'beam-anagrams[gcp]'`"
-        ) from None
-    cloud = options.view_as(GoogleCloudOptions)
-    for name, example in (
-        ("project", "my-project"),
-        ("region", "europe-west1"),
-        ("temp_location", "gs://my-bucket/temp"),
-    ):
-        if not getattr(cloud, name):
-            raise UsageError(f"--{name}: DataflowRunner needs it, e.g. --{name}={example}")
-    paths = [("input", path) for path in options.input or ()]
-    paths += [("output", options.output), ("temp_location", cloud.temp_location)]
-    paths += [("staging_location", cloud.staging_location)]
-    if options.dictionary not in (*WORD_LISTS, NO_DICTIONARY, "+".join(WORD_LISTS)):
-        paths.append(("dictionary", options.dictionary))
-    for name, path in paths:
-        if path is None:
-            continue
-        if FileSystems.get_scheme(path) is None:
-            raise UsageError(
-                f"--{name}={path}: Dataflow's workers see no file of this machine; "
-                "give a path such as gs://my-bucket/name"
-            )
-        if path.startswith("gs://") and not _GCS_PATH.fullmatch(path):
-            raise UsageError(f"--{name}={path}: is no gs://BUCKET/NAME")

@@ -10,7 +10,7 @@ from typing import Any
 from beam_pipeline.options import AnagramOptions
 
 #: Options that a template has no use for: they need a terminal, a person or this machine.
-LEFT_OUT = ("test_case",)
+LEFT_OUT = ("test_case", "replay", "report")
 _NUMBER = "[1-9][0-9]*"
 
 
@@ -34,7 +34,8 @@ def metadata() -> dict[str, Any]:
 
 
 def _parameter(action: argparse.Action) -> dict[str, Any]:
-    help_text = " ".join((action.help or "").split())
+    told = (action.help or "") % {"default": action.default}
+    help_text = " ".join(told.split())
     parameter: dict[str, Any] = {
         "name": action.dest,
         "label": action.dest.replace("_", " ").capitalize(),

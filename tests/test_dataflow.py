@@ -14,9 +14,10 @@ import apache_beam as beam
 import pytest
 
 from beam_pipeline import __version__
-from beam_pipeline.options import parse
+from beam_pipeline.arguments import parse
 from beam_pipeline.pipeline import ENGINES, build
-from beam_pipeline.runners import execute, prepare
+from beam_pipeline.runner import run_to_end
+from beam_pipeline.runners import prepare
 from beam_pipeline.sinks import WriteResult
 from beam_pipeline.sources import ReadFiles
 from tests.flex_template import LEFT_OUT, metadata
@@ -97,7 +98,7 @@ def test_a_template_is_written_down_and_not_waited_for() -> None:
             return object()
 
     options = parse([*ARGUMENTS, "--template_location=gs://my-bucket/template"])
-    execute(NeverRuns(), options)
+    run_to_end(NeverRuns(), options)
 
 
 def test_parameters_of_the_flex_template_are_the_real_options() -> None:
@@ -107,12 +108,15 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
     assert {"input", "output", "dictionary", "engine"} <= names
     assert not names & set(LEFT_OUT)
     values = {"input": "gs://b/x", "output": "gs://b/y.json", "encoding": "latin-1"}
+    values |= {"merge": "gs://b/old.json", "dead_letters": "gs://b/d.jsonl", "chaos": "take-home"}
+    needed = {"dead_letters": ["--on_error=dead_letter"]}
     for parameter in listed["parameters"]:
         if parameter["name"] == "text":
             continue  # instead of the input
         choices = [option["value"] for option in parameter.get("enumOptions", ())]
         value = values.get(parameter["name"], choices[0] if choices else "1")
-        parse([*ARGUMENTS, f"--{parameter['name']}={value}"])
+        name = parameter["name"]
+        parse([*ARGUMENTS, *needed.get(name, ()), f"--{name}={value}"])
 
 
 def test_the_launchers_program_is_the_command_line(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import SetupOptions
 
-from beam_pipeline.options import parse
+from beam_pipeline.arguments import parse
 from beam_pipeline.staging import DISTRIBUTION, build_wheel, requirements, stage
 
 ROOT = Path(__file__).parents[1]
