@@ -1,7 +1,7 @@
 """Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, BinaryIO, cast
 
@@ -76,7 +76,7 @@ class ReadFiles(Stage):
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
     spool: str = ""
-    gauge: str = ""
+    gauge: str = field(default="", compare=False)  # no setting of the work itself
 
     def __post_init__(self) -> None:
         super().__post_init__()
