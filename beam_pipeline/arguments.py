@@ -112,9 +112,8 @@ def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> Non
                 after_option = False
                 continue
             raise UsageError(f"unexpected argument {argument!r}; did you mean --input={argument}?")
-        # A remote runner's job server may know options of its own.
-        candidates = known if local else list(_own_parser()._option_string_actions)
-        close = difflib.get_close_matches(_spelt(name), candidates, 1, 0.7)
+        # A remote runner's job server may know options of its own: refuse what looks misspelt.
+        close = difflib.get_close_matches(_spelt(name), known, 1, 0.7 if local else 0.8)
         if close or local:
             hint = f"; did you mean {close[0]}?" if close else "; see --help"
             raise UsageError(f"unknown option {name}{hint}")

@@ -32,10 +32,10 @@ _STYLE = Style(
     legend_font_size=15,
     stroke_width="2",
 )
-_WIDTH = 560
+_WIDTH = 450
 # Rates over less than this tell nothing.
 _LEAST_SECONDS = 0.1
-_LONGEST = 17
+_LONGEST = 14
 
 
 def throughput(points: Sequence[Point]) -> str | None:
@@ -67,7 +67,7 @@ def words_by_length(counts: Sequence[LengthCount]) -> str | None:
         numbers[min(one.length, _LONGEST)] += one.words
     while len(numbers) > 2 and not numbers[-1]:
         numbers.pop()
-    chart = _chart(pygal.Bar, "lengths", 300, value_formatter=_short)
+    chart = _chart(pygal.Bar, "lengths", 260, value_formatter=_short)
     labels = [str(length) for length in range(1, len(numbers))]
     if len(numbers) == _LONGEST + 1:
         labels[-1] += "+"
@@ -89,7 +89,7 @@ def matched(matched_words: int, unmatched_words: int) -> str | None:
     chart = _chart(
         pygal.Pie,
         "matched",
-        300,
+        260,
         inner_radius=0.55,
         show_legend=True,
         legend_at_bottom=True,
@@ -113,7 +113,7 @@ def _over_time(
     chart = _chart(
         pygal.XY,
         name,
-        300,
+        260,
         fill=True,
         show_dots=False,
         include_x_axis=True,
@@ -165,6 +165,7 @@ def _chart(kind: type[Graph], name: str, height: int, **settings: object) -> Gra
             "show_legend": False,
             "margin": 8,
             "truncate_label": 40,
+            "max_scale": 7,
             **settings,
         }
     )

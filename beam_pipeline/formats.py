@@ -76,7 +76,7 @@ def _read_json(file: BinaryIO) -> Iterator[Counted]:
 
 
 def _read_jsonl(file: BinaryIO) -> Iterator[Counted]:
-    for line in file:
+    for line in io.TextIOWrapper(file, "utf-8"):  # not every decompressed file has lines
         record = json.loads(line)
         yield record["word"], record["count"]
 

@@ -11,7 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from apache_beam.io.filesystems import FileSystems
@@ -20,7 +20,6 @@ from beam_pipeline.atomic import is_temporary
 from transforms.blocks import BLOCK_SIZE, FilePart
 from transforms.compression import is_compressed
 from transforms.errors import AnagramError
-from transforms.gauge import tell_plan
 
 #: Parts of files that one worker reads together.
 WorkUnit = tuple[FilePart, ...]
@@ -82,16 +81,18 @@ def _spool(pipe: BinaryIO, spool_dir: str) -> str:
 
 
 def plan(
-    patterns: tuple[str, ...], unit_size: int | None = None, gauge: str = ""
+    patterns: tuple[str, ...],
+    unit_size: int | None = None,
+    tell: Callable[[int, int], None] = lambda files, size: None,
 ) -> Iterator[WorkUnit]:
     """File `patterns` -> the work units that read every matching file once.
 
     Args:
       unit_size: bytes in a unit, about; by default a share of the whole.
-      gauge: where to tell how much there is to read, see `transforms.gauge`.
+      tell: called with the number of files and their bytes as stored, once they are known.
     """
     sizes = dict(_files(patterns))
-    tell_plan(gauge, len(sizes), sum(sizes.values()))
+    tell(len(sizes), sum(sizes.values()))
     if unit_size is None:
         unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
         unit_size += -unit_size % 4  # ranges must not cut wide code units

@@ -18,7 +18,7 @@ from beam_pipeline.pipeline import build
 from beam_pipeline.record import Record
 from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, settings_of
 from beam_pipeline.report import RunReport, write
-from beam_pipeline.runner import run_to_end, threads_for
+from beam_pipeline.runner import is_in_process, is_template, run_to_end, threads_for
 from beam_pipeline.sinks import WriteResult
 from beam_pipeline.sources import ReadFiles, ReadString
 from transforms.chaos import Chaos
@@ -58,17 +58,35 @@ def run_job(options: AnagramOptions) -> RunReport:
 
 def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
     with contextlib.ExitStack() as stack:
+        if not is_in_process(options):
+            from beam_pipeline.runners import prepare  # not all have time to load what it needs
+
+            prepare(options, scratch)
         output, token = options.output or str(Path(scratch, "result")), atomic.new_token()
         pipeline = _pipeline(options, scratch, output, token, record.gauge)
         for path in filter(None, (output, options.dead_letters)):
             stack.enter_context(atomic.claimed(path, token))
         record.watch.hand_over()
-        record.result = run_to_end(pipeline, verbose=options.verbose)
-        with FileSystems.open(atomic.told_path(output, token)) as told:
-            record.totals = json.loads(told.read())
+        record.result = run_to_end(pipeline, options)
+        if is_template(options):
+            return
+        record.totals = _told(output, token)
         record.output = output
         if options.output is None:
             _copy_to_stdout(output)
+
+
+def _told(output: str, token: str) -> dict[str, int]:
+    """The totals that the workers have left beside the output."""
+    path = atomic.told_path(output, token)
+    if not FileSystems.exists(path):
+        raise AnagramError(
+            f"--output={output}: the job is done, but its workers wrote to another machine's "
+            f"{output}; give a path that they share with this one"
+        )
+    with FileSystems.open(path) as told:
+        totals: dict[str, int] = json.loads(told.read())
+    return totals
 
 
 def _pipeline(

@@ -5,6 +5,7 @@ import argparse
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.cases import CASE_NAMES
+from beam_pipeline.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
 from beam_pipeline.formats import FORMATS
 from beam_pipeline.pipeline import ENGINES
 from transforms.chaos import STAGES

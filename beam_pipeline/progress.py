@@ -67,5 +67,5 @@ def stage_of(watch: Watch) -> str:
     if level.planned is None and level.first is None:
         return "starting"
     if level.bytes is not None and level.bytes_read >= level.bytes:
-        return "merging"
-    return "counting"
+        return "finishing"
+    return "reading"

@@ -214,7 +214,10 @@ def versions() -> Versions:
 
 def to_json(report: RunReport) -> str:
     """`report` -> JSON as ``resources/report.schema.json`` has it."""
-    return json.dumps(_plain(dataclasses.asdict(report)), ensure_ascii=False, indent=2) + "\n"
+    first = {"schema_version": report.schema_version}
+    return (
+        json.dumps(_plain(first | dataclasses.asdict(report)), ensure_ascii=False, indent=2) + "\n"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -3,14 +3,13 @@
 import hashlib
 import io
 import itertools
-import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import pyarrow.parquet
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline.formats import READERS, Counted
 from beam_pipeline.report import LargestClass, ResultFile
 from transforms.compression import open_decompressed
 from transforms.signature import signature
@@ -54,37 +53,17 @@ def largest_classes(paths: list[str], output_format: str, number: int) -> tuple[
     return tuple(LargestClass(key, count, tuple(sorted(words))) for key, (count, words) in ranked)
 
 
-def _counted(path: str, output_format: str) -> Iterator[tuple[str, int]]:
+def _counted(path: str, output_format: str) -> Iterator[Counted]:
     with open_decompressed(path) as file:
         yield from _READERS[output_format](file)
 
 
-def _json(file: BinaryIO) -> Iterator[tuple[str, int]]:
-    # As we write it, a word a line: no parser of whole documents, which would hold all of it.
+def _read_json(file: BinaryIO) -> Iterator[Counted]:
+    # As we write it, a word a line: a parser of JSON would hold all of it.
     for line in io.TextIOWrapper(file, "utf-8"):
         word, colon, count = line.strip().rstrip(",").rpartition(": ")
         if colon:
             yield word.strip('"'), int(count)
 
 
-def _jsonl(file: BinaryIO) -> Iterator[tuple[str, int]]:
-    for line in io.TextIOWrapper(file, "utf-8"):
-        record = json.loads(line)
-        yield record["word"], record["count"]
-
-
-def _csv(file: BinaryIO) -> Iterator[tuple[str, int]]:
-    lines = io.TextIOWrapper(file, "utf-8")
-    next(lines)
-    for line in lines:
-        word, count, _ = line.split(",")
-        yield word, int(count)
-
-
-def _parquet(file: BinaryIO) -> Iterator[tuple[str, int]]:
-    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=["word", "count"]):
-        words, counts = (column.to_pylist() for column in batch.columns)
-        yield from zip(words, counts, strict=True)
-
-
-_READERS = {"json": _json, "jsonl": _jsonl, "csv": _csv, "parquet": _parquet}
+_READERS = READERS | {"json": _read_json}

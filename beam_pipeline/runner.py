@@ -5,10 +5,16 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineResult
+from apache_beam.runners.worker import sdk_worker
 
 from beam_pipeline.arguments import LOCAL_RUNNER
 from beam_pipeline.options import AnagramOptions
@@ -17,28 +23,38 @@ from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
 
-def run_to_end(pipeline: beam.Pipeline, *, verbose: bool) -> PipelineResult:
-    """Runs `pipeline` to its end, quietly unless `verbose` -> its runner's result.
+def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResult:
+    """Runs `pipeline` to its end, quietly unless ``--verbose`` -> its runner's result.
+
+    A pipeline that is only to be written down as a template is not run.
 
     Raises:
       AnagramError: it has failed; one line for the user.
     """
-    quiet = contextlib.nullcontext() if verbose else _quiet_workers()
-    with quiet, watched_workers(verbose=verbose):
+    quiet = contextlib.nullcontext() if options.verbose else _quiet_workers()
+    with quiet, watched_workers(verbose=options.verbose):
         try:
             result = pipeline.run()
-            result.wait_until_finish()
+            if not is_template(options):
+                result.wait_until_finish()
             return result
         except Exception as error:  # whatever runner, stage and worker may raise
             raise AnagramError(explain(error)) from error
+
+
+def is_template(options: AnagramOptions) -> bool:
+    """Whether the job is only written down, for Dataflow to run later."""
+    return bool(options.view_as(GoogleCloudOptions).template_location)
 
 
 @contextlib.contextmanager
 def _quiet_workers() -> Iterator[None]:
     """Keeps what child processes print out of standard error; this process still has it.
 
-    Beam's worker processes log there before they know the log level wanted of them.
+    Beam's worker processes log there before they know the log level wanted of them, and a worker
+    in this process prints tracebacks beside reporting them.
     """
+    sdk_worker.print = _print_nothing
     real, shown = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere, open(shown, "w", buffering=1) as still_shown:
         os.dup2(nowhere.fileno(), 2)
@@ -48,12 +64,17 @@ def _quiet_workers() -> Iterator[None]:
         finally:
             os.dup2(shown, 2)
             sys.stderr = real
+            del sdk_worker.print
+
+
+def _print_nothing(*_: Any, **__: Any) -> None:
+    pass
 
 
 def threads_for(options: AnagramOptions) -> int:
     """Cores for one worker: all, where it is this machine's only one and has use for them."""
     direct = options.view_as(DirectOptions)
-    alone = _is_in_process(options) and direct.direct_running_mode == "in_memory"
+    alone = is_in_process(options) and direct.direct_running_mode == "in_memory"
     tallies = options.engine == "vectorized" and options.dictionary != NO_DICTIONARY
     return _cores() if alone and tallies else 1
 
@@ -64,14 +85,15 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _is_in_process(options: AnagramOptions) -> bool:
+def is_in_process(options: AnagramOptions) -> bool:
+    """Whether Beam's own runner, in this process or its children, runs the job."""
     return bool(options.view_as(StandardOptions).runner == LOCAL_RUNNER)
 
 
 def runner_name(options: AnagramOptions) -> str:
     """The runner, and on this machine what it runs in."""
     runner: str = options.view_as(StandardOptions).runner
-    if not _is_in_process(options):
+    if not is_in_process(options):
         return runner
     direct = options.view_as(DirectOptions)
     workers, threads = direct.direct_num_workers, threads_for(options)

@@ -1,7 +1,7 @@
 """Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, BinaryIO, cast
 
@@ -16,7 +16,7 @@ from transforms.checks import check_one_of, check_positive
 from transforms.compression import is_compressed, open_decompressed, open_raw
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
-from transforms.gauge import Gauge
+from transforms.gauge import Gauge, tell_plan
 from transforms.records import DeadLetter
 from transforms.resilience import Attempts, SpentError, describe
 from transforms.retrying_file import RetryingFile
@@ -76,7 +76,7 @@ class ReadFiles(Stage):
     normalization: str = "unicode"
     block_size: int = BLOCK_SIZE
     spool: str = ""
-    gauge: str = ""
+    gauge: str = field(default="", compare=False)  # no setting of the work itself
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,15 +101,20 @@ class _PlanFn(StageFn):
 
     def process(self, patterns: tuple[str, ...]) -> Iterator[WorkUnit]:
         try:
-            units = self._attempts(lambda: list(plan(patterns, gauge=self._gauge)))
+            units = self._attempts(lambda: list(plan(patterns, tell=self._tell)))
         except SpentError as error:
             raise AnagramError(f"--input={patterns[0]}: {error}") from error
         for unit in units:
             self.totals["parts_planned"] += len(unit)
             yield unit
+        self.totals.update(input_files=self._files, input_bytes=self._size)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.told(self._attempts)
+
+    def _tell(self, files: int, size: int) -> None:
+        self._files, self._size = files, size
+        tell_plan(self._gauge, files, size)
 
 
 class PartFn(StageFn):

@@ -72,15 +72,20 @@ class Watch:
         self._in_last = 1
 
     def phases(self, *, failed: bool = False) -> tuple[Phase, ...] | None:
-        """The parts of the run that has ended; None if it has not come far enough for them."""
+        """The parts of the run that has ended; None if it has not come far enough for them.
+
+        They are: building the pipeline; starting workers and listing files; reading, during
+        which most runners count what is read; finishing, that is merging and writing, and
+        counting what has not been counted yet.
+        """
         level = self.level
         if self.ended is None or self.handed_over is None:
             return None
         marks = [("building", self.handed_over)]
         if level.first is not None and level.last is not None:
             marks.append(("starting, listing", level.planned or level.first))
-            marks.append(("reading, counting", level.last))
-            marks.append(("failing" if failed else "merging, writing", self.ended))
+            marks.append(("reading", level.last))
+            marks.append(("failing" if failed else "finishing", self.ended))
         else:
             marks.append(("running", self.ended))
         before = [self.began, *(at for _, at in marks)]

@@ -29,13 +29,16 @@ _COUNT_PIECES = """
     WHERE piece <> '' GROUP BY piece
 """
 _OTHERS = "SELECT piece, count FROM counted WHERE strlen(piece) <> length(piece)"
+# Many pieces are one word, and what is longer than all of the dictionary matches nothing.
 _SUM_BY_SIGNATURE = """
     CREATE OR REPLACE TEMP TABLE summed AS
+    WITH words AS (
+        SELECT regexp_replace(lower(piece), '[^a-z0-9]+', '', 'g') AS word, sum(count) AS count
+        FROM counted WHERE strlen(piece) = length(piece) GROUP BY word
+    )
     SELECT signature, sum(count) AS count FROM (
-        SELECT array_to_string(
-            list_sort(string_split(regexp_replace(lower(piece), '[^a-z0-9]', '', 'g'), '')), ''
-        ) AS signature, count
-        FROM counted WHERE strlen(piece) = length(piece)
+        SELECT array_to_string(list_sort(string_split(word, '')), '') AS signature, count
+        FROM words WHERE length(word) <= $longest
         UNION ALL SELECT signature, count FROM others
     ) GROUP BY signature
 """
@@ -72,7 +75,7 @@ class TaskOrchestrator:
             "count": pa.array(others.values(), pa.int64()),
         }
         self._connection.register("others", pa.table(columns))
-        self._connection.execute(_SUM_BY_SIGNATURE)
+        self._connection.execute(_SUM_BY_SIGNATURE, {"longest": max(map(len, dictionary()))})
 
     def _expand(self) -> dict[str, int]:
         return dict(self._connection.execute(_EXPAND).fetchall())

@@ -55,9 +55,12 @@ def _count_pieces(parts: list[str]) -> pl.DataFrame:
 
 def _sum_by_signature(counted: pl.DataFrame) -> pl.DataFrame:
     is_ascii = pl.col("piece").str.len_bytes() == pl.col("piece").str.len_chars()
-    word = pl.col("piece").str.to_lowercase().str.replace_all("[^a-z0-9]", "")
-    letters = word.str.split("").list.sort().list.join("")
-    plain = counted.lazy().filter(is_ascii).select(letters.alias("signature"), "count")
+    word = pl.col("piece").str.to_lowercase().str.replace_all("[^a-z0-9]+", "")
+    words = counted.lazy().filter(is_ascii).group_by(word).agg(pl.col("count").sum())
+    # Many pieces are one word, and what is longer than all of the dictionary matches nothing.
+    words = words.filter(pl.col("piece").str.len_bytes() <= max(map(len, dictionary())))
+    letters = pl.col("piece").str.split("").list.sort().list.join("")
+    plain = words.select(letters.alias("signature"), "count")
     others = sum_by_signature(counted.filter(~is_ascii).iter_rows())
     other = pl.LazyFrame(
         {"signature": list(others), "count": list(others.values())},

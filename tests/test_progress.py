@@ -30,9 +30,9 @@ def test_bytes_done_of_bytes_known_are_shown() -> None:
         show(watch(Level()))
         assert "starting" in file.getvalue()
         show(watch(Level(25_000_000, 3, 100_000_000, 1.0, 1.0, 2.0)))
-        assert re.search(r"counting .*25\.0/100\.0 MB", file.getvalue())
+        assert re.search(r"reading .*25\.0/100\.0 MB", file.getvalue())
         show(watch(Level(100_000_000, 3, 100_000_000, 1.0, 1.0, 3.0)))
-        assert re.search(r"merging .*100\.0/100\.0 MB", file.getvalue())
+        assert re.search(r"finishing .*100\.0/100\.0 MB", file.getvalue())
 
 
 def test_never_more_is_done_than_there_is() -> None:
@@ -74,5 +74,5 @@ def test_stages_follow_from_what_is_known() -> None:
         Level(5, None, None, None, 1.0, 2.0),
         Level(10, 1, 10, 1.0, 1.0, 3.0),
     ]
-    stages = ["starting", "counting", "counting", "counting", "merging"]
+    stages = ["starting", "reading", "reading", "reading", "finishing"]
     assert [stage_of(watch(level)) for level in levels] == stages

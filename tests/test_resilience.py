@@ -1,4 +1,4 @@
-"""Attempts are counted exactly, waits are bounded, and what will not pass is told at once."""
+"""Attempts are counted exactly, waits grow to a bound, what will not pass is told at once."""
 
 import errno
 

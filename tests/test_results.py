@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_pipeline.formats import FORMATS, READERS
 from beam_pipeline.report import LargestClass
 from beam_pipeline.results import identify, largest_classes
-from beam_pipeline.sinks import FORMATS
 from tests.files import COMPRESSORS
+from transforms.compression import open_decompressed
 from transforms.signature import signature
 
 CLASSES = [
@@ -61,15 +62,18 @@ def test_an_empty_result_has_no_classes(output_format: str, tmp_path: Path) -> N
     assert largest_classes([str(tmp_path / "empty")], output_format, 3) == ()
 
 
+@pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
 @pytest.mark.parametrize("extension", COMPRESSORS)
 def test_compressed_results_are_read_and_identified_as_they_stand(
-    extension: str, tmp_path: Path
+    extension: str, kind: str, tmp_path: Path
 ) -> None:
-    write(tmp_path / "plain", "csv", {"act": 2, "cat": 2})
+    write(tmp_path / "plain", kind, {"act": 2, "cat": 2})
     data = COMPRESSORS[extension]((tmp_path / "plain").read_bytes())
-    path = tmp_path / f"result.csv.{extension}"
+    path = tmp_path / f"result.{kind}.{extension}"
     path.write_bytes(data)
-    assert largest_classes([str(path)], "csv", 3) == (LargestClass("act", 2, ("act", "cat")),)
+    assert largest_classes([str(path)], kind, 3) == (LargestClass("act", 2, ("act", "cat")),)
     found = identify(str(path), "shown")
+    with open_decompressed(str(path)) as file:
+        assert list(READERS[kind](file)) == [("act", 2), ("cat", 2)]
     assert (found.path, found.bytes) == ("shown", len(data))
     assert found.sha256 == hashlib.sha256(data).hexdigest()

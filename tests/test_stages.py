@@ -3,6 +3,7 @@
 from apache_beam.transforms.display import DisplayData
 
 from beam_pipeline.sinks import WriteResult
+from beam_pipeline.sources import ReadString
 from transforms.dictionary import DictionarySpec
 from transforms.resilience import Resilience
 from transforms.tally import TallyBlocks
@@ -25,3 +26,9 @@ def test_settings_that_change_results_are_shown() -> None:
     assert tally["dictionary"] == "web2 (ascii)"
     assert tally["min_word_length"] == 4
     assert shown(WriteResult("result.csv", "csv", 2))["num_shards"] == 2
+
+
+def test_any_text_can_be_shown_and_a_long_one_is_cut() -> None:
+    invalid = b"caf\xe9 ".decode("utf-8", "surrogateescape")
+    assert shown(ReadString(invalid))["text"] == "caf\\udce9 "
+    assert shown(ReadString(invalid * 1000))["text"] == ("caf\\udce9 " * 200)[:200] + "..."

@@ -59,14 +59,21 @@ def test_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     unpacked, elsewhere = tmp_path / "unpacked", tmp_path / "elsewhere"
     zipfile.ZipFile(wheel).extractall(unpacked)
     elsewhere.mkdir()
-    run = subprocess.run(
-        [sys.executable, "-m", "beam_pipeline", "--test_case", "small"],
-        cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(unpacked)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == {"small": {"act": 1, "cat": 1, "tac": 1}}
-    assert "as expected" in run.stderr
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        finished = subprocess.run(
+            [sys.executable, "-m", "beam_pipeline", *arguments],
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONPATH": str(unpacked)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished
+
+    cases = run("--test_case", "small")
+    assert json.loads(cases.stdout) == {"small": {"act": 1, "cat": 1, "tac": 1}}
+    assert "as expected" in cases.stderr
+    run("--text", "cat", "--report", "report.html")
+    assert (elsewhere / "report.html").read_text("utf-8").startswith("<!doctype html>")

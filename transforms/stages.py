@@ -16,6 +16,8 @@ from transforms.ledger import CAUSE_PREFIX, DEAD_LETTERS, TOTALS, Ledger, Totals
 from transforms.records import ClassCount, DeadLetter, Record, place
 from transforms.resilience import Attempts, Resilience, SpentError, describe
 
+_LONGEST_SHOWN = 200
+
 
 @dataclass
 class Stage(beam.PTransform):
@@ -40,7 +42,7 @@ class Stage(beam.PTransform):
             on_error=self.resilience.on_error, max_attempts=self.resilience.max_attempts
         )
         return {
-            name: DisplayDataItem(value if isinstance(value, int) else _shown(str(value)))
+            name: DisplayDataItem(value if isinstance(value, int) else _shown(value))
             for name, value in settings.items()
         }
 
@@ -54,9 +56,10 @@ class Stage(beam.PTransform):
         return outputs.results
 
 
-def _shown(value: str) -> str:
-    """`value`, which may have bytes of a command line that are no text, as text."""
-    return value.encode(errors="backslashreplace").decode()
+def _shown(value: Any) -> str:
+    """A setting, which may be a whole text, and not valid UTF-8, as a runner can show it."""
+    text = str(value).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 class StageFn(beam.DoFn):

@@ -145,8 +145,8 @@ def _hold(
     _print(comparisons, options)
     load = f"{before['load']:.2f} before, {export.machine()['load']:.2f} after"
     print(
-        f"seed {seed}; {before['cores']} cores, load average {load}; {options.iterations} "
-        f"measured runs after {options.warm_up} to warm up"
+        f"seed {seed}; {before['cores']} cores, load average {load}; measured runs: "
+        f"{options.iterations}, to warm up: {options.warm_up}"
         + (f"; chaos {options.chaos}" if options.chaos else "")
     )
     _write(comparisons, options, {"seed": seed, **before})

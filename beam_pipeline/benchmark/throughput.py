@@ -254,7 +254,8 @@ _COLUMNS = ("", "text", "time", "MB/s", "ratio", "CPU", "peak memory", "largest 
 
 def _print(rows: Sequence[Row], *, markdown: bool) -> None:
     if markdown:
-        lines = [_COLUMNS, ["---", *["---:"] * (len(_COLUMNS) - 1)], *map(_cells, rows)]
+        cells = [[cell.replace("|", "\\|") for cell in _cells(row)] for row in rows]
+        lines = [_COLUMNS, ["---", *["---:"] * (len(_COLUMNS) - 1)], *cells]
         print("\n".join(f"| {' | '.join(line)} |" for line in lines))
         return
     table = Table()

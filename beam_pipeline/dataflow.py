@@ -1,0 +1,50 @@
+"""What Dataflow asks of the options of a job."""
+
+import importlib
+import re
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+
+from beam_pipeline.options import AnagramOptions, UsageError
+from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
+
+_GCS_PATH = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?", re.DOTALL)
+
+
+def check_dataflow(options: AnagramOptions) -> None:
+    """Checks what Dataflow would find out late: after lookups of minutes, or on its workers.
+
+    Raises:
+      UsageError: a library, an option or a path that it can use is missing.
+    """
+    try:
+        importlib.import_module("apache_beam.runners.dataflow.internal.apiclient")
+    except ImportError:
+        raise UsageError(
+            "--runner=DataflowRunner: Google Cloud's libraries are missing; "
+            "install them with `pip install 'beam-anagrams[gcp]'`"
+        ) from None
+    cloud = options.view_as(GoogleCloudOptions)
+    for name, example in (
+        ("project", "my-project"),
+        ("region", "europe-west1"),
+        ("temp_location", "gs://my-bucket/temp"),
+    ):
+        if not getattr(cloud, name):
+            raise UsageError(f"--{name}: DataflowRunner needs it, e.g. --{name}={example}")
+    paths = [("input", path) for path in options.input or ()]
+    paths += [("output", options.output), ("temp_location", cloud.temp_location)]
+    paths += [("staging_location", cloud.staging_location)]
+    if options.dictionary not in (*WORD_LISTS, NO_DICTIONARY, "+".join(WORD_LISTS)):
+        paths.append(("dictionary", options.dictionary))
+    for name, path in paths:
+        if path is None:
+            continue
+        if FileSystems.get_scheme(path) is None:
+            raise UsageError(
+                f"--{name}={path}: Dataflow's workers see no file of this machine; "
+                "give a path such as gs://my-bucket/name"
+            )
+        if path.startswith("gs://") and not _GCS_PATH.fullmatch(path):
+            raise UsageError(f"--{name}={path}: is no gs://BUCKET/NAME")

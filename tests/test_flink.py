@@ -1,0 +1,173 @@
+"""A real Flink cluster: the script that brings one up, and jobs on it."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from apache_beam.version import __version__ as beam_version
+
+from tests import pieces, worker_pool
+from tests.cli import COMMAND, environment, run
+from tests.flink_cluster import FLINK, FLINK_SERIES, TASK_MANAGERS, FlinkCluster
+from tests.reference import dictionary_words
+
+pytestmark = pytest.mark.cluster
+
+MANIFEST = Path(__file__).parents[1] / "resources" / "flink" / "session-cluster.yaml"
+JOB_SERVER = f"beam-runners-flink-{FLINK_SERIES}-job-server"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cluster's files are; kept between runs if FLINK_CLUSTER names a folder."""
+    given = os.environ.get("FLINK_CLUSTER")
+    return Path(given).absolute() if given else tmp_path_factory.mktemp("flink")
+
+
+@pytest.fixture
+def flink_jar() -> str:
+    """The option that names Flink's job server. To be asked for before the cluster."""
+    return f"--flink_job_server_jar={pieces.job_server(JOB_SERVER)}"
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[FlinkCluster]:
+    """A cluster that runs."""
+    pieces.java()
+    pieces.boot()
+    cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+
+
+def test_cluster_survives_the_loss_of_a_task_manager_and_goes_down(cluster: FlinkCluster) -> None:
+    overview = cluster.rest("overview")
+    assert overview["flink-version"] == FLINK
+    assert overview["slots-total"] == TASK_MANAGERS
+    cluster.kill_task_manager(1)
+    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.start_task_manager(1)
+    cluster.wait_for_task_managers(TASK_MANAGERS)
+    started = [psutil.Process(pid) for pid in cluster.processes().values()]
+    assert len(started) == 2 + TASK_MANAGERS
+    cluster.down()
+    assert not [process for process in started if process.is_running()]
+    assert cluster.processes() == {}
+    cluster.down()  # nothing is left to end
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every word of GCIDE several times, in 40 MB."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    listed = sorted(dictionary_words("gcide"))
+    path.write_text("\n".join(" ".join(listed[n:] + listed[:n]) for n in range(38)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(text: Path) -> bytes:
+    """The result on the runner of this machine."""
+    finished = run("--input", text, cwd=text.parent)
+    assert finished.code == 0, finished.err
+    return finished.out
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_flink_gives_the_same_bytes(
+    engine: str,
+    flink_jar: str,
+    cluster: FlinkCluster,
+    text: Path,
+    expected: bytes,
+    tmp_path: Path,
+) -> None:
+    job = ("--input", text, "--engine", engine, "--output=r.json", flink_jar)
+    finished = run(*job, *cluster.options, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+def test_flink_survives_the_loss_of_a_task_manager(
+    flink_jar: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    retries = ("--number_of_execution_retries=5", "--execution_retry_delay=2000")
+    job = ("--input", str(text), "--engine=elementwise", "--output=r.json", flink_jar, *retries)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    _wait_until_running(cluster, process)
+    cluster.kill_task_manager(1)
+    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.start_task_manager(1)
+    assert process.wait(300) == 0
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+def test_flink_in_the_job_server_gives_the_same_bytes(
+    flink_jar: str, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    pieces.java()
+    local = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2", flink_jar)
+    finished = run("--input", text, "--output=r.json", *local, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+@pytest.fixture
+def spark_jar() -> str:
+    """The option that names Spark's job server."""
+    return f"--spark_job_server_jar={pieces.job_server('beam-runners-spark-3-job-server')}"
+
+
+def test_spark_in_the_job_server_gives_the_same_bytes(
+    spark_jar: str, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    pieces.java()
+    local = ("--runner=SparkRunner", "--spark_master_url=local[2]", spark_jar)
+    finished = run("--input", text, "--output=r.json", *local, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+def _wait_until_running(cluster: FlinkCluster, process: psutil.Popen) -> None:
+    """Waits until a task of the job has run for two seconds."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if cluster.rest("overview")["jobs-running"]:
+            time.sleep(2)
+            return
+        time.sleep(0.2)
+    raise AssertionError("the job never ran")
+
+
+def test_manifest_names_the_versions_in_use() -> None:
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"]
+    images = {c["name"]: c["image"] for pod in pods for c in pod["containers"]}
+    assert images["jobmanager"] == images["taskmanager"] == f"flink:{FLINK}-java17"
+    assert images["worker-pool"].endswith(f"_sdk:{beam_version}")
+
+
+def test_manifest_fits_together() -> None:
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    (claim,) = (d["metadata"]["name"] for d in documents if d["kind"] == "PersistentVolumeClaim")
+    (config,) = (d for d in documents if d["kind"] == "ConfigMap")
+    (service,) = (d for d in documents if d["kind"] == "Service")
+    settings = yaml.safe_load(config["data"]["FLINK_PROPERTIES"])
+    assert settings["jobmanager.rpc.address"] == service["metadata"]["name"]
+    for deployment in (d for d in documents if d["kind"] == "Deployment"):
+        template = deployment["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"] == labels
+        (volume,) = template["spec"]["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == claim
+        for container in template["spec"]["containers"]:
+            assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"]]
+            for source in container.get("envFrom", ()):
+                assert source["configMapRef"]["name"] == config["metadata"]["name"]
