@@ -87,11 +87,11 @@ class Proof(NamedTuple):
         assert not left, left
 
 
-def write_texts(folder: Path, words: int, seed: int = 1) -> None:
+def write_texts(folder: Path, words: int, files: int = FILES) -> None:
     """Plain and compressed files, one with a very long line, some bytes that are no text."""
-    generator = random.Random(seed)
-    for number in range(FILES):
-        chosen = generator.choices(WORDS, k=words // FILES)
+    generator = random.Random(1)
+    for number in range(files):
+        chosen = generator.choices(WORDS, k=words // files)
         joints = [" ", "\n", " - ", ", ", "\u00a0", "-"]
         text = "".join(word + generator.choice(joints) for word in chosen).encode()
         text = text.replace(b"zzz", b"c\xffat", 3)

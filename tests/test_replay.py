@@ -25,9 +25,9 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a hundred texts."""
+    """The current folder, with a few texts."""
     (tmp_path / "texts").mkdir()
-    for number in range(100):
+    for number in range(4):
         (tmp_path / "texts" / f"{number:03d}.txt").write_text(CLEAN * (1 + number % 3))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -43,16 +43,26 @@ def letters(path: str = "dead.jsonl") -> list[dict]:
 
 
 def truncated(name: str) -> bytes:
-    data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=400_000)
+    data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=40_000)
     whole = COMPRESSORS[name]("".join(data).encode())
     return whole[: len(whole) // 2]
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
-@pytest.mark.parametrize("trouble", ["gz", "bz2", "zst", "unreadable"])
+@pytest.mark.parametrize(
+    ("trouble", "engine"),
+    [
+        ("gz", "vectorized"),
+        ("bz2", "elementwise"),
+        ("zst", "vectorized"),
+        ("unreadable", "vectorized"),
+        ("unreadable", "elementwise"),
+    ],
+)
 def test_a_file_that_cannot_be_read_among_a_hundred(
     trouble: str, engine: str, folder: Path, here: Here
 ) -> None:
+    for number in range(100):
+        Path(f"texts/{number:03d}.txt").write_text(CLEAN)
     bad = folder / "texts" / f"050.txt{'' if trouble == 'unreadable' else '.' + trouble}"
     if trouble == "unreadable":  # for everyone, the superuser too: its first byte is an error
         whole = bad.read_bytes()
@@ -76,7 +86,7 @@ def test_a_file_that_cannot_be_read_among_a_hundred(
     assert letter["attempts"] == (2 if trouble == "unreadable" else 1)
 
     if letter["offset"]:  # what was read before it ended is counted already: the same must come
-        data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=400_000)
+        data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=40_000)
         mended = COMPRESSORS[trouble]("".join(data).encode())
     bad.unlink()
     bad.write_bytes(mended)
@@ -92,8 +102,8 @@ def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
     engine: str, dictionary: str, folder: Path, here: Here
 ) -> None:
     stretch = b"d\xffog" + b"=" * STRETCH + b"\xfftac"
-    Path("texts/010.txt").write_bytes(b"good cat\nbad \xff dog\n\xfe\nact\n")
-    Path("texts/011.txt").write_bytes(b"cat\n" + stretch + b"\ncat")
+    Path("texts/001.txt").write_bytes(b"good cat\nbad \xff dog\n\xfe\nact\n")
+    Path("texts/002.txt").write_bytes(b"cat\n" + stretch + b"\ncat")
     options = ("--input=texts", f"--engine={engine}", f"--dictionary={dictionary}")
     ok(here(*options, "--output=clean.json"))
     aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl")
@@ -111,37 +121,36 @@ def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
 
 
 def test_lines_of_another_encoding_are_counted_in_it(folder: Path, here: Here) -> None:
-    Path("texts/010.txt").write_bytes("cat\nna\xefve caf\xe9\ncat\n".encode("latin-1"))
+    Path("texts/001.txt").write_bytes("cat\nna\xefve caf\xe9\ncat\n".encode("latin-1"))
     aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl", "--dictionary=none")
-    ok(here("--input=texts/010.txt", *aside, "--output=out.json", "--encoding=UTF8"))
+    ok(here("--input=texts/001.txt", *aside, "--output=out.json", "--encoding=UTF8"))
     replay = ("replay", "dead.jsonl", "--merge=out.json", "--encoding=latin-1")
     finished = ok(here(*replay, "--encoding_errors=strict"))
     assert json.loads(finished.out) == {"café": 1, "cat": 2, "naïve": 1}
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("dictionary", "name", "options"),
     [
-        ("r.json", []),
-        ("r.jsonl", []),
-        ("r.csv", []),
-        ("r.parquet", []),
-        ("r.json.gz", []),
-        ("r.csv.bz2", []),
-        ("r.json", ["--num_shards=3"]),
-        ("r.parquet", ["--num_shards=2"]),
-        ("r", []),
+        ("gcide", "r.json", []),
+        ("gcide", "r.jsonl", []),
+        ("gcide", "r.csv", []),
+        ("gcide", "r.parquet", []),
+        ("gcide", "r.json.gz", []),
+        ("none", "r.csv.bz2", []),
+        ("gcide", "r.json", ["--num_shards=3"]),
+        ("none", "r.parquet", ["--num_shards=2"]),
+        ("none", "r", []),
     ],
 )
-@pytest.mark.parametrize("dictionary", ["gcide", "none"])
 def test_results_of_every_format_can_be_added_to(
     dictionary: str, name: str, options: list[str], folder: Path, here: Here
 ) -> None:
     how = (f"--dictionary={dictionary}", *options)
     kind = [] if "." in name else ["--output_format=json"]
-    ok(here("--input=texts/00*", f"--output={name}", *kind, *how))
-    added = ok(here("--input=texts/01*", f"--merge={name}", f"--dictionary={dictionary}"))
-    whole = ok(here("--input=texts/0[01]*", f"--dictionary={dictionary}"))
+    ok(here("--input=texts/00[01]*", f"--output={name}", *kind, *how))
+    added = ok(here("--input=texts/00[23]*", f"--merge={name}", f"--dictionary={dictionary}"))
+    whole = ok(here("--input=texts", f"--dictionary={dictionary}"))
     assert added.out == whole.out
 
 
@@ -197,7 +206,7 @@ def test_a_result_from_which_words_were_cut_cannot_be_added_to_by_replay(
     cut: str, folder: Path, here: Here
 ) -> None:
     aside = ("--on_error=dead_letter", "--dead_letters=dead.jsonl", "--max_attempts=1")
-    chaos = "--chaos=filter=0.5,seed=3,latency=0"
+    chaos = "--chaos=filter=0.5,seed=1,latency=0"
     ok(here("--input=texts", *aside, chaos, cut, "--output=out.json"))
     assert letters()
     finished = here("replay", "dead.jsonl", "--merge=out.json")

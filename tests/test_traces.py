@@ -86,7 +86,7 @@ def told(report: RunReport) -> Mapping[str, object]:
 def test_engines_running_modes_and_faults_tell_the_same_of_a_text(
     dictionary: str, tmp_path: Path
 ) -> None:
-    write_texts(tmp_path, 2000)
+    write_texts(tmp_path, 1000, files=5)
     seen = []
     for engine in ("vectorized", "elementwise"):
         options = (f"--input={tmp_path}/text*.txt*", f"--engine={engine}")
