@@ -19,7 +19,7 @@ REPORT_EXTENSIONS = (".json", ".html")
 def check(options: AnagramOptions, *, local: bool) -> None:
     """Checks what can be checked without running, and fills in what depends on other options."""
     if options.test_case:
-        for name in ("input", "text", "output"):
+        for name in ("input", "text", "output", "replay"):
             if getattr(options, name) is not None:
                 raise UsageError(f"--test_case brings its own text and output: leave out --{name}")
     else:

@@ -191,7 +191,8 @@ class _WriteFn(StageFn):
         with FileSystems.create(temporary, compression_type=compression) as file:
             if shard == _DEAD_LETTERS:
                 lines = [run for run in runs if run]
-                file.writelines(lines)
+                for line in lines:  # not every file of Beam's has `writelines`
+                    file.write(line)
                 return temporary, len(lines)
             counting = itertools.count()
             records = (record for record, _ in zip(merge(runs), counting, strict=False))

@@ -48,6 +48,8 @@ WORDS = [
     *("cat", "act", "tac", "god", "dog", "software", "listen", "silent", "enlist", "stream"),
     *("master", "café", "naïve", "straße", "e\u0301cole", "don't", "foo_bar", "x", "zzz", "x-ray"),
 ]
+# So many that some file's attempts fail in every run under chaos.
+FILES = 60
 #: More than any run needs: half of all attempts fail.
 ENOUGH = "--max_attempts=60"
 
@@ -88,14 +90,14 @@ class Proof(NamedTuple):
 def write_texts(folder: Path, words: int, seed: int = 1) -> None:
     """Plain and compressed files, one with a very long line, some bytes that are no text."""
     generator = random.Random(seed)
-    for number in range(4):
-        chosen = generator.choices(WORDS, k=words // 4)
+    for number in range(FILES):
+        chosen = generator.choices(WORDS, k=words // FILES)
         joints = [" ", "\n", " - ", ", ", "\u00a0", "-"]
         text = "".join(word + generator.choice(joints) for word in chosen).encode()
         text = text.replace(b"zzz", b"c\xffat", 3)
         if number == 0:
             text = text.replace(b"\n", b" ")
-        name = folder / f"text{number}.txt"
+        name = folder / f"text{number:02d}.txt"
         if number == 1:
             name, text = name.with_suffix(".txt.gz"), gzip.compress(text, mtime=0)
         name.write_bytes(text)

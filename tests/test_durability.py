@@ -70,7 +70,7 @@ def test_what_is_put_aside_is_replayed_and_merged_to_the_clean_result(
     finished = strike(proof, here, stage, *aside)
     assert finished.code == 0, finished.err
     lines = letters.read_text().splitlines()
-    assert f"{len(lines)} dead letter" in finished.err
+    assert f"dead letters: {len(lines)} in" in finished.err
     assert lines
     assert {json.loads(line)["stage"] for line in lines} == {stage}
     assert {json.loads(line)["attempts"] for line in lines} == {3}
