@@ -54,7 +54,7 @@ def _quiet_workers() -> Iterator[None]:
     Beam's worker processes log there before they know the log level wanted of them, and a worker
     in this process prints tracebacks beside reporting them.
     """
-    sdk_worker.print = _print_nothing
+    sdk_worker.print = _print_nothing  # for good: such a worker's threads may outlive the job
     real, shown = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere, open(shown, "w", buffering=1) as still_shown:
         os.dup2(nowhere.fileno(), 2)
@@ -64,7 +64,6 @@ def _quiet_workers() -> Iterator[None]:
         finally:
             os.dup2(shown, 2)
             sys.stderr = real
-            del sdk_worker.print
 
 
 def _print_nothing(*_: Any, **__: Any) -> None:

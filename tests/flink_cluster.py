@@ -119,7 +119,8 @@ class FlinkCluster:
         """Waits until the JobManager knows exactly `number` TaskManagers."""
 
         def known() -> bool:
-            return bool(self.rest("overview")["taskmanagers"] == number)
+            overview = self.rest("overview")  # each has one slot, which it offers a little later
+            return bool(overview["taskmanagers"] == overview["slots-total"] == number)
 
         _wait(known, seconds, f"{number} TaskManagers; see the logs in {self.folder}")
 
