@@ -194,6 +194,9 @@ class _EarlierFn(StageFn):
                     f"{self._result}: {words[0]!r} is no word of the dictionary, or stands without "
                     "its anagrams"
                 )
+            if known is None and not words:  # too long for any result
+                self.totals.update(words=count, words_unmatched=count)
+                continue
             self.totals.update(words=count, words_keyed=count)
             yield key, count if known is not None else ClassTally(count, words)
 

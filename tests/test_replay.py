@@ -282,6 +282,18 @@ def test_letters_of_an_earlier_run_do_not_survive_one_without(folder: Path, here
     assert not letters("d.jsonl")
 
 
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_a_giant_that_was_put_aside_is_still_in_no_result(
+    engine: str, folder: Path, here: Here
+) -> None:
+    Path("texts/001.txt").write_text("cat " + "x" * 70_000)
+    how = ("--input=texts/001.txt", "--dictionary=none", f"--engine={engine}")
+    whole = ok(here(*how))
+    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--max_attempts=1")
+    ok(here(*how, *aside, "--chaos=anagrams=1,latency=0"))
+    assert ok(here("replay", "d.jsonl", f"--engine={engine}")).out == whole.out
+
+
 def test_letters_may_be_compressed(folder: Path, here: Here) -> None:
     aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl.gz", "--max_attempts=1")
     ok(here("--text=cat", *aside, "--chaos=filter=1,latency=0"))

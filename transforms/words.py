@@ -125,7 +125,7 @@ class _KeyWithWordFn(ElementFn):
         return [(signature(word), ClassTally(1, (word,)))]
 
     def record(self, word: str) -> ClassCount:
-        return ClassCount(signature(word), 1, (word,))
+        return ClassCount(signature(word), 1, (word,) if len(word) <= MAX_WORD_LENGTH else ())
 
     def note(self, word: str, keyed: list[tuple[str, ClassTally]]) -> None:
         self.totals["words_keyed" if keyed else "words_unmatched"] += 1
