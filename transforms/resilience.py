@@ -18,6 +18,7 @@ FAULT_POLICIES = ("fail", "dead_letter")
 # Errors of the operating system that will be the same the next time.
 _LASTING = {
     errno.EACCES,
+    errno.EEXIST,
     errno.EISDIR,
     errno.ENAMETOOLONG,
     errno.ENOENT,
