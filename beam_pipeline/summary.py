@@ -1,34 +1,35 @@
 """What a run says of itself when it is done: a table on a terminal, lines of text, or JSON."""
 
 import json
+import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
-from rich.text import Text
 
 from beam_pipeline.report import RunReport, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 #: Whoever counts less than this, in bytes, wants no figures with it.
 TINY = 1 << 20
 
 
-def print_summary(report: RunReport, console: Console | None = None, *, as_json: bool) -> None:
-    """Prints the summary of a finished run.
+def print_summary(report: RunReport, *, as_json: bool) -> None:
+    """Prints the summary of a finished run on standard error.
 
     Args:
-      console: by default standard error.
       as_json: one line that is a JSON object, for machines.
     """
-    console = console or Console(stderr=True, soft_wrap=True)
     if as_json:
-        console.out(to_json_line(report), highlight=False)
-    elif console.is_terminal:
-        console.print(to_table(report))
+        print(to_json_line(report), file=sys.stderr)
+    elif sys.stderr.isatty():
+        from rich.console import Console  # takes a while to load
+
+        Console(stderr=True, soft_wrap=True).print(to_table(report))
     else:
-        for line in to_lines(report):
-            console.out(line, highlight=False)
+        print(*to_lines(report), sep="\n", file=sys.stderr)
 
 
 def to_json_line(report: RunReport) -> str:
@@ -46,8 +47,11 @@ def to_json_line(report: RunReport) -> str:
     return json.dumps(event)
 
 
-def to_table(report: RunReport) -> Table:
+def to_table(report: RunReport) -> "Table":
     """The main figures for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

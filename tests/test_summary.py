@@ -1,21 +1,33 @@
 """The summary tells what is worth a look, and no more."""
 
+import contextlib
 import io
 import json
-
-from rich.console import Console
+import os
+from unittest import mock
 
 from beam_pipeline.report import COUNTERS, DeadLetters, Input, RunReport
 from beam_pipeline.summary import print_summary, to_lines
 from tests.reports import done, failed
 
 
+class Screen(io.StringIO):
+    """Standard error as text, on a terminal or not."""
+
+    is_terminal = False
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
 def printed(report: RunReport, *, terminal: bool = False, as_json: bool = False) -> str:
     """What a user sees of `report`, without colours."""
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, no_color=True, width=100)
-    print_summary(report, console, as_json=as_json)
-    return file.getvalue()
+    screen = Screen()
+    screen.is_terminal = terminal
+    settings = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "xterm"}
+    with contextlib.redirect_stderr(screen), mock.patch.dict(os.environ, settings):
+        print_summary(report, as_json=as_json)
+    return screen.getvalue()
 
 
 def small(**counters: int) -> RunReport:
