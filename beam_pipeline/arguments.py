@@ -30,7 +30,8 @@ def _own_parser() -> argparse.ArgumentParser:
         prog="python -m beam_pipeline",
         description="Counts anagrams: for every dictionary word, how many words of the text are "
         "anagrams of it.",
-        epilog="Beam's own options (--runner, --direct_num_workers, ...) are accepted too: "
+        epilog="'replay DEAD_LETTERS' instead of an input runs again what --dead_letters has put "
+        "aside. Beam's own options (--runner, --direct_num_workers, ...) are accepted too: "
         "https://beam.apache.org/documentation/runners/direct/",
         add_help=False,
     )

@@ -16,7 +16,7 @@ from beam_pipeline.inputs import resolve
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
 from beam_pipeline.record import Record
-from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, settings_of
+from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, settings_of, shards_of
 from beam_pipeline.report import RunReport, write
 from beam_pipeline.runner import is_in_process, is_template, run_to_end, threads_for
 from beam_pipeline.sinks import WriteResult
@@ -97,6 +97,11 @@ def _pipeline(
     resilience = Resilience(
         options.max_attempts, options.on_error, Chaos.parse(options.chaos or "")
     )
+    if options.merge:
+        try:
+            shards_of(options.merge)
+        except AnagramError as error:
+            raise UsageError(f"--merge={error}") from error
     if options.merge or options.replay:
         earlier = CountEarlier(
             dictionary,

@@ -179,20 +179,21 @@ def test_what_nothing_can_be_added_to_is_one_line(
     if content is not None:
         Path(name).write_text(content)
     finished = here("--text=cat", f"--merge={name}", "--output=out.json")
-    assert_one_line_error(finished, name, message, code=1)
+    # What is not there is found out before anything runs.
+    assert_one_line_error(finished, name, message, code=2 if content is None else 1)
     assert not Path("out.json").exists()
 
 
 def test_shards_that_are_not_one_result_are_refused(folder: Path, here: Here) -> None:
     ok(here("--text=cat dog stream", "--output=r.json", "--num_shards=3"))
     shutil.copy("r.json-00001-of-00003", "r.json-00001-of-00002")
-    assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=1)
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=2)
     Path("r.json-00001-of-00002").unlink()
     ok(here("--text=cat", "--merge=r.json"))
     Path("r.json-00002-of-00003").unlink()
-    assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=1)
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=2)
     Path("r.json").write_text("{}")
-    assert_one_line_error(here("--text=cat", "--merge=r.json"), "which one", code=1)
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "which one", code=2)
 
 
 def test_a_result_of_another_dictionary_is_refused(folder: Path, here: Here) -> None:
