@@ -100,12 +100,15 @@ class Attempts:
 
     The work must change nothing before it is done, so that an attempt that fails leaves no
     trace, and must bear being done again, since a fault may strike behind it.
+
+    Attributes:
+      is_chaotic: whether faults are injected.
     """
 
     def __init__(self, stage: str, resilience: Resilience):
         self._stage = stage
         self._injector = FaultInjector(resilience.chaos, stage)
-        self._is_chaotic = stage in resilience.chaos.faults
+        self.is_chaotic = stage in resilience.chaos.faults
         self._resilience = resilience
         self._retries = 0
 
@@ -117,20 +120,27 @@ class Attempts:
           AnagramError: the work has raised it.
         """
         try:
-            # Called for each word by some stages: what is not needed is not in the way.
-            if not self._is_chaotic:
-                return work(*args, **kwargs)
-            return self._injector.attempt(work, *args, **kwargs)
-        except _FINAL:
-            raise
+            return self.once(work, *args, **kwargs)
         except Exception as error:
-            failed = [error]
+            return self.again(error, work, *args, **kwargs)
+
+    def once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """-> what `work` gives in a single attempt, which raises what it raises."""
+        if self.is_chaotic:
+            return self._injector.attempt(work, *args, **kwargs)
+        return work(*args, **kwargs)
+
+    def again(self, error: Exception, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a call does after its first attempt, which has raised `error`."""
+        if isinstance(error, _FINAL):
+            raise error
+        failed = [error]
 
         def attempt() -> T:
-            if failed:  # what happened above counts as the first attempt
+            if failed:
                 raise failed.pop()
             self._retries += 1
-            return self._once(work, *args, **kwargs)
+            return self.once(work, *args, **kwargs)
 
         retrying = tenacity.Retrying(
             stop=self._is_enough, wait=self._wait, retry_error_callback=self._give_up
@@ -142,11 +152,6 @@ class Attempts:
         taken = self._retries, self._injector.injected
         self._retries = self._injector.injected = 0
         return taken
-
-    def _once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._is_chaotic:
-            return self._injector.attempt(work, *args, **kwargs)
-        return work(*args, **kwargs)
 
     def _is_enough(self, state: tenacity.RetryCallState) -> bool:
         if not is_transient(_error(state)):

@@ -129,10 +129,15 @@ class ElementFn(StageFn, abc.ABC):
         """Adds what the last attempt at `element` has given to the totals."""
 
     def process(self, element: Any) -> list[Any]:
+        # Some stages do this for each word: as long as nothing fails, nothing else is in the way.
         try:
-            results = self._attempts(self.work, element)
-        except SpentError as error:
-            return [self.put_aside(error, self.record(element))]
+            chaotic = self._attempts.is_chaotic
+            results = self._attempts.once(self.work, element) if chaotic else self.work(element)
+        except Exception as error:
+            try:
+                results = self._attempts.again(error, self.work, element)
+            except SpentError as spent:
+                return [self.put_aside(spent, self.record(element))]
         self.note(element, results)
         return results
 
