@@ -67,17 +67,39 @@ def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
         for path in filter(None, (output, options.dead_letters)):
             stack.enter_context(atomic.claimed(path, token))
         record.watch.hand_over()
-        record.result = run_to_end(pipeline, options)
-        if is_template(options):
-            return
-        record.totals = _told(output, token)
+        try:
+            record.result = run_to_end(pipeline, options)
+        except AnagramError as error:
+            record.totals = _finish(output, token, error)
+        else:
+            if is_template(options):
+                return
+            record.totals = _told(output, token)["totals"]
         record.output = output
         if options.output is None:
             _copy_to_stdout(output)
 
 
-def _told(output: str, token: str) -> dict[str, int]:
-    """The totals that the workers have left beside the output."""
+def _finish(output: str, token: str, error: AnagramError) -> dict[str, int]:
+    """Publishes what a worker that died had begun to publish -> the totals.
+
+    Raises:
+      AnagramError: `error`, of a run that had not come so far or cannot be finished.
+    """
+    if not FileSystems.exists(atomic.told_path(output, token)):
+        raise error
+    told = _told(output, token)
+    try:
+        for temporary, final in told["files"]:
+            atomic.replace(temporary, final)
+    except Exception:  # each filesystem raises its own
+        raise error from None
+    totals: dict[str, int] = told["totals"]
+    return totals
+
+
+def _told(output: str, token: str) -> dict[str, Any]:
+    """What the workers have left beside the output: totals, and the files they published."""
     path = atomic.told_path(output, token)
     if not FileSystems.exists(path):
         raise AnagramError(
@@ -85,8 +107,8 @@ def _told(output: str, token: str) -> dict[str, int]:
             f"{output}; give a path that they share with this one"
         )
     with FileSystems.open(path) as told:
-        totals: dict[str, int] = json.loads(told.read())
-    return totals
+        left: dict[str, Any] = json.loads(told.read())
+    return left
 
 
 def _pipeline(

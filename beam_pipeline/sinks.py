@@ -62,7 +62,7 @@ class WriteResult(Stage):
       dead_letters: the file for the dead letters of the ledger, JSON lines; empty: there is none.
       settings: of the run, noted in each dead letter.
       token: names the temporary files of this run.
-      tell: whether to leave the totals at `atomic.told_path`.
+      tell: whether to leave the totals, and the files to publish, at `atomic.told_path`.
 
     Raises (when it runs):
       AnagramError: the output cannot be written, or the totals do not agree.
@@ -235,6 +235,7 @@ class _PublishFn(beam.DoFn):
         self._dead_letters = sink.dead_letters
         self._is_checked = sink.ledger is not None
         self._wanted = sink.num_shards + bool(sink.dead_letters)
+        self._token = sink.token
         self._told = atomic.told_path(sink.path, sink.token) if sink.tell else ""
         self._attempts = Attempts("write", sink.resilience)
 
@@ -242,9 +243,11 @@ class _PublishFn(beam.DoFn):
         totals = outcome.totals + Totals(files=len(outcome.files), files_wanted=self._wanted)
         if self._is_checked:
             check(totals)
+        # Dead letters first: no result may stand without those that belong to it.
+        files = sorted(outcome.files, key=self._is_result)
         with atomic.publishing(self._path):
-            # Dead letters first: no result may stand without those that belong to it.
-            for temporary, final in sorted(outcome.files, key=self._is_result):
+            self._tell(totals, files)  # from here on the result is to stand, whoever dies
+            for temporary, final in files:
                 try:
                     self._attempts(atomic.replace, temporary, final)
                 except SpentError as error:
@@ -254,12 +257,18 @@ class _PublishFn(beam.DoFn):
                 written = {final.rpartition("/")[2] for _, final in outcome.files}
                 shards = atomic.all_shards(self._path)
                 atomic.remove(one for one in shards if one.rpartition("/")[2] not in written)
-        if self._told:
-            retries, faults = self._attempts.take()
-            totals += Totals(retries=retries, faults_injected=faults)
-            with FileSystems.create(self._told) as file:
-                file.write(json.dumps(totals).encode())
+        retries, faults = self._attempts.take()
+        if retries or faults:
+            self._tell(totals + Totals(retries=retries, faults_injected=faults), files)
         yield from (final for _, final in outcome.files)
+
+    def _tell(self, totals: Totals, files: list[tuple[str, str]]) -> None:
+        """Leaves the totals, and what is to be renamed, to the one who waits for the run."""
+        if self._told:
+            temporary = atomic.temporary_path(self._path, self._token)
+            with FileSystems.create(temporary) as file:
+                file.write(json.dumps({"totals": totals, "files": files}).encode())
+            atomic.replace(temporary, self._told)
 
     def _is_result(self, file: tuple[str, str]) -> bool:
         return file[1] != self._dead_letters

@@ -134,7 +134,7 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
         (["--text=cat", "--num_shards=3"], 0),
         (["--text=cat", "--chaos=words=1,latency=0"], 1),
         (["--text=cat", "--chaos=write=1,latency=0"], 1),
-        (["--text=cat", "--merge=nosuch.json"], 1),
+        (["--text=cat", "--merge=nosuch.json"], 2),
         (["--text=cat", "--top=0"], 2),
         (["--input=nosuch"], 2),
         (["--text=cat", *ASIDE], 0),

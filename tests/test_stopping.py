@@ -1,17 +1,22 @@
 """A run that is stopped, or loses a worker, ends at once and leaves the old result."""
 
 import functools
+import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apache_beam as beam
 import psutil
 import pytest
 
-from tests.cli import COMMAND, environment
+from beam_pipeline import atomic, job
+from beam_pipeline.options import AnagramOptions
+from tests.cli import COMMAND, Here, environment
+from transforms.errors import AnagramError
 
 # Each attempt at a stage takes a minute: whoever ends before did not wait for it.
 SLOW = "--chaos=words=0:60"
@@ -97,3 +102,31 @@ def test_a_worker_that_dies_fails_the_run(folder: Path, start: functools.partial
     assert_ended(running, folder, 1, b"error: a worker process has died")
     _, alive = psutil.wait_procs([first, second], timeout=PATIENCE)
     assert alive == []
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_worker_that_dies_while_it_publishes_is_finished_for(
+    published: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Behind the point of no return, before or after the files were renamed."""
+    here, rename, run_to_end = Here(capfdbinary), atomic.replace, job.run_to_end
+    output = tmp_path / "result.json"
+
+    def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+        monkeypatch.setattr(atomic, "replace", lambda *paths: _told_or_not(rename, *paths))
+        run_to_end(pipeline, options)
+        monkeypatch.setattr(atomic, "replace", rename)
+        raise AnagramError("a worker process has died")
+
+    def _told_or_not(rename: Callable[..., None], temporary: str, final: str) -> None:
+        if published or final.endswith(".told"):
+            rename(temporary, final)
+
+    monkeypatch.setattr(job, "run_to_end", dies)
+    finished = here("--text=cat", f"--output={output}")
+    assert finished.code == 0, finished.err
+    assert json.loads(output.read_text()) == {"act": 1, "cat": 1, "tac": 1}
+    assert os.listdir(tmp_path) == ["result.json"]
