@@ -203,7 +203,7 @@ def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path
     assert killed.returncode == -signal.SIGKILL
     assert (folder / "old.json").read_text() == "old"
     leftovers = [name for name in os.listdir(folder) if name.startswith(".old.json")]
-    assert len(leftovers) == 2  # its lock too: the kill came as late as it could
+    assert len(leftovers) == 3  # its lock and totals too: the kill came as late as it could
     finished = run(*arguments, cwd=folder)
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
     assert finished.code == 0, finished.err
@@ -221,7 +221,7 @@ def test_leftovers_of_a_killed_run_are_no_input_of_the_next(tmp_path: Path) -> N
             timeout=300,
         )
     assert not (tmp_path / "result.json").exists()
-    assert len(os.listdir(tmp_path)) == 3  # the second has removed what the first has left
+    assert len(os.listdir(tmp_path)) == 4  # the second has removed what the first has left
     assert run(*arguments, cwd=tmp_path).code == 0
     counts = json.loads((tmp_path / "result.json").read_text())
     assert counts == {"enlist": 1, "listen": 1, "silent": 1, "tinsel": 1}
