@@ -77,12 +77,7 @@ def _check_dead_letters(options: AnagramOptions) -> None:
         )
     if options.test_case:
         raise UsageError("--test_case: leave out --dead_letters")
-    for name in ("output", "replay", "merge"):
-        other = getattr(options, name)
-        if other and os.path.abspath(other) == os.path.abspath(path):
-            raise UsageError(f"--dead_letters={path}: is also --{name}")
-    if FileSystems.get_scheme(path) is None:
-        check_writable("dead_letters", path)
+    _check_own_file(options, "dead_letters", "output", "replay", "merge")
 
 
 def _check_output(options: AnagramOptions, *, local: bool) -> None:
@@ -103,8 +98,7 @@ def _check_output(options: AnagramOptions, *, local: bool) -> None:
         )
     if options.output_format == "parquet" and is_compressed(options.output):
         raise UsageError(f"--output={options.output}: Parquet files are compressed inside")
-    if FileSystems.get_scheme(options.output) is None:
-        check_writable("output", options.output)
+    _check_own_file(options, "output")
 
 
 def _check_report(options: AnagramOptions) -> None:
@@ -115,12 +109,7 @@ def _check_report(options: AnagramOptions) -> None:
         raise UsageError("--test_case: leave out --report")
     if not path.lower().endswith(REPORT_EXTENSIONS):
         raise UsageError(f"--report={path}: must end in {' or '.join(REPORT_EXTENSIONS)}")
-    for name in ("output", "dead_letters", "replay", "merge"):
-        other = getattr(options, name)
-        if other and os.path.abspath(other) == os.path.abspath(path):
-            raise UsageError(f"--report={path}: is also --{name}")
-    if FileSystems.get_scheme(path) is None:
-        check_writable("report", path)
+    _check_own_file(options, "report", "output", "dead_letters", "replay", "merge")
 
 
 def _check_progress(options: AnagramOptions, *, local: bool) -> None:
@@ -131,8 +120,18 @@ def _check_progress(options: AnagramOptions, *, local: bool) -> None:
         options.progress = local and not quiet and sys.stderr.isatty()
 
 
-def check_writable(name: str, path: str) -> None:
-    """Raises UsageError if the file `path` of the option `name` cannot be written."""
+def _check_own_file(options: AnagramOptions, name: str, *others: str) -> None:
+    """Checks that the file of the option `name` can be written, and is no other option's."""
+    path = getattr(options, name)
+    for other in others:
+        given = getattr(options, other)
+        if given and os.path.abspath(given) == os.path.abspath(path):
+            raise UsageError(f"--{name}={path}: is also --{other}")
+    if FileSystems.get_scheme(path) is None:
+        _check_writable(name, path)
+
+
+def _check_writable(name: str, path: str) -> None:
     if os.path.isdir(path):
         raise UsageError(f"--{name}={path}: is a folder")
     if os.path.exists(path) and not os.path.isfile(path):

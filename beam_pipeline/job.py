@@ -16,7 +16,7 @@ from beam_pipeline.inputs import resolve
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
 from beam_pipeline.record import Record
-from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, settings_of, shards_of
+from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, shards_of
 from beam_pipeline.report import RunReport, write
 from beam_pipeline.runner import is_in_process, is_template, run_to_end, threads_for
 from beam_pipeline.sinks import WriteResult
@@ -74,7 +74,13 @@ def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
         else:
             if is_template(options):
                 return
-            record.totals = _told(output, token)["totals"]
+            told = _told(output, token)
+            if told is None:
+                raise AnagramError(
+                    f"--output={output}: the job is done, but its workers wrote to another "
+                    f"machine's {output}; give a path that they share with this one"
+                )
+            record.totals = told["totals"]
         record.output = output
         if options.output is None:
             _copy_to_stdout(output)
@@ -86,9 +92,9 @@ def _finish(output: str, token: str, error: AnagramError) -> dict[str, int]:
     Raises:
       AnagramError: `error`, of a run that had not come so far or cannot be finished.
     """
-    if not FileSystems.exists(atomic.told_path(output, token)):
-        raise error
     told = _told(output, token)
+    if told is None:
+        raise error
     try:
         for temporary, final in told["files"]:
             atomic.replace(temporary, final)
@@ -98,14 +104,11 @@ def _finish(output: str, token: str, error: AnagramError) -> dict[str, int]:
     return totals
 
 
-def _told(output: str, token: str) -> dict[str, Any]:
-    """What the workers have left beside the output: totals, and the files they published."""
+def _told(output: str, token: str) -> dict[str, Any] | None:
+    """What the workers have left beside the output, if anything: totals, the files published."""
     path = atomic.told_path(output, token)
     if not FileSystems.exists(path):
-        raise AnagramError(
-            f"--output={output}: the job is done, but its workers wrote to another machine's "
-            f"{output}; give a path that they share with this one"
-        )
+        return None
     with FileSystems.open(path) as told:
         left: dict[str, Any] = json.loads(told.read())
     return left
@@ -187,8 +190,7 @@ def _source(
         "spool": scratch,
     }
     if options.replay is not None:
-        recorded: str = settings_of(options.replay).get("encoding") or options.encoding
-        return ReadDeadLetters(path=options.replay, recorded_encoding=recorded, **settings)
+        return ReadDeadLetters(path=options.replay, **settings)
     try:
         patterns = [found for pattern in options.input for found in resolve(pattern, scratch)]
     except AnagramError as error:

@@ -85,7 +85,7 @@ class Record:
             error=None if error is None else one_line(error),
             started=_moment(self.watch.began),
             runner=self._runner,
-            options=figures.shown_options(options),
+            options={} if options.report is None else figures.shown_options(options),
             versions=versions(),
             dictionary=self._dictionary(),
             input=self._input(),

@@ -1,5 +1,6 @@
 """Dead letters -> the records in them, to be counted again; an earlier result to add them to."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +27,6 @@ from transforms.stages import Stage, StageFn
 
 # Those that leave words out of a result by their counts, which another run may change.
 _CUTTING = ("min_class_size", "min_count", "top")
-# What a replay needs if bytes were put aside that are no text.
-_WAYS_OUT = {"__encoding_errors", "__dead_letters"}
 #: Settings that a dead letter notes of its run, since they decide what its words count for.
 SETTINGS = (
     "dictionary",
@@ -92,13 +91,14 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
     cut = [name for name in _CUTTING if settings.get(name) not in (None, 1)]
     if settings.get("dictionary") != NO_DICTIONARY and "min_class_size" in cut:
         cut.remove("min_class_size")  # a class of the dictionary has the same size in all texts
-    if cut and any(argument.partition("=")[0] == "--merge" for argument in rest):
+    names = {argument.partition("=")[0].replace("_", "-") for argument in rest}
+    if cut and "--merge" in names:
         raise UsageError(
             f"--merge: the run left words out of its result (--{cut[0]}={settings[cut[0]]}), "
             "so that nothing can be added to it; replay without --merge, or run it all again"
         )
-    names = {argument.partition("=")[0].replace("-", "_") for argument in rest}
-    if settings.get("encoding_errors") == "quarantine" and not names & _WAYS_OUT:
+    ways_out = {"--encoding-errors", "--dead-letters"}
+    if settings.get("encoding_errors") == "quarantine" and not names & ways_out:
         raise UsageError(
             "replay: undecodable bytes were put aside: give --encoding_errors=replace to leave "
             "them out of their words, or --dead_letters=PATH for those still undecodable"
@@ -111,13 +111,13 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
 class ReadDeadLetters(ReadFiles):
     """The texts in a file of dead letters, and the parts of files it names -> their `Block`s.
 
+    Texts in the encoding that their run was given are taken to be in `encoding` now.
+
     Attributes:
       path: the file.
-      recorded_encoding: what the texts were taken for; they are in `encoding`.
     """
 
     path: str = ""
-    recorded_encoding: str = "utf-8"
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         path = root | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
@@ -129,17 +129,18 @@ class ReadDeadLetters(ReadFiles):
 class _LettersFn(StageFn):
     def __init__(self, settings: ReadDeadLetters):
         super().__init__(settings.resilience)
-        self._recorded = Encoding(settings.recorded_encoding).name
-        self._encoding = Encoding(settings.encoding).name
+        self._encoding = settings.encoding
 
     def process(self, path: str) -> Iterator[Block | FilePart]:
-        for letter, _ in read_letters(path):
+        encoding = functools.cache(lambda name: Encoding(name).name)
+        for letter, run in read_letters(path):
             record = letter.record
             if isinstance(record, ClassCount):
                 continue  # see `CountEarlier`
             self.totals["parts_planned"] += 1
-            if isinstance(record, Block) and record.encoding == self._recorded:
-                record = record._replace(encoding=self._encoding)
+            recorded = encoding(run.get("encoding") or self._encoding)
+            if isinstance(record, Block) and record.encoding == recorded:
+                record = record._replace(encoding=encoding(self._encoding))
             yield record
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:

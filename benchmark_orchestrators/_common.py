@@ -72,6 +72,11 @@ def answer(began: float, counts: dict[str, int]) -> dict[str, Any]:
     return {"runtime": (time.perf_counter() - began) * 1000, "anagram_counts": counts}
 
 
+def count_words(text: str) -> Counter[str]:
+    """Text -> word -> how often it occurs."""
+    return Counter(words(text))
+
+
 class Stages:
     """Does the work of stages under chaos.
 
@@ -101,3 +106,9 @@ class Stages:
             return work(*args, **kwargs)
         done: T = self._retrying(injector.attempt, work, *args, **kwargs)
         return done
+
+    def count(self, text: str) -> Counter[str]:
+        """Text -> signature -> how many of its words have it, a stage after the other."""
+        filtered = self.do("filter", str, text)
+        counted = self.do("words", count_words, filtered)
+        return self.do("anagrams", sum_by_signature, counted.items())

@@ -5,7 +5,6 @@ tried again.
 """
 
 import time
-from collections import Counter
 from typing import Any
 
 from benchmark_orchestrators._common import (
@@ -14,9 +13,7 @@ from benchmark_orchestrators._common import (
     check_text,
     dictionary,
     expand,
-    sum_by_signature,
 )
-from transforms.text import words
 
 
 class TaskOrchestrator:
@@ -29,12 +26,4 @@ class TaskOrchestrator:
     def process_text(self, text: str) -> dict[str, Any]:
         check_text(text)
         began = time.perf_counter()
-        filtered = self._stages.do("filter", str, text)
-        counted = self._stages.do("words", count_words, filtered)
-        by_signature = self._stages.do("anagrams", sum_by_signature, counted.items())
-        return answer(began, self._stages.do("permutations", expand, by_signature))
-
-
-def count_words(text: str) -> Counter[str]:
-    """Text -> word -> how often it occurs."""
-    return Counter(words(text))
+        return answer(began, self._stages.do("permutations", expand, self._stages.count(text)))

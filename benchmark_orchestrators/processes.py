@@ -17,9 +17,7 @@ from benchmark_orchestrators._common import (
     chunks,
     dictionary,
     expand,
-    sum_by_signature,
 )
-from transforms.text import words
 
 _CHUNK_SIZE = 1 << 20
 # Of each process of the pool.
@@ -53,6 +51,4 @@ def _set_stages(chaos: str) -> None:
 
 
 def _count(chunk: str) -> Counter[str]:
-    filtered = _stages.do("filter", str, chunk)
-    counted = Counter(_stages.do("words", words, filtered))
-    return _stages.do("anagrams", sum_by_signature, counted.items())
+    return _stages.count(chunk)

@@ -17,9 +17,7 @@ from benchmark_orchestrators._common import (
     chunks,
     dictionary,
     expand,
-    sum_by_signature,
 )
-from transforms.text import words
 
 _CHUNK_SIZE = 1 << 20
 
@@ -36,11 +34,6 @@ class TaskOrchestrator:
         check_text(text)
         began = time.perf_counter()
         total: Counter[str] = Counter()
-        for counted in self._pool.map(self._count, chunks(text, _CHUNK_SIZE)):
+        for counted in self._pool.map(self._stages.count, chunks(text, _CHUNK_SIZE)):
             total.update(counted)
         return answer(began, self._stages.do("permutations", expand, total))
-
-    def _count(self, chunk: str) -> Counter[str]:
-        filtered = self._stages.do("filter", str, chunk)
-        counted = Counter(self._stages.do("words", words, filtered))
-        return self._stages.do("anagrams", sum_by_signature, counted.items())

@@ -12,7 +12,6 @@ from transforms.blocks import Block
 from transforms.bundles import in_global_window
 from transforms.checks import check_one_of, check_positive
 from transforms.columns import deal
-from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
 from transforms.resilience import Attempts, Resilience, SpentError
 from transforms.stages import Stage, StageFn
 from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS
@@ -74,14 +73,12 @@ class _CollectFn(StageFn):
 
     def _take(self) -> Iterator[tuple[int, bytes]]:
         seen, self._seen = self._seen, Counter()
-        giants = [word for word in seen if len(word) > MAX_WORD_LENGTH]
         lengths: Counter[int] = Counter()
         for word, number in seen.items():
             lengths[len(word)] += number
-        for length, number in lengths.items():
-            self.totals["words"] += number
-            self.totals[f"{LENGTH_PREFIX}{min(length, LONGEST_TOLD)}"] += number
-        for word in giants:
+        self.note_lengths(lengths)
+        self.totals["words"] += seen.total()
+        for word in [word for word in seen if len(word) > MAX_WORD_LENGTH]:
             self.totals["words_unmatched"] += seen.pop(word)
         self.totals["words_keyed"] += seen.total()
         yield from deal(seen)

@@ -74,26 +74,30 @@ def decoding_error(block: Block) -> UnicodeDecodeError | None:
 
 def sift(block: Block) -> Iterator[Block | DeadLetter]:
     """A block -> its valid lines, neighbours in one `Block`, and each other line put aside."""
-    good = block._replace(data=b"", invalid_bytes=0)
-    for line in _lines(block):
+    begin = 0  # of the valid lines that have not been handed out yet
+    for start, end in _lines(block):
+        line = _piece(block, start, end)
         error = decoding_error(line)
         if error is None:
-            good = good._replace(data=good.data + line.data)
             continue
-        if good.data:
-            yield good
+        if begin < start:
+            yield _piece(block, begin, start)
         cause = f"{describe(error)} (byte {line.offset + error.start} of the file)"
         yield DeadLetter("filter", cause, 1, line)
-        good = line._replace(offset=line.offset + len(line.data), data=b"")
-    if good.data:
-        yield good
+        begin = end
+    if begin < len(block.data):
+        yield _piece(block, begin, len(block.data))
 
 
-def _lines(block: Block) -> Iterator[Block]:
-    """`block`, cut behind each line end."""
+def _piece(block: Block, start: int, end: int) -> Block:
+    return block._replace(offset=block.offset + start, data=block.data[start:end])
+
+
+def _lines(block: Block) -> Iterator[tuple[int, int]]:
+    """Begin and end of each line of `block`, in bytes."""
     encoding, start = Encoding(block.encoding), 0
     while start < len(block.data):
         end = encoding.find("newline", block.data, start, len(block.data), block.offset)
         end = end if end >= 0 else len(block.data)
-        yield block._replace(offset=block.offset + start, data=block.data[start:end])
+        yield start, end
         start = end

@@ -1,7 +1,7 @@
 """What all stages have in common: attempts, dead letters, totals."""
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -74,6 +74,11 @@ class StageFn(beam.DoFn):
 
     def start_bundle(self) -> None:
         self.totals: Totals = Totals()
+
+    def note_lengths(self, words: Mapping[int, int]) -> None:
+        """Adds the number of `words` of each length to the totals; the last has all longer ones."""
+        for length, number in words.items():
+            self.totals[f"{metrics.LENGTH_PREFIX}{min(length, metrics.LONGEST_TOLD)}"] += number
 
     def told(self, *all_attempts: Attempts) -> Iterator[TaggedOutput]:
         """The totals of the bundle, as its output; also into Beam's metrics."""

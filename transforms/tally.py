@@ -19,7 +19,6 @@ from transforms.bundles import in_global_window
 from transforms.checks import check_positive
 from transforms.dictionary import DictionarySpec
 from transforms.kernel import BlockTally, tally_table
-from transforms.metrics import LENGTH_PREFIX
 from transforms.plain_tally import PlainTally, Tally
 from transforms.resilience import Attempts, Resilience, SpentError
 from transforms.stages import Stage, StageFn
@@ -115,7 +114,7 @@ class _TallyFn(StageFn):
             keyed, words = sum(count for _, count in counted), sum(by_length.values())
             self.totals.update(words=words, words_keyed=keyed, words_unmatched=words - keyed)
             self.totals.update(invalid_bytes=tally.invalid_bytes)
-            self.totals.update({f"{LENGTH_PREFIX}{n}": by_length[n] for n in by_length})
+            self.note_lengths(by_length)
             yield from in_global_window(counted)
         yield from self.told(*itertools.chain(*self._attempts))
 

@@ -11,7 +11,6 @@ from transforms import metrics
 from transforms.blocks import Block
 from transforms.checks import check_one_of, check_positive
 from transforms.counts import ClassTally
-from transforms.metrics import LENGTH_PREFIX, LONGEST_TOLD
 from transforms.records import ClassCount
 from transforms.resilience import Resilience
 from transforms.signature import signature
@@ -74,8 +73,7 @@ class _ExtractFn(ElementFn):
         self._lengths.update(map(len, found))
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        for length, number in self._lengths.items():
-            self.totals[f"{LENGTH_PREFIX}{min(length, LONGEST_TOLD)}"] += number
+        self.note_lengths(self._lengths)
         return super().finish_bundle()
 
 
