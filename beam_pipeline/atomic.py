@@ -12,7 +12,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
@@ -82,17 +82,18 @@ def publishing(path: str) -> Iterator[None]:
 @contextlib.contextmanager
 def claimed(path: str, token: str) -> Iterator[None]:
     """For the time of a run that writes `path`: clears up behind killed runs, and behind it."""
+    local = _is_local(path)
     with contextlib.ExitStack() as stack:
-        if _is_local(path):
-            try:
+        try:
+            if local:
                 stack.enter_context(_made(os.path.dirname(path)))
+            # Before there is a lock: a signal may come as soon as it is there.
+            stack.callback(_remove_of, path, lambda theirs, _: theirs == token)
+            if local:
                 stack.enter_context(_locked(_hidden(path, f"{token}.lock")))
-            except OSError as error:
-                raise AnagramError(f"--output={path}: cannot be written ({error})") from error
-        remove(left for left, theirs in _temporaries(path) if _is_abandoned(path, left, theirs))
-        stack.callback(
-            lambda: remove(left for left, theirs in _temporaries(path) if theirs == token)
-        )
+        except OSError as error:
+            raise AnagramError(f"--output={path}: cannot be written ({error})") from error
+        _remove_of(path, lambda theirs, left: _is_abandoned(path, left, theirs))
         yield
 
 
@@ -145,13 +146,18 @@ def _made(folder: str) -> Iterator[None]:
     while not os.path.exists(above):
         missing.append(above)
         above = os.path.dirname(above)
-    os.makedirs(folder, exist_ok=True)
     try:
+        os.makedirs(folder, exist_ok=True)
         yield
     finally:
         for made in missing:
             with contextlib.suppress(OSError):  # something stands in it
                 os.rmdir(made)
+
+
+def _remove_of(path: str, doomed: Callable[[str, str], bool]) -> None:
+    """Removes the temporary files of `path` that are `doomed`, judged by token and name."""
+    remove(left for left, token in _temporaries(path) if doomed(token, left))
 
 
 def _is_abandoned(path: str, left: str, token: str) -> bool:

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -118,6 +119,41 @@ def test_a_lock_taken_for_left_is_taken_again(
     with atomic.claimed(str(tmp_path / "result.json"), atomic.new_token()):
         assert removed
         assert len(list(tmp_path.glob(".*.lock"))) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_at_any_line_of_a_claim_leaves_nothing(tmp_path: Path) -> None:
+    path, interrupted_at = tmp_path / "new" / "result.json", 0
+
+    def interrupted(number: int) -> bool:
+        """Whether the claim has so many lines; an interrupt has come at the last of them."""
+        passed = 0
+
+        def trace(frame: FrameType, event: str, _: object) -> Callable | None:
+            nonlocal passed
+            if frame.f_code.co_filename != atomic.__file__:
+                return None
+            passed += event == "line"
+            if passed == number:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        try:
+            sys.settrace(trace)
+            with atomic.claimed(str(path), atomic.new_token()):
+                sys.settrace(None)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    while interrupted(interrupted_at + 1):
+        interrupted_at += 1
+        assert os.listdir(tmp_path) == [], interrupted_at
+    assert interrupted_at > 20
     assert os.listdir(tmp_path) == []
 
 
