@@ -1,11 +1,16 @@
 """A real Flink cluster on the loopback interface, from published packages and without containers.
 
+    mvn -B -f resources/job_servers -P flink package   makes Beam's job server
     python -m tests.flink_cluster up FOLDER     one JobManager, two TaskManagers, a worker pool
     python -m tests.flink_cluster down FOLDER   ends them, by their process ids
 
 Everything is kept in FOLDER: Flink's jars, its configuration, logs, the pool's environment, and
 the process ids in ``cluster.json``. Needs Java 17, pip, and Beam's boot program (see
 `tests.worker_pool`).
+
+Two things save the start of new workers, seconds for each stage of a job: the pool has what this
+package requires, as a container would, and Flink itself has Beam's classes. Of those that only a
+job brings, it ends the workers with each stage, whatever ``--environment_cache_millis`` says.
 
 An EXTERNAL environment names one address for all TaskManagers, "localhost" as each of them sees
 it: on one machine that is one pool, which starts a worker of its own for each TaskManager.
@@ -19,20 +24,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from beam_pipeline.staging import requirements
 from tests import worker_pool
 
-FLINK = "2.2.1"
+#: The newest series for which Beam's libraries were to be had, see resources/job_servers.
+FLINK = "1.19.3"
 #: Flink's version as Beam names it in its job server and in ``--flink_version``.
 FLINK_SERIES = FLINK.rpartition(".")[0]
 TASK_MANAGERS = 2
+JOB_SERVER = worker_pool.ROOT / "resources" / "job_servers" / "target" / "flink-job-server.jar"
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _PARAMETERS = "org.apache.flink.runtime.util.bash.BashJavaUtils"
@@ -74,12 +82,15 @@ class FlinkCluster:
         """The options of a pipeline that runs on this cluster."""
         return [
             "--runner=FlinkRunner",
+            f"--flink_job_server_jar={JOB_SERVER}",
             f"--flink_master=127.0.0.1:{self.rest_port}",
             f"--flink_version={FLINK_SERIES}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self.pool_port}",
             f"--parallelism={TASK_MANAGERS}",
             f"--artifacts_dir={self.folder / 'artifacts'}",
+            f"--requirements_file={self.folder / 'nothing.txt'}",
+            "--environment_cache_millis=60000",
         ]
 
     def up(self) -> None:
@@ -91,8 +102,11 @@ class FlinkCluster:
         boot = worker_pool.go_program("python/container")
         if boot is None or shutil.which("java") is None:
             raise RuntimeError("needs Java 17 on PATH and Beam's boot program in Go's bin folder")
+        if not JOB_SERVER.exists():
+            raise RuntimeError(f"no {JOB_SERVER}: mvn -B -f resources/job_servers -P flink package")
         _unpack_flink(self.folder)
-        programs = worker_pool.bare_environment(self.folder / "bare")
+        programs = worker_pool.bare_environment(self.folder / "workers", *requirements())
+        (self.folder / "nothing.txt").touch()
         self._write_configuration()
         self._start("job_manager", self._java("-Xmx512m", _ENTRY))
         for number in range(1, TASK_MANAGERS + 1):
@@ -119,6 +133,8 @@ class FlinkCluster:
         """Waits until the JobManager knows exactly `number` TaskManagers."""
 
         def known() -> bool:
+            if not _is_ours(self.processes().get("job_manager"), "job_manager"):
+                raise RuntimeError(f"the JobManager has ended; see the logs in {self.folder}")
             overview = self.rest("overview")  # each has one slot, which it offers a little later
             return bool(overview["taskmanagers"] == overview["slots-total"] == number)
 
@@ -170,7 +186,7 @@ class FlinkCluster:
         listed = {**processes, name: process.pid}
         (self.folder / "cluster.json").write_text(json.dumps(listed, indent=2) + "\n")
 
-    def _java(self, *arguments: str, class_path: str = "pyflink/lib/*") -> list[str]:
+    def _java(self, *arguments: str, class_path: str = f"flink/lib/*:{JOB_SERVER}") -> list[str]:
         *flags, main = arguments
         log = f"-Dlog4j.configurationFile=file:{self.folder}/conf/log4j.properties"
         java = ["java", *flags, *_OPENS, log, "-cp", class_path, main]
@@ -178,9 +194,7 @@ class FlinkCluster:
 
     def _memory_parameters(self) -> tuple[str, str]:
         """The JVM's flags and Flink's settings that follow from a TaskManager's memory."""
-        command = self._java(
-            _PARAMETERS, class_path="pyflink/bin/bash-java-utils.jar:pyflink/lib/*"
-        )
+        command = self._java(_PARAMETERS, class_path="flink/bin/bash-java-utils.jar:flink/lib/*")
         command.insert(command.index("--configDir"), "GET_TM_RESOURCE_PARAMS")
         told = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=True, timeout=60
@@ -199,14 +213,17 @@ class FlinkCluster:
             "jobmanager.memory.process.size": "1024m",
             "taskmanager.host": "127.0.0.1",
             "taskmanager.bind-host": "127.0.0.1",
-            "taskmanager.memory.process.size": "1536m",
+            "taskmanager.memory.process.size": "2g",
+            # Beam sends workers what was staged out of direct memory, without waiting for them.
+            "taskmanager.memory.task.off-heap.size": "512m",
             "taskmanager.numberOfTaskSlots": 1,
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
             # A lost TaskManager is noticed within seconds, and its job begins again.
-            "heartbeat.interval": "2 s",
-            "heartbeat.timeout": "10 s",
+            "heartbeat.interval": 2000,
+            "heartbeat.timeout": 10_000,
+            "classloader.resolve-order": "parent-first",
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 5,
             "restart-strategy.fixed-delay.delay": "2 s",
@@ -238,17 +255,20 @@ def _wait_for_end(pid: int, name: str, seconds: float) -> None:
 
 def _unpack_flink(folder: Path) -> None:
     """Flink's jars, out of its package for Python, into `folder`."""
-    if (folder / "pyflink" / "complete").exists():
+    if (folder / "flink" / "complete").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", str(folder)]
     subprocess.run([*pip, f"apache-flink-libraries=={FLINK}"], check=True, timeout=900)
-    (wheel,) = folder.glob("apache_flink_libraries-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        wanted = re.compile(r"pyflink/(lib/(flink-dist|log4j).*|bin/bash-java-utils)\.jar$")
-        archive.extractall(folder, filter(wanted.match, archive.namelist()))
-    wheel.unlink()
-    (folder / "pyflink" / "complete").touch()
+    (package,) = folder.glob("apache-flink-libraries-*.tar.gz")
+    wanted = re.compile(r".*/deps/((?:lib/(?:flink-dist|log4j).*|bin/bash-java-utils)\.jar)$")
+    with tarfile.open(package) as archive:
+        for member in archive:
+            if found := wanted.match(member.name):
+                member.name = f"flink/{found[1]}"
+                archive.extract(member, folder, filter="data")
+    package.unlink()
+    (folder / "flink" / "complete").touch()
 
 
 def _wait(done: Callable[[], bool], seconds: float, what: str) -> None:

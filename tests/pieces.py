@@ -34,19 +34,12 @@ def java() -> None:
         absent("Java 17")
 
 
-def job_server(artifact: str) -> Path:
-    """The jar of the job server `artifact`, in Maven's local repository.
-
-    Not every Maven repository has it: where it is missing the test is skipped, in CI too.
-    """
-    from apache_beam.version import __version__ as version
-
-    folder = Path("~/.m2/repository/org/apache/beam").expanduser() / artifact / version
-    jar = folder / f"{artifact}-{version}.jar"
-    if not jar.is_file():
-        name = f"org.apache.beam:{artifact}:{version}"
-        pytest.skip(f"needs {name}: mvn dependency:get -Dtransitive=false -Dartifact={name}")
-    return jar
+def job_server(runner: str) -> Path:
+    """The jar of Beam's job server for flink or spark. Before its start Java must be here."""
+    java()
+    folder = worker_pool.ROOT / "resources" / "job_servers"
+    jar = folder / "target" / f"{runner}-job-server.jar"
+    return jar if jar.exists() else _no(f"{jar.name}: mvn -B -f {folder} -P {runner} package")
 
 
 def _no(what: str) -> Path:

@@ -1,4 +1,4 @@
-"""A real Flink cluster: the script that brings one up, and jobs on it."""
+"""Jobs on a real Flink cluster, and on Flink and Spark inside their job servers."""
 
 import os
 import time
@@ -11,14 +11,13 @@ import yaml
 from apache_beam.version import __version__ as beam_version
 
 from tests import pieces, worker_pool
-from tests.cli import COMMAND, environment, run
-from tests.flink_cluster import FLINK, FLINK_SERIES, TASK_MANAGERS, FlinkCluster
+from tests.cli import COMMAND, assert_one_line_error, environment, run
+from tests.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
 from tests.reference import dictionary_words
 
 pytestmark = pytest.mark.cluster
 
 MANIFEST = Path(__file__).parents[1] / "resources" / "flink" / "session-cluster.yaml"
-JOB_SERVER = f"beam-runners-flink-{FLINK_SERIES}-job-server"
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +27,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(given).absolute() if given else tmp_path_factory.mktemp("flink")
 
 
-@pytest.fixture
-def flink_jar() -> str:
-    """The option that names Flink's job server. To be asked for before the cluster."""
-    return f"--flink_job_server_jar={pieces.job_server(JOB_SERVER)}"
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
-    pieces.java()
+    pieces.job_server("flink")
     pieces.boot()
     cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
     try:
@@ -45,6 +38,80 @@ def cluster(folder: Path) -> Iterator[FlinkCluster]:
         yield cluster
     finally:
         cluster.down()
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every word of GCIDE several times, in 10 MB."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    listed = sorted(dictionary_words("gcide"))
+    path.write_text("\n".join(" ".join(listed[n:] + listed[:n]) for n in range(9)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(text: Path) -> bytes:
+    """The result on the runner of this machine."""
+    finished = run("--input", text, cwd=text.parent)
+    assert finished.code == 0, finished.err
+    return finished.out
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_flink_gives_the_same_bytes(
+    engine: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    job = ("--input", text, "--engine", engine, "--output=r.json")
+    finished = run(*job, *cluster.options, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+def test_flink_gives_the_same_shards(cluster: FlinkCluster, text: Path, tmp_path: Path) -> None:
+    job = ("--input", text, "--num_shards=3")
+    here = run(*job, "--output=here.csv", cwd=tmp_path)
+    there = run(*job, "--output=there.csv", *cluster.options, cwd=tmp_path)
+    assert (here.code, there.code) == (0, 0), there.err
+    for shard in ("00000-of-00003", "00001-of-00003", "00002-of-00003"):
+        ours, theirs = (tmp_path / f"{name}.csv-{shard}" for name in ("here", "there"))
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_job_that_fails_on_flink_is_one_line(cluster: FlinkCluster, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"cat \xff")
+    job = ("--input=bad.txt", "--encoding_errors=strict", "--output=r.json")
+    finished = run(*job, *cluster.options, cwd=tmp_path)
+    assert_one_line_error(finished, "bad.txt", "not valid utf-8", code=1)
+    assert os.listdir(tmp_path) == ["bad.txt"]
+
+
+def test_flink_survives_the_loss_of_a_task_manager(
+    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    retries = ("--number_of_execution_retries=5", "--execution_retry_delay=2000")
+    job = ("--input", str(text), "--engine=elementwise", "--output=r.json", *retries)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    running = _wait_until_it_reads(cluster, process)
+    cluster.kill_task_manager(1)
+    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.start_task_manager(1)
+    assert process.wait(300) == 0
+    assert (tmp_path / "r.json").read_bytes() == expected
+    failures = cluster.rest(f"jobs/{running}/exceptions")["exceptionHistory"]["entries"]
+    assert failures  # or it was over before
+
+
+def _wait_until_it_reads(cluster: FlinkCluster, process: psutil.Popen) -> str:
+    """Waits until the job's tasks that read the text run; -> the job's name at Flink."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        for job in cluster.rest("jobs")["jobs"]:
+            if job["status"] == "RUNNING":
+                tasks = cluster.rest(f"jobs/{job['id']}")["vertices"]
+                if any("ExtractWords" in t["name"] and t["status"] == "RUNNING" for t in tasks):
+                    return str(job["id"])
+        time.sleep(0.2)
+    raise AssertionError("the job never ran")
 
 
 def lives(process: psutil.Process) -> bool:
@@ -71,87 +138,20 @@ def test_cluster_survives_the_loss_of_a_task_manager_and_goes_down(cluster: Flin
     cluster.down()  # nothing is left to end
 
 
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every word of GCIDE several times, in 40 MB."""
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    listed = sorted(dictionary_words("gcide"))
-    path.write_text("\n".join(" ".join(listed[n:] + listed[:n]) for n in range(38)))
-    return path
-
-
-@pytest.fixture(scope="module")
-def expected(text: Path) -> bytes:
-    """The result on the runner of this machine."""
-    finished = run("--input", text, cwd=text.parent)
-    assert finished.code == 0, finished.err
-    return finished.out
-
-
-@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
-def test_flink_gives_the_same_bytes(
-    engine: str,
-    flink_jar: str,
-    cluster: FlinkCluster,
-    text: Path,
-    expected: bytes,
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("runner", "options"),
+    [
+        ("flink", ["--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2"]),
+        ("spark", ["--runner=SparkRunner", "--spark_master_url=local[2]"]),
+    ],
+)
+def test_a_runner_inside_its_job_server_gives_the_same_bytes(
+    runner: str, options: list[str], text: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    job = ("--input", text, "--engine", engine, "--output=r.json", flink_jar)
-    finished = run(*job, *cluster.options, cwd=tmp_path)
+    jar = f"--{runner}_job_server_jar={pieces.job_server(runner)}"
+    finished = run("--input", text, "--output=r.json", *options, jar, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
-
-
-def test_flink_survives_the_loss_of_a_task_manager(
-    flink_jar: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
-) -> None:
-    retries = ("--number_of_execution_retries=5", "--execution_retry_delay=2000")
-    job = ("--input", str(text), "--engine=elementwise", "--output=r.json", flink_jar, *retries)
-    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
-    _wait_until_running(cluster, process)
-    cluster.kill_task_manager(1)
-    cluster.wait_for_task_managers(1, seconds=30)
-    cluster.start_task_manager(1)
-    assert process.wait(300) == 0
-    assert (tmp_path / "r.json").read_bytes() == expected
-
-
-def test_flink_in_the_job_server_gives_the_same_bytes(
-    flink_jar: str, text: Path, expected: bytes, tmp_path: Path
-) -> None:
-    pieces.java()
-    local = ("--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2", flink_jar)
-    finished = run("--input", text, "--output=r.json", *local, cwd=tmp_path)
-    assert finished.code == 0, finished.err
-    assert (tmp_path / "r.json").read_bytes() == expected
-
-
-@pytest.fixture
-def spark_jar() -> str:
-    """The option that names Spark's job server."""
-    return f"--spark_job_server_jar={pieces.job_server('beam-runners-spark-3-job-server')}"
-
-
-def test_spark_in_the_job_server_gives_the_same_bytes(
-    spark_jar: str, text: Path, expected: bytes, tmp_path: Path
-) -> None:
-    pieces.java()
-    local = ("--runner=SparkRunner", "--spark_master_url=local[2]", spark_jar)
-    finished = run("--input", text, "--output=r.json", *local, cwd=tmp_path)
-    assert finished.code == 0, finished.err
-    assert (tmp_path / "r.json").read_bytes() == expected
-
-
-def _wait_until_running(cluster: FlinkCluster, process: psutil.Popen) -> None:
-    """Waits until a task of the job has run for two seconds."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if cluster.rest("overview")["jobs-running"]:
-            time.sleep(2)
-            return
-        time.sleep(0.2)
-    raise AssertionError("the job never ran")
 
 
 def test_manifest_names_the_versions_in_use() -> None:

@@ -35,8 +35,8 @@ def go_program(package: str) -> Path | None:
     return program if program.is_file() else None
 
 
-def bare_environment(folder: Path) -> Path:
-    """-> the folder of programs of a virtual environment with apache-beam and pip only."""
+def bare_environment(folder: Path, *more: str) -> Path:
+    """-> the programs of a virtual environment with apache-beam, pip, and what else is required."""
     from apache_beam.version import __version__ as beam_version
 
     programs = folder / "bin"
@@ -44,7 +44,7 @@ def bare_environment(folder: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [programs / "python", "-m", "pip", "install", "-q", "--no-compile"]
-        subprocess.run([*pip, f"apache-beam=={beam_version}"], check=True, timeout=600)
+        subprocess.run([*pip, f"apache-beam=={beam_version}", *more], check=True, timeout=600)
         (folder / "complete").touch()
     return programs
 
