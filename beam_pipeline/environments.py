@@ -42,8 +42,13 @@ def check_environment(options: PipelineOptions, runner: str, *, here: bool) -> N
         )
         if not re.fullmatch(r".+:\d+", address or ""):
             raise UsageError(f"--environment_config={address}: EXTERNAL needs HOST:PORT")
-        if here:
-            _check_reachable(address)
+        if here and (fault := unreachable(address)):
+            raise UsageError(
+                f"--environment_config={address}: no worker pool answers ({fault}); start one with "
+                "`python -m apache_beam.runners.worker.worker_pool_main "
+                f"--service_port={address.rpartition(':')[2]} "
+                "--container_executable=/path/of/boot`"
+            )
     elif kind == "PROCESS" and runner == "PrismRunner":
         # It puts the worker's name in quotes, and then waits for a worker without them.
         raise UsageError("--environment_type=PROCESS: prism waits for it forever; give EXTERNAL")
@@ -53,16 +58,14 @@ def check_environment(options: PipelineOptions, runner: str, *, here: bool) -> N
         _check_docker()
 
 
-def _check_reachable(address: str) -> None:
+def unreachable(address: str) -> OSError | None:
+    """Why nobody answers at HOST:PORT, if that is so."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
     except OSError as error:
-        raise UsageError(
-            f"--environment_config={address}: no worker pool answers ({error}); start one with "
-            "`python -m apache_beam.runners.worker.worker_pool_main "
-            f"--service_port={port} --container_executable=/path/of/boot`"
-        ) from None
+        return error
+    return None
 
 
 def _check_command(portable: PortableOptions, *, here: bool) -> None:

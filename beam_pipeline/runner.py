@@ -109,12 +109,13 @@ def explain(error: BaseException) -> str:
     for line in lines:
         if found := _OURS.search(line):
             return _STAGE.sub("", found.group(1))
-    causes = [line for line in lines if _CAUSE.match(line)]
+    causes = [_JOB.sub("the job has failed: ", line) for line in lines if _CAUSE.match(line)]
     return causes[-1] if causes else f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
 _OURS = re.compile(r"transforms\.errors\.AnagramError: (.*)")
 _STAGE = re.compile(r" \[while running .*\]$")
+_JOB = re.compile(r"^builtins\.RuntimeError: Pipeline \S+ failed in state \w+: ")
 _CAUSE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b: .")
 
 

@@ -6,6 +6,7 @@ first, and its absence is one line that says how to get it.
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -28,7 +29,7 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.arguments import is_local
 from beam_pipeline.dataflow import check_dataflow
-from beam_pipeline.environments import check_environment
+from beam_pipeline.environments import check_environment, unreachable
 from beam_pipeline.inputs import STDIN
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.staging import stage
@@ -62,6 +63,7 @@ def prepare(options: AnagramOptions, folder: str) -> None:
         check_environment(options, runner, here=_master_is_here(options))
     if not is_local(runner) and STDIN in (options.input or ()):
         raise UsageError(f"--input=-: the workers of {runner} cannot read standard input")
+    _check_master(options, runner)
     if not _workers_are_here(options):
         _use_absolute_paths(options)
         stage(options, folder)
@@ -81,6 +83,22 @@ def _master_is_here(options: PipelineOptions) -> bool:
     if runner == "SparkRunner":
         return str(options.view_as(SparkRunnerOptions).spark_master_url).startswith("local")
     return is_local(runner)
+
+
+def _check_master(options: PipelineOptions, runner: str) -> None:
+    """The one that the job is sent to answers; runners would try it for a minute or more."""
+    endpoint = options.view_as(PortableOptions).job_endpoint
+    if endpoint:
+        option, master = "job_endpoint", str(endpoint)
+    elif runner == "FlinkRunner":
+        option, master = "flink_master", options.view_as(FlinkRunnerOptions).flink_master
+    elif runner == "SparkRunner":
+        option, master = "spark_master_url", options.view_as(SparkRunnerOptions).spark_master_url
+    else:
+        return
+    address = re.fullmatch(r"(?:\w+://)?([^/]+:\d+)", master)
+    if address and (fault := unreachable(address[1])):
+        raise UsageError(f"--{option}={master}: nobody answers there ({fault})")
 
 
 def _workers_are_here(options: PipelineOptions) -> bool:

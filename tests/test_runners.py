@@ -176,6 +176,25 @@ def test_a_pool_that_does_not_answer_is_found_before_submission(
     prepare(parse([*common, f"--environment_config=localhost:{listening}"]), str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "master",
+    [
+        "--runner=PortableRunner --job_endpoint=localhost:{}",
+        "--runner=FlinkRunner --flink_job_server_jar={jar} --flink_master=localhost:{}",
+        "--runner=FlinkRunner --flink_job_server_jar={jar} --flink_master=http://[::1]:{}",
+        "--runner=SparkRunner --spark_job_server_jar={jar} --spark_master_url=spark://localhost:{}",
+    ],
+)
+def test_a_master_that_does_not_answer_is_found_before_submission(
+    master: str, jar: str, here: Here
+) -> None:
+    options = master.format(free_port(), jar=jar).split()
+    pool = ("--environment_type=EXTERNAL", "--environment_config=elsewhere:1")
+    java = "--job_server_java_launcher=/bin/sh"  # what passes for Java until it is started
+    finished = here("--text=cat", OUTPUT, *options, *pool, java)
+    assert_one_line_error(finished, options[-1], "nobody answers", code=WRONG_USAGE)
+
+
 def test_what_maven_has_fetched_is_used(
     here: Here, tmp_path: Path, jar: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,14 +213,15 @@ def test_what_maven_has_fetched_is_used(
 
 
 def test_paths_are_absolute_where_workers_run_in_other_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("beam_pipeline.runners.stage", lambda options, folder: None)
     Path("words.txt").write_text("cat")
     paths = ["--text=cat", "--output=out.json", "--dictionary=words.txt"]
     process = json.dumps({"command": "/boot"})
-    remote = ["--runner=PortableRunner", "--job_endpoint=h:1", "--environment_type=PROCESS"]
+    remote = ["--runner=PortableRunner", f"--job_endpoint=localhost:{listening}"]
+    remote += ["--environment_type=PROCESS"]
     options = parse([*paths, *remote, f"--environment_config={process}"])
     prepare(options, str(tmp_path))
     assert options.output == str(tmp_path / "out.json")
