@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from beam_pipeline.stopping import Terminated, stoppable
+from beam_pipeline.stopping import Terminated, end_children, stoppable
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -21,6 +21,7 @@ def main() -> int:
 
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         print_error("interrupted; nothing was published", code, as_json=wants_json(sys.argv))
+        end_children()
         # All is cleaned up; a runner's threads, which Python would wait for, may never end.
         os._exit(code)
     except BrokenPipeError:

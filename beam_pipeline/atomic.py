@@ -97,6 +97,17 @@ def claimed(path: str, token: str) -> Iterator[None]:
         yield
 
 
+def is_claimed(path: str, token: str) -> bool:
+    """Whether the run that has claimed `path` still wants it; without locks it always does."""
+    return not _is_local(path) or os.path.exists(_hidden(path, f"{token}.lock"))
+
+
+def give_up(path: str, token: str) -> None:
+    """Whoever still works for the run with this `token` is not to publish `path`."""
+    if _is_local(path):
+        remove([_hidden(path, f"{token}.lock")])
+
+
 def all_shards(path: str) -> list[str]:
     """The shards that stand in the place of `path`, in order; of several numbers of shards all."""
     found = _listed(path, f"{_name(path)}-", "-of-")

@@ -69,7 +69,7 @@ def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
         record.watch.hand_over()
         try:
             record.result = run_to_end(pipeline, options)
-        except AnagramError as error:
+        except (AnagramError, KeyboardInterrupt) as error:
             record.totals = _finish(output, token, error)
         else:
             if is_template(options):
@@ -86,20 +86,22 @@ def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
             _copy_to_stdout(output)
 
 
-def _finish(output: str, token: str, error: AnagramError) -> dict[str, int]:
-    """Publishes what a worker that died had begun to publish -> the totals.
+def _finish(output: str, token: str, error: BaseException) -> dict[str, int]:
+    """Publishes what a run that ended early had begun to publish -> the totals.
 
     Raises:
-      AnagramError: `error`, of a run that had not come so far or cannot be finished.
+      BaseException: `error`, of a run that had not come so far or cannot be finished.
     """
-    told = _told(output, token)
-    if told is None:
-        raise error
-    try:
-        for temporary, final in told["files"]:
-            atomic.replace(temporary, final)
-    except Exception:  # each filesystem raises its own
-        raise error from None
+    with atomic.publishing(output):
+        told = _told(output, token)
+        if told is None:
+            atomic.give_up(output, token)  # the job may still be working
+            raise error
+        try:
+            for temporary, final in told["files"]:
+                atomic.replace(temporary, final)
+        except Exception:  # each filesystem raises its own
+            raise error from None
     totals: dict[str, int] = told["totals"]
     return totals
 

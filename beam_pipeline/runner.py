@@ -17,8 +17,9 @@ from apache_beam.runners.runner import PipelineResult
 from apache_beam.runners.worker import sdk_worker
 
 from beam_pipeline.arguments import LOCAL_RUNNER
+from beam_pipeline.cancelling import cancelled_if_interrupted
 from beam_pipeline.options import AnagramOptions
-from beam_pipeline.stopping import watched_workers
+from beam_pipeline.stopping import own_interrupts, watched_workers
 from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
@@ -34,9 +35,11 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
     quiet = contextlib.nullcontext() if options.verbose else _quiet_workers()
     with quiet, watched_workers(verbose=options.verbose):
         try:
-            result = pipeline.run()
+            with own_interrupts():
+                result = pipeline.run()
             if not is_template(options):
-                result.wait_until_finish()
+                with cancelled_if_interrupted(result, options):
+                    result.wait_until_finish()
             return result
         except Exception as error:  # whatever runner, stage and worker may raise
             raise AnagramError(explain(error)) from error

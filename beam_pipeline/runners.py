@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import uuid
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
+    GoogleCloudOptions,
     JobServerOptions,
     PipelineOptions,
     PortableOptions,
@@ -57,6 +59,8 @@ def prepare(options: AnagramOptions, folder: str) -> None:
         logging.getLogger(PrismJobServer.__name__).disabled = not options.verbose
     elif runner in ("FlinkRunner", "SparkRunner"):
         _check_job_server(options, runner)
+        names = options.view_as(GoogleCloudOptions)
+        names.job_name = names.job_name or f"anagrams-{uuid.uuid4().hex[:12]}"
     elif runner == "PortableRunner" and not options.view_as(PortableOptions).job_endpoint:
         raise UsageError("--runner=PortableRunner: give its job server, --job_endpoint=HOST:PORT")
     if runner in ("PrismRunner", "FlinkRunner", "SparkRunner", "PortableRunner"):

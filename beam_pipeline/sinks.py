@@ -246,6 +246,11 @@ class _PublishFn(beam.DoFn):
         # Dead letters first: no result may stand without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
         with atomic.publishing(self._path):
+            if self._told and not atomic.is_claimed(self._path, self._token):
+                raise AnagramError(
+                    f"{self._path}: not published: the run that asked for it has been stopped, or "
+                    "waits on another machine"
+                )
             self._tell(totals, files)  # from here on the result is to stand, whoever dies
             for temporary, final in files:
                 try:

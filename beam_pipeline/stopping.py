@@ -35,6 +35,15 @@ def stoppable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def own_interrupts() -> Iterator[None]:
+    """Within, Beam may take SIGINT for itself, as it does with a job server; not any longer."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    if signal.getsignal(signal.SIGINT) is not before:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def watched_workers(*, verbose: bool) -> Iterator[None]:
     """Within, a worker process of Beam's that dies ends the run: Beam would wait for it forever.
 
@@ -68,6 +77,15 @@ def watched_workers(*, verbose: bool) -> Iterator[None]:
     finally:
         threading.excepthook = others
         signal.signal(_CALL, before)
+
+
+def end_children() -> None:
+    """Ends what a runner has started, such as a job server."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.terminate()
 
 
 def _kill_workers() -> None:

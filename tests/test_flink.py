@@ -1,6 +1,9 @@
 """Jobs on a real Flink cluster, and on Flink and Spark inside their job servers."""
 
+import functools
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +98,41 @@ def test_flink_survives_the_loss_of_a_task_manager(
     assert (tmp_path / "r.json").read_bytes() == expected
     failures = cluster.rest(f"jobs/{running}/exceptions")["exceptionHistory"]["entries"]
     assert failures  # or it was over before
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["Ctrl-C", "SIGTERM"])
+def test_a_stopped_run_leaves_no_job_behind(
+    terminal: bool, cluster: FlinkCluster, text: Path, tmp_path: Path
+) -> None:
+    """At a terminal its job server gets the interrupt too, and is of no help any more."""
+    (tmp_path / "r.json").write_text("old")
+    job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
+    process = psutil.Popen(
+        [*COMMAND, *job, *cluster.options],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    running = _wait_until_it_reads(cluster, process)
+    children = process.children(recursive=True)
+    assert any(child.name() == "java" for child in children)
+    if terminal:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if terminal else 143)
+    assert err == b"error: interrupted; nothing was published\n"
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    deadline = time.monotonic() + 60
+    while (state := cluster.rest(f"jobs/{running}")["state"]) in ("RUNNING", "CANCELLING"):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert state == "CANCELED"
+    assert (tmp_path / "r.json").read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
 
 
 def _wait_until_it_reads(cluster: FlinkCluster, process: psutil.Popen) -> str:

@@ -213,6 +213,26 @@ def test_a_killed_worker_never_makes_a_wrong_result(
     assert no_leftovers(tmp_path)
 
 
+def test_a_stopped_run_takes_its_runner_with_it(
+    prism: list[str], pool: tuple[list[str], int], text: Path, tmp_path: Path
+) -> None:
+    job = psutil.Popen(
+        [*COMMAND, "--input", str(text), "--output=r.json", *prism, *pool[0]],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+    )
+    _worker_of(pool[1], job)
+    children = job.children(recursive=True)
+    assert "prism" in [child.name() for child in children]
+    job.terminate()
+    _, err = job.communicate(timeout=60)
+    assert (job.returncode, err) == (143, b"error: interrupted; nothing was published\n")
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert not (tmp_path / "r.json").exists()
+    assert no_leftovers(tmp_path)
+
+
 def _worker_of(pool: int, job: "subprocess.Popen[bytes]") -> psutil.Process:
     """The process that runs our code for the pool's worker, once there is one."""
     deadline = time.monotonic() + 120

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_pipeline import atomic
 from beam_pipeline.formats import FORMATS
 from beam_pipeline.sinks import WriteResult, merge
 from tests.beam import pipeline
@@ -50,6 +51,25 @@ def read(path: Path, kind: str) -> list[AnagramCount]:
         rows = [line.split(",") for line in lines]
         return [AnagramCount(word, int(count), signature) for word, count, signature in rows]
     return [AnagramCount(**row) for row in pyarrow.parquet.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_nothing_is_published_for_a_run_that_has_been_stopped(
+    given_up: bool, tmp_path: Path
+) -> None:
+    """Whether it has ended, or has only said so and still clears up."""
+    path, token = tmp_path / "result.json", atomic.new_token()
+    with atomic.claimed(str(path), token):
+        if given_up:
+            atomic.give_up(str(path), token)
+            with pytest.raises(Exception, match="not published: the run that asked for it"):
+                write(path, token=token, tell=True)
+        else:
+            write(path, token=token, tell=True)
+    with pytest.raises(Exception, match="not published: the run that asked for it"):
+        write(tmp_path / "other.json", token=token, tell=True)
+    assert path.exists() == (not given_up)
+    assert not (tmp_path / "other.json").exists()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
