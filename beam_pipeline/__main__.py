@@ -36,7 +36,9 @@ def _run() -> int:
     # collector from looking through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    gc.freeze()  # all of it once more as Python ends, too
+    return code
 
 
 if __name__ == "__main__":
