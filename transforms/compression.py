@@ -22,10 +22,14 @@ def is_compressed(path: str) -> bool:
     return bool(kind != CompressionTypes.UNCOMPRESSED)
 
 
-def open_raw(path: str) -> BinaryIO:
-    """Opens `path`, on any Beam filesystem, for reading its bytes as they are."""
+def open_raw(path: str, buffering: int = -1) -> BinaryIO:
+    """Opens `path`, on any Beam filesystem, for reading its bytes as they are.
+
+    Args:
+      buffering: as `open` takes it, for local files.
+    """
     if "://" not in path:  # local; Beam would search for its filesystem each time
-        return open(path, "rb")
+        return open(path, "rb", buffering)
     return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
