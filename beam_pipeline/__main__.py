@@ -37,7 +37,7 @@ def _run() -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     code = run(sys.argv[1:])
-    gc.freeze()  # all of it once more as Python ends, too
+    gc.freeze()  # nor is there anything to find as Python ends
     return code
 
 
