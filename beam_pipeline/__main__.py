@@ -37,7 +37,9 @@ def _run() -> int:
     # collector from looking through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    gc.freeze()  # nor is there anything to find as Python ends
+    return code
 
 
 if __name__ == "__main__":

@@ -21,13 +21,18 @@ from transforms.blocks import BLOCK_SIZE, FilePart
 from transforms.compression import is_compressed
 from transforms.errors import AnagramError
 
-#: Parts of files that one worker reads together.
-WorkUnit = tuple[FilePart, ...]
 #: No part and no work unit is larger, in bytes.
 MAX_UNIT_SIZE = 64 << 20
 _MIN_UNIT_SIZE = 1 << 20
 _UNITS = 64
 STDIN = "-"
+
+
+class WorkUnit(tuple[FilePart, ...]):
+    """Parts of files that one worker reads together.
+
+    Beam pickles a class of its own whole, and of a plain tuple each item for itself.
+    """
 
 
 def resolve(pattern: str, spool_dir: str) -> list[str]:
@@ -101,12 +106,12 @@ def plan(
     for path, size in sizes.items():
         for part, part_size in _split(path, size, unit_size):
             if unit and filled + part_size > unit_size:
-                yield tuple(unit)
+                yield WorkUnit(unit)
                 unit, filled = [], 0
             unit.append(part)
             filled += part_size
     if unit:
-        yield tuple(unit)
+        yield WorkUnit(unit)
 
 
 def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, int]]:

@@ -1,5 +1,6 @@
 """Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -185,8 +186,9 @@ class PartFn(StageFn):
 
     def _open(self, path: str) -> BinaryIO:
         def retrying(path: str) -> BinaryIO:
-            file = RetryingFile(lambda: open_raw(path), self._attempts, self._gauge.add)
-            return cast(BinaryIO, file)
+            # Whole blocks are read: a buffer would only be in the way.
+            unbuffered = functools.partial(open_raw, path, buffering=0)
+            return cast(BinaryIO, RetryingFile(unbuffered, self._attempts, self._gauge.add))
 
         return open_decompressed(path, retrying)
 

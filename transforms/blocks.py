@@ -114,8 +114,9 @@ class BlockReader:
         self._encoding = encoding
         self._normalization = normalization
         self._errors = errors
-        self._block_size = -(-block_size // encoding.width) * encoding.width
-        self._stretch_limit = -(-max(stretch_limit, block_size) // encoding.width) * encoding.width
+        width = encoding.width
+        self._block_size = -(-block_size // width) * width
+        self._stretch_limit = -(-max(stretch_limit, block_size) // width) * width
         self._data = b""
         self._offset = part.start  # of _data[0] in the stream
         self._ended = False

@@ -6,11 +6,9 @@ from typing import Any
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-_WINDOW = GlobalWindow()
-_END = _WINDOW.max_timestamp()
+_NOTHING = WindowedValue(None, GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 
 def in_global_window(elements: Iterable[Any]) -> Iterator[WindowedValue]:
     """Each element, as a value at the end of the global window."""
-    for element in elements:
-        yield WindowedValue(element, _END, (_WINDOW,))
+    return map(_NOTHING.with_value, elements)

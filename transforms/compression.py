@@ -22,8 +22,14 @@ def is_compressed(path: str) -> bool:
     return bool(kind != CompressionTypes.UNCOMPRESSED)
 
 
-def open_raw(path: str) -> BinaryIO:
-    """Opens `path`, on any Beam filesystem, for reading its bytes as they are."""
+def open_raw(path: str, buffering: int = -1) -> BinaryIO:
+    """Opens `path`, on any Beam filesystem, for reading its bytes as they are.
+
+    Args:
+      buffering: as `open` takes it, for local files.
+    """
+    if "://" not in path:  # local; Beam would search for its filesystem each time
+        return open(path, "rb", buffering)
     return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
@@ -34,11 +40,12 @@ def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw)
     or corrupt.
     """
     raw = open_raw(path)
-    if is_compressed(path):  # not every decompressor minds that there is nothing at all
+    kind = CompressionTypes.detect_compression_type(path)
+    if kind != CompressionTypes.UNCOMPRESSED:  # not every decompressor minds an empty file
         if not raw.read(1):
             raise EOFError("an empty file is not compressed text")
         raw.seek(0)
-    match CompressionTypes.detect_compression_type(path):
+    match kind:
         case CompressionTypes.GZIP:
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
         case CompressionTypes.BZIP2:

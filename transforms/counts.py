@@ -39,6 +39,9 @@ class SumFn(beam.CombineFn):
     def extract_output(self, accumulator: int) -> int:
         return accumulator
 
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        return beam.coders.VarIntCoder()
+
 
 class ClassTally(NamedTuple):
     """How often the words of an anagram class occur, and which distinct ones were seen."""

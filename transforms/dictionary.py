@@ -100,7 +100,7 @@ def _load(spec: DictionarySpec) -> Dictionary:
 
 def group(entries: Iterable[str], normalization: str = "unicode") -> dict[str, tuple[str, ...]]:
     """Dictionary `entries` -> signature -> its words, sorted. What is no word is left out."""
-    accepted = " ".join(entry for entry in entries if is_word(entry))
+    accepted = " ".join(filter(is_word, entries))
     classes: dict[str, tuple[str, ...]] = {}
     for word in sorted(set(words(accepted, normalization))):
         if len(word) <= MAX_WORD_LENGTH:
@@ -114,6 +114,8 @@ def is_word(entry: str) -> bool:
     if entry.isalpha():
         return True
     letters = entry.translate(_APOSTROPHES)
+    if letters.isascii():
+        return letters.isalpha()
     return bool(letters) and all(unicodedata.category(char)[0] in "LM" for char in letters)
 
 

@@ -118,6 +118,7 @@ class BlockTally:
 
     def __init__(self, table: TallyTable, min_word_length: int = 1):
         self._table = table
+        self._tally = compiled_tally()
         self._min_word_length = min_word_length
         self._spilled = np.zeros((_SPILL_SIZE, 2), np.int64)
         self._remembered: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
@@ -138,11 +139,10 @@ class BlockTally:
         self._pending_invalid = 0
         table = self._table
         array = np.frombuffer(data, np.uint8)
-        tally = compiled_tally()
         position = 0
         while position <= array.size:
             letters = table.letters
-            position, page, spilled = tally(
+            position, page, spilled = self._tally(
                 array, position, self._min_word_length,
                 letters.low, letters.high, letters.length,
                 table.slots, table.low, table.high, table.length,
@@ -169,8 +169,8 @@ class BlockTally:
 
     def counted(self) -> list[tuple[str, int]]:
         """(Signature, count) of each class that occurred."""
-        signatures = self._table.signatures
-        return [(signatures[i], int(self.counts[i])) for i in np.flatnonzero(self.counts)]
+        pairs = zip(self._table.signatures, self.counts.tolist(), strict=True)
+        return [pair for pair in pairs if pair[1]]
 
     def words_by_length(self) -> list[tuple[int, int]]:
         """(Length, number of words); the last length has all longer words."""

@@ -31,6 +31,7 @@ class RetryingFile(io.RawIOBase):
         self._on_read = on_read
         self._file: BinaryIO | None = None
         self._position = 0
+        self._reached = 0  # by the open file; ahead of the position if a fault struck behind a read
 
     def readable(self) -> bool:
         return True
@@ -41,7 +42,8 @@ class RetryingFile(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         data = self._attempts(self._read, size)
         self._position += len(data)
-        self._on_read(len(data))
+        if data:
+            self._on_read(len(data))
         return data
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
@@ -69,9 +71,11 @@ class RetryingFile(io.RawIOBase):
                 self._file = self._open_file()
                 if self._position:
                     self._file.seek(self._position)
-            elif self._file.tell() != self._position:
+            elif self._reached != self._position:
                 self._file.seek(self._position)
-            return self._file.read(size)
+            data = self._file.read(size)
+            self._reached = self._position + len(data)
+            return data
         except Exception:
             self._discard()
             raise

@@ -25,8 +25,8 @@ from transforms.stages import Stage, StageFn
 
 # A bundle of less text than this is counted without loading the compiler, in bytes.
 _SMALL = 1 << 18
-# Small blocks are counted together until they have this many bytes.
-_BATCH_SIZE = BLOCK_SIZE // 2
+# Blocks are counted together until they have this many bytes: each time all counters are added up.
+_BATCH_SIZE = 2 * BLOCK_SIZE
 
 
 @dataclass
