@@ -92,18 +92,17 @@ def _finish(output: str, token: str, error: BaseException) -> dict[str, int]:
     Raises:
       BaseException: `error`, of a run that had not come so far or cannot be finished.
     """
-    with atomic.publishing(output):
-        told = _told(output, token)
-        if told is None:
+    try:
+        with atomic.publishing(output):
+            if told := _told(output, token):
+                for temporary, final in told["files"]:
+                    atomic.replace(temporary, final)
+                totals: dict[str, int] = told["totals"]
+                return totals
             atomic.give_up(output, token)  # the job may still be working
-            raise error
-        try:
-            for temporary, final in told["files"]:
-                atomic.replace(temporary, final)
-        except Exception:  # each filesystem raises its own
-            raise error from None
-    totals: dict[str, int] = told["totals"]
-    return totals
+    except Exception:  # each filesystem raises its own
+        raise error from None
+    raise error
 
 
 def _told(output: str, token: str) -> dict[str, Any] | None:

@@ -3,10 +3,11 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -15,7 +16,7 @@ import pytest
 
 from beam_pipeline import atomic, job
 from beam_pipeline.options import AnagramOptions
-from tests.cli import COMMAND, Here, environment
+from tests.cli import COMMAND, Here, assert_one_line_error, environment
 from transforms.errors import AnagramError
 
 # Each attempt at a stage takes a minute: whoever ends before did not wait for it.
@@ -132,3 +133,36 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     assert finished.code == 0, finished.err
     assert json.loads(output.read_text()) == {"act": 1, "cat": 1, "tac": 1}
     assert os.listdir(tmp_path) == ["result.json"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_ends_a_run_early_is_told_even_if_its_folder_is_gone(
+    gone: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """And its workers, should some live on, find that nobody waits for them."""
+    here, output = Here(capfdbinary), tmp_path / "new" / "result.json"
+    claims: list[bool] = []
+
+    def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+        (lock,) = output.parent.glob(".*.lock")
+        token = lock.name.split(".")[-2]
+        claims.append(atomic.is_claimed(str(output), token))
+        if gone:
+            shutil.rmtree(output.parent)
+        monkeypatch.setattr(atomic, "remove", lambda paths: removed(paths, token))
+        raise AnagramError("a worker process has died")
+
+    remove = atomic.remove
+
+    def removed(paths: Iterable[str], token: str) -> None:
+        remove(paths)
+        claims.append(atomic.is_claimed(str(output), token))
+
+    monkeypatch.setattr(job, "run_to_end", dies)
+    finished = here("--text=cat", f"--output={output}")
+    assert_one_line_error(finished, "a worker process has died", code=1)
+    assert claims[:2] == [True, False]  # before anything else is cleared up
+    assert os.listdir(tmp_path) == []
