@@ -38,9 +38,11 @@ def stoppable() -> Iterator[None]:
 def own_interrupts() -> Iterator[None]:
     """Within, Beam may take SIGINT for itself, as it does with a job server; not any longer."""
     before = signal.getsignal(signal.SIGINT)
-    yield
-    if signal.getsignal(signal.SIGINT) is not before:
-        signal.signal(signal.SIGINT, before)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
