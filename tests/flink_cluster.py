@@ -220,6 +220,8 @@ class FlinkCluster:
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
+            # How old what the REST interface tells may be, in milliseconds.
+            "web.refresh-interval": 200,
             # A lost TaskManager is noticed within seconds, and its job begins again.
             "heartbeat.interval": 2000,
             "heartbeat.timeout": 10_000,

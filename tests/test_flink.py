@@ -100,11 +100,10 @@ def test_flink_survives_the_loss_of_a_task_manager(
     assert failures  # or it was over before
 
 
-@pytest.mark.parametrize("terminal", [True, False], ids=["Ctrl-C", "SIGTERM"])
 def test_a_stopped_run_leaves_no_job_behind(
-    terminal: bool, cluster: FlinkCluster, text: Path, tmp_path: Path
+    cluster: FlinkCluster, text: Path, tmp_path: Path
 ) -> None:
-    """At a terminal its job server gets the interrupt too, and is of no help any more."""
+    """With Ctrl-C: its job server gets the interrupt too, and is of no help any more."""
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
     process = psutil.Popen(
@@ -118,13 +117,9 @@ def test_a_stopped_run_leaves_no_job_behind(
     running = _wait_until_it_reads(cluster, process)
     children = process.children(recursive=True)
     assert any(child.name() == "java" for child in children)
-    if terminal:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.terminate()
+    os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == (130 if terminal else 143)
-    assert err == b"error: interrupted; nothing was published\n"
+    assert (process.returncode, err) == (130, b"error: interrupted; nothing was published\n")
     assert psutil.wait_procs(children, timeout=30)[1] == []
     deadline = time.monotonic() + 60
     while (state := cluster.rest(f"jobs/{running}")["state"]) in ("RUNNING", "CANCELLING"):
@@ -136,16 +131,17 @@ def test_a_stopped_run_leaves_no_job_behind(
 
 
 def _wait_until_it_reads(cluster: FlinkCluster, process: psutil.Popen) -> str:
-    """Waits until the job's tasks that read the text run; -> the job's name at Flink."""
+    """Waits until the job's tasks read the text, or just have; -> the job's id at Flink."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         for job in cluster.rest("jobs")["jobs"]:
             if job["status"] == "RUNNING":
                 tasks = cluster.rest(f"jobs/{job['id']}")["vertices"]
-                if any("ExtractWords" in t["name"] and t["status"] == "RUNNING" for t in tasks):
+                states = {t["status"] for t in tasks if "ExtractWords" in t["name"]}
+                if states & {"RUNNING", "FINISHED"}:  # behind it, much is still to be done
                     return str(job["id"])
         time.sleep(0.2)
-    raise AssertionError("the job never ran")
+    raise AssertionError(f"the job never ran: {process.stderr and process.stderr.read()!r}")
 
 
 def lives(process: psutil.Process) -> bool:
