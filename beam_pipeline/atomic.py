@@ -12,7 +12,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
@@ -88,12 +88,12 @@ def claimed(path: str, token: str) -> Iterator[None]:
             if local:
                 stack.enter_context(_made(os.path.dirname(path)))
             # Before there is a lock: a signal may come as soon as it is there.
-            stack.callback(_remove_of, path, lambda theirs, _: theirs == token)
+            stack.callback(_remove_own, path, token)
             if local:
                 stack.enter_context(_locked(_hidden(path, f"{token}.lock")))
         except OSError as error:
             raise AnagramError(f"--output={path}: cannot be written ({error})") from error
-        _remove_of(path, lambda theirs, left: _is_abandoned(path, left, theirs))
+        remove(left for left, theirs in _temporaries(path) if _is_abandoned(path, left, theirs))
         yield
 
 
@@ -166,9 +166,9 @@ def _made(folder: str) -> Iterator[None]:
                 os.rmdir(made)
 
 
-def _remove_of(path: str, doomed: Callable[[str, str], bool]) -> None:
-    """Removes the temporary files of `path` that are `doomed`, judged by token and name."""
-    remove(left for left, token in _temporaries(path) if doomed(token, left))
+def _remove_own(path: str, token: str) -> None:
+    """Removes the temporary files that the run with this `token` has made for `path`."""
+    remove(left for left, theirs in _temporaries(path) if theirs == token)
 
 
 def _is_abandoned(path: str, left: str, token: str) -> bool:

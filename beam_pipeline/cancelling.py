@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +10,11 @@ from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
+    StandardOptions,
 )
 from apache_beam.runners.runner import PipelineResult
 
+from beam_pipeline.environments import host_and_port
 from transforms.errors import AnagramError
 
 _SECONDS = 10
@@ -30,7 +31,7 @@ def cancelled_if_interrupted(job: PipelineResult, options: PipelineOptions) -> I
         yield
     except KeyboardInterrupt:
         try:
-            if master := flink_cluster(options):
+            if master := _flink_cluster(options):
                 # Beam's job server would only stop to wait for it.
                 _cancel_on_flink(master, options.view_as(GoogleCloudOptions).job_name)
             else:
@@ -42,12 +43,12 @@ def cancelled_if_interrupted(job: PipelineResult, options: PipelineOptions) -> I
         raise
 
 
-def flink_cluster(options: PipelineOptions) -> str | None:
-    """HOST:PORT of the Flink cluster that a job is sent to, if it is one that is known."""
-    found = re.fullmatch(
-        r"(?:http://)?([^/]+:\d+)", options.view_as(FlinkRunnerOptions).flink_master
-    )
-    return found[1] if found else None
+def _flink_cluster(options: PipelineOptions) -> str | None:
+    """HOST:PORT of the Flink cluster that the job was sent to, if it was and that is known."""
+    runner = str(options.view_as(StandardOptions).runner).rpartition(".")[2]
+    if runner != "FlinkRunner":
+        return None
+    return host_and_port(options.view_as(FlinkRunnerOptions).flink_master)
 
 
 def _cancel_on_flink(master: str, name: str) -> None:

@@ -58,6 +58,12 @@ def check_environment(options: PipelineOptions, runner: str, *, here: bool) -> N
         _check_docker()
 
 
+def host_and_port(master: str) -> str | None:
+    """The HOST:PORT of what may be given with a scheme, if there is one in it."""
+    found = re.fullmatch(r"(?:\w+://)?([^/]+:\d+)", master)
+    return found[1] if found else None
+
+
 def unreachable(address: str) -> OSError | None:
     """Why nobody answers at HOST:PORT, if that is so."""
     host, _, port = address.rpartition(":")

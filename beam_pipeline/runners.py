@@ -6,7 +6,6 @@ first, and its absence is one line that says how to get it.
 
 import logging
 import os
-import re
 import shutil
 import subprocess
 import uuid
@@ -31,7 +30,7 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.arguments import is_local
 from beam_pipeline.dataflow import check_dataflow
-from beam_pipeline.environments import check_environment, unreachable
+from beam_pipeline.environments import check_environment, host_and_port, unreachable
 from beam_pipeline.inputs import STDIN
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.staging import stage
@@ -100,8 +99,8 @@ def _check_master(options: PipelineOptions, runner: str) -> None:
         option, master = "spark_master_url", options.view_as(SparkRunnerOptions).spark_master_url
     else:
         return
-    address = re.fullmatch(r"(?:\w+://)?([^/]+:\d+)", master)
-    if address and (fault := unreachable(address[1])):
+    where = host_and_port(master)
+    if where and (fault := unreachable(where)):
         raise UsageError(f"--{option}={master}: nobody answers there ({fault})")
 
 
