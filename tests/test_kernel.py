@@ -147,13 +147,13 @@ def test_words_and_matches_are_told_apart() -> None:
 def test_long_words_of_few_letters_never_match_by_overflow(
     texts_of: list[str], data: st.DataObject
 ) -> None:
-    """Words with more of a letter than the packed counts can tell, against near misses."""
+    """Words with more of a letter than any class has, against near misses."""
     filler = "defghijklmnopqrstuvwxyz"
     members = [word[:15] for word in texts_of if word] + ["abc" * 5, filler]
     if data.draw(st.booleans()):
         members += [word for word in texts_of if word] + ["a" * 16, "c" * 40]
     if data.draw(st.booleans()):
-        members.append("éè")  # more letters than are packed
+        members.append("éè")
     table = table_of(members)
     near = [word + "a" * 16 for word in members] + [word + "a" * 32 for word in members]
     text = " ".join([*texts_of, *near, *members, "a" * 32, "b" * 33, "c" * 64])
@@ -161,10 +161,11 @@ def test_long_words_of_few_letters_never_match_by_overflow(
 
 
 @pytest.mark.parametrize("longest", [3, 15, 16, 40])
-def test_sixteen_of_a_letter_are_not_taken_for_sixteen_of_another(longest: int) -> None:
-    """Where an alphabet has 26 letters, its last ones have the fewest bits."""
+def test_many_of_a_letter_are_not_taken_for_some_of_another(longest: int) -> None:
+    """Also where an alphabet has classes with so many of each that it takes both numbers."""
     alphabet = "abcdefghijklmnopqrstuvwxyz"
-    members = [alphabet, "z" * longest, "cat" + "z" * min(longest, 16), "y" * 3 + "z" * 12]
+    members = [alphabet, "cat" + "z" * min(longest, 16), "y" * 3 + "z" * 12]
+    members += [letter * longest for letter in alphabet]
     table = table_of(members)
     words = [base + letter * n for base in ("", "cat") for letter in alphabet for n in range(70)]
     text = " ".join([*words, *members])
@@ -191,6 +192,34 @@ def test_more_pieces_for_the_general_way_than_are_kept_at_once_all_count() -> No
     table = table_of(["éa", "cat"])
     text = "e\u0301a cat 漢😀 " * 40_000
     assert tallied(table, text.encode()) == {"aé": 40_000, "act": 40_000}
+
+
+SENTENCE = "act  d-og, e\u0301a éa ЁЖ 漢\u3000😀 tac\t(god)\n... é\u2013cat _ 7ab \u00a0cat "
+
+
+def test_words_are_counted_wherever_a_chunk_of_them_ends() -> None:
+    table = table_of(["éa", "cat", "dog", "ёж", "é", "7ab"])
+    for before in range(len(SENTENCE.encode())):
+        for text in ("_" * before + SENTENCE * 60, "." * before + "act dog, " * 700 + SENTENCE):
+            assert tallied(table, text.encode()) == expected(table, text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["cat ", "cat", " ", "é", "e\u0301a ", "ёж ", "ёж-", "漢", SENTENCE]),
+            st.integers(1, 12_000),
+        ),
+        max_size=5,
+    )
+)
+def test_stretches_of_any_kind_of_text_are_counted_wherever_one_ends(
+    stretches: list[tuple[str, int]],
+) -> None:
+    table = table_of(["éa", "cat", "dog", "ёж", "é", "漢"])
+    text = "".join(piece * (size // len(piece.encode())) for piece, size in stretches)
+    assert tallied(table, text.encode()) == expected(table, text)
 
 
 def test_giants_are_words_that_match_nothing() -> None:

@@ -1,17 +1,9 @@
 """Blocks of UTF-8 text -> how often each anagram class of a dictionary occurs, compiled.
 
-One pass over the bytes, without making a string: every letter has a 128-bit number, a word's
+The bytes are counted as they are, without making a string: each letter has a number, a word's
 number is the sum of its letters' numbers, which does not depend on their order, and a hash
-table leads from that number to the counter of the anagram class.
-
-Why no count is wrong: where the dictionary's alphabet has up to 26 letters, as in English, the
-number is the word's letters themselves. In each half of it 13 letters count their occurrences,
-12 in 5 bits and one in the 4 bits at the top. In a word of up to 31 letters no 5 bits overflow.
-Should the 4 bits overflow, the number tells of 16 letters less than the word's length, and so
-differs from the number of every class of that length. Equal length and number thus mean equal
-letters. Longer words take the general way. With a larger alphabet a letter's number is 128
-random bits: two given classes of one length then share a number with a probability of about
-2**-120, and no test or memory is as reliable as that.
+table leads from that number to the counter of the anagram class. `transforms.compiled` has the
+loops, `transforms.numbering` the numbers, and why no count is wrong.
 
 The table has for each code point the letters that it becomes, which suffices as normalization
 changes code points independently, those apart that can compose with one before them. Words
@@ -22,33 +14,20 @@ the general way: `transforms.text.words`.
 import functools
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from transforms import compiled
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.encoding import decode
 from transforms.metrics import LONGEST_TOLD
-from transforms.numbering import (
-    FOREIGN,
-    GENERAL,
-    PAGE,
-    SEPARATES,
-    UNKNOWN,
-    Ints,
-    Letters,
-    Numbering,
-    Numbers,
-)
+from transforms.numbering import PAGE, UNKNOWN, Letters, Numbering
 from transforms.signature import signature
 from transforms.text import words
 
 _SPILL_SIZE = 1 << 14
 _REMEMBERED = 1 << 17
 _REMEMBERED_SIZE = 1 << 10
-_MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
 
 class TallyTable:
@@ -63,25 +42,27 @@ class TallyTable:
         self.signatures = list(dictionary.classes)
         self.indices = {signature: index for index, signature in enumerate(self.signatures)}
         self._numbering = Numbering(dictionary.classes)
-        self.exact_length, self.longest = self._numbering.exact_length, self._numbering.longest
-        self.low, self.high, self.length = self._numbering.of_all(self.signatures)
-        self.slots = self._fill_slots()
+        self.classes = self._classes()
         self._filling = threading.Lock()
         self.letters = Letters.unknown().with_page(0, self._numbering, self.normalization)
+        self.effects = compiled.ascii_effects(self.letters)
 
-    def _fill_slots(self) -> npt.NDArray[np.int32]:
-        """Hash -> class index by open addressing; -1 is free."""
-        size = 1 << max(4 * len(self.signatures), 16).bit_length()
-        slots = np.full(size, -1, np.int32)
-        left = np.arange(len(self.signatures))
-        hashes = (self.low ^ (self.high * _MIX_1)) * _MIX_2
-        at = (hashes >> np.uint64(32)).astype(np.int64) & (size - 1)
+    def _classes(self) -> compiled.Classes:
+        bits = max(2 * len(self.signatures), 16).bit_length()
+        numbers = self._numbering.of_all(self.signatures)
+        slots = np.full(1 << bits, -1)
+        left = np.arange(len(numbers))
+        at = compiled.slot_of(numbers[:, 0], numbers[:, 1], bits).astype(np.int64)
         while left.size:
             free = left[slots[at[left]] < 0]
             slots[at[free]] = free  # of several with one slot, the last wins
             left = left[slots[at[left]] != left]
-            at[left] = (at[left] + 1) & (size - 1)
-        return slots
+            at[left] = (at[left] + 1) & (slots.size - 1)
+        rows = np.zeros((slots.size, 4), np.uint64)
+        taken = slots >= 0
+        rows[taken, :3] = numbers[slots[taken]]
+        rows[taken, 3] = slots[taken]
+        return compiled.Classes(rows, bits, self._numbering.longest)
 
     def fill_page(self, page: int) -> None:
         """Makes the code points of `page` known to tallies that begin from now on."""
@@ -118,15 +99,16 @@ class BlockTally:
 
     def __init__(self, table: TallyTable, min_word_length: int = 1):
         self._table = table
-        self._tally = compiled_tally()
         self._min_word_length = min_word_length
-        self._spilled = np.zeros((_SPILL_SIZE, 2), np.int64)
         self._remembered: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
-        self._pending_counts = np.zeros(len(table.signatures), np.int64)
-        self._pending_lengths = np.zeros(LONGEST_TOLD + 1, np.int64)
+        self._pending = compiled.Counters(
+            counts=np.zeros(len(table.signatures), np.int64),
+            lengths=np.zeros(LONGEST_TOLD + 1, np.int64),
+            spilled=np.zeros((_SPILL_SIZE, 2), np.int64),
+        )
         self._pending_invalid = 0
-        self.counts = np.zeros_like(self._pending_counts)
-        self.lengths = np.zeros_like(self._pending_lengths)
+        self.counts = np.zeros_like(self._pending.counts)
+        self.lengths = np.zeros_like(self._pending.lengths)
         self.invalid_bytes = 0
 
     def add(self, data: bytes) -> None:
@@ -134,31 +116,32 @@ class BlockTally:
 
         Drops what was pending.
         """
-        self._pending_counts.fill(0)
-        self._pending_lengths.fill(0)
+        self._pending.counts.fill(0)
+        self._pending.lengths.fill(0)
         self._pending_invalid = 0
         table = self._table
         array = np.frombuffer(data, np.uint8)
         position = 0
-        while position <= array.size:
-            letters = table.letters
-            position, page, spilled = self._tally(
-                array, position, self._min_word_length,
-                letters.low, letters.high, letters.length,
-                table.slots, table.low, table.high, table.length,
-                table.exact_length, table.longest,
-                self._pending_counts, self._pending_lengths, self._spilled,
-            )  # fmt: skip
+        while position < array.size:
+            position, page, spilled = compiled.tally(
+                array,
+                position,
+                self._min_word_length,
+                table.effects,
+                table.letters,
+                table.classes,
+                self._pending,
+            )
             if spilled:
-                pieces = self._spilled[:spilled].tolist()
+                pieces = self._pending.spilled[:spilled].tolist()
                 self._add_generally(Counter(data[start:stop] for start, stop in pieces))
             if page >= 0:
                 table.fill_page(page)
 
     def commit(self) -> None:
         """Makes final what was added last."""
-        self.counts += self._pending_counts
-        self.lengths += self._pending_lengths
+        self.counts += self._pending.counts
+        self.lengths += self._pending.lengths
         self.invalid_bytes += self._pending_invalid
 
     def merge(self, other: "BlockTally") -> None:
@@ -185,9 +168,9 @@ class BlockTally:
                     self._remembered[piece] = remembered
             matches, lengths, invalid = remembered
             for index in matches:
-                self._pending_counts[index] += occurrences
+                self._pending.counts[index] += occurrences
             for length in lengths:
-                self._pending_lengths[length] += occurrences
+                self._pending.lengths[length] += occurrences
             self._pending_invalid += occurrences * invalid
 
     def _classify(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -201,105 +184,3 @@ class BlockTally:
         indices = (self._table.indices.get(signature(word)) for word in found)
         lengths = tuple(min(len(word), LONGEST_TOLD) for word in found)
         return tuple(index for index in indices if index is not None), lengths, invalid
-
-
-@functools.cache
-def compiled_tally() -> Callable[..., tuple[int, int, int]]:
-    """`_tally`, compiled; from the second process on the machine code is read from a file."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(_tally)  # type: ignore[no-any-return]
-    except RuntimeError:  # no folder for the cache can be written
-        return numba.njit(nogil=True)(_tally)  # type: ignore[no-any-return]
-
-
-def _tally(
-    data: Any,
-    position: int,
-    min_word_length: int,
-    letter_low: Numbers,
-    letter_high: Numbers,
-    letter_length: Ints,
-    slots: npt.NDArray[np.int32],
-    class_low: Numbers,
-    class_high: Numbers,
-    class_length: Ints,
-    exact_length: int,
-    longest: int,
-    counts: Ints,
-    lengths: Ints,
-    spilled: Ints,
-) -> tuple[int, int, int]:
-    """Counts the words of `data` from `position` on.
-
-    Returns:
-      Where to go on; the page of code points to make known before, or -1; how many pieces are
-      left to the general way in `spilled`.
-    """
-    size = data.size
-    mask = slots.size - 1
-    longest_told = lengths.size - 1
-    spills = 0
-    at = start = position
-    low = high = np.uint64(0)
-    length = 0
-    general = False
-    while at <= size:
-        step = 1
-        code = 0
-        effect = SEPARATES
-        if at < size:
-            code = int(data[at])
-            if code >= 0x80:
-                lead, code = code, -1
-                second = int(data[at + 1]) if at + 1 < size else 0
-                third = int(data[at + 2]) if at + 2 < size else 0
-                if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
-                    step, code = 2, (lead & 0x1F) << 6 | second & 0x3F
-                elif 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
-                    code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
-                    if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
-                        step = 3
-                    else:
-                        code = -1
-            effect = letter_length[code] if code >= 0 else GENERAL
-        if effect >= 0:
-            low += letter_low[code]
-            high += letter_high[code]
-            length += effect
-            at += step
-            continue
-        if effect == UNKNOWN:
-            return start, code // PAGE, spills
-        at += step
-        if effect == GENERAL:
-            general = True
-            continue
-        if length > exact_length and length <= longest:
-            general = True
-        if general:
-            spilled[spills, 0] = start
-            spilled[spills, 1] = at - step
-            spills += 1
-            if spills == len(spilled):
-                return at, -1, spills
-        elif (length & (FOREIGN - 1)) >= min_word_length:
-            lengths[min(length & (FOREIGN - 1), longest_told)] += 1
-            if length <= longest:
-                slot = np.int64(((low ^ (high * _MIX_1)) * _MIX_2) >> np.uint64(32)) & mask
-                while slots[slot] >= 0:
-                    index = slots[slot]
-                    if (
-                        class_low[index] == low
-                        and class_high[index] == high
-                        and class_length[index] == length
-                    ):
-                        counts[index] += 1
-                        break
-                    slot = (slot + 1) & mask
-        start = at
-        low = high = np.uint64(0)
-        length = 0
-        general = False
-    return at, -1, spills

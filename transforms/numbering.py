@@ -1,14 +1,22 @@
-"""Letters as numbers: what each code point adds to the number of the word it stands in.
+"""Letters as numbers: what each code point adds to the two numbers of the word it stands in.
 
-`transforms.kernel` says what the numbers are for, and why they tell classes apart.
+Why words of one length and with equal numbers have equal letters: a letter is a digit, with a
+place in one of the numbers. Its weight there is the weight of the letter before, times one more
+than any class has of that one; thus all classes have numbers of their own. A word may have more
+of a letter than its place can hold, and that many are worth one of the next letter. But then it
+is longer than the class that has the number. As no word longer than the longest class is looked
+up, weights are given only as far as so many letters of one weight do not overflow 64 bits.
+
+With some sixty letters, depending on how often a class has one, there are no weights left: then
+the numbers of all are 128 random bits. Two given classes of one length share them with a
+probability of about 2**-120, and no test or memory is as reliable as that.
 """
 
 import functools
 import hashlib
 import unicodedata
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -58,20 +66,18 @@ def _begins_composing(text: str) -> bool:
 
 
 class Numbering:
-    """Letter -> its two 64-bit numbers, and how long a word they tell apart for certain."""
+    """Letter -> its two 64-bit numbers.
+
+    Attributes:
+      longest: no class has more letters.
+    """
 
     def __init__(self, classes: Mapping[str, tuple[str, ...]]):
         self.longest = max(map(len, classes))
-        alphabet = sorted(set().union(*classes))
-        if len(alphabet) <= 26 and all(map(_fits, classes)):
-            self.exact_length = min(self.longest, 31)
-            self._numbers = {
-                letter: (1 << 5 * (index // 2), 0) if index % 2 else (0, 1 << 5 * (index // 2))
-                for index, letter in enumerate(alphabet)
-            }
-        else:
-            self.exact_length = self.longest
-            self._numbers = {letter: _random_numbers(letter) for letter in alphabet}
+        most = _most_of_each(classes)
+        self._numbers = _weights(most, self.longest) or {
+            letter: _random_numbers(letter) for letter in most
+        }
 
     def of(self, letters: str) -> tuple[int, int, int]:
         """-> the sums of both numbers, and the length, made foreign by a foreign letter."""
@@ -84,20 +90,39 @@ class Numbering:
             high += self._numbers[letter][1]
         return low & 0xFFFF_FFFF_FFFF_FFFF, high & 0xFFFF_FFFF_FFFF_FFFF, length
 
-    def of_all(self, signatures: Sequence[str]) -> tuple[Numbers, Numbers, Ints]:
-        """What `of` gives for each of the dictionary's `signatures`, as columns."""
+    def of_all(self, signatures: Sequence[str]) -> Numbers:
+        """What `of` gives for each of the dictionary's `signatures`, a row for each."""
         codes = np.frombuffer("".join(signatures).encode("utf-32-le"), np.uint32)
         numbers = np.zeros((1 + max(map(ord, self._numbers)), 2), np.uint64)
         for letter, pair in self._numbers.items():
             numbers[ord(letter)] = pair
         lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
         sums = np.add.reduceat(numbers[codes], np.cumsum(lengths) - lengths)
-        return sums[:, 0].copy(), sums[:, 1].copy(), lengths
+        return np.column_stack((sums, lengths.astype(np.uint64)))
 
 
-def _fits(signature: str) -> bool:
-    """Whether no letter of `signature` occurs more often than 4 bits can tell."""
-    return len(signature) < 16 or max(Counter(signature).values()) < 16
+def _most_of_each(signatures: Iterable[str]) -> dict[str, int]:
+    """Letter -> how many of it a class has at most."""
+    codes = np.frombuffer("\n".join((*signatures, "")).encode("utf-32-le"), np.uint32)
+    ends = np.flatnonzero(np.diff(codes, append=codes[-1] + 1)) + 1
+    most = np.zeros(1 + codes.max(), np.int64)
+    np.maximum.at(most, codes[ends - 1], np.diff(ends, prepend=0))
+    most[ord("\n")] = 0
+    return {chr(code): int(most[code]) for code in np.flatnonzero(most)}
+
+
+def _weights(most: Mapping[str, int], longest: int) -> dict[str, tuple[int, int]] | None:
+    """Letter -> its weights in both numbers, of which one is 0; None if there are too many."""
+    weights = {}
+    low, high = 1, 0
+    for letter, number in most.items():
+        if low and low * longest >= 1 << 64:
+            low, high = 0, 1
+        if high * longest >= 1 << 64:
+            return None
+        weights[letter] = low, high
+        low, high = low * (number + 1), high * (number + 1)
+    return weights
 
 
 def _random_numbers(letter: str) -> tuple[int, int]:
@@ -105,8 +130,7 @@ def _random_numbers(letter: str) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
-@dataclass(frozen=True)
-class Letters:
+class Letters(NamedTuple):
     """Code point up to U+FFFF -> what it adds to the two numbers and the length of a word.
 
     Pages of code points are filled when first met. A snapshot is never changed, so that threads

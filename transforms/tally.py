@@ -18,7 +18,6 @@ from transforms.blocks import BLOCK_SIZE, Block
 from transforms.bundles import in_global_window
 from transforms.checks import check_positive
 from transforms.dictionary import DictionarySpec
-from transforms.kernel import BlockTally, tally_table
 from transforms.plain_tally import PlainTally, Tally
 from transforms.resilience import Attempts, Resilience, SpentError
 from transforms.stages import Stage, StageFn
@@ -140,6 +139,9 @@ class _TallyFn(StageFn):
         if self._batch_size <= _SMALL:
             plain = PlainTally(self._dictionary.load(), self._min_word_length)
             return _Crew([_Counter(plain, *self._attempts[0])])
+        # Here, as it loads the compiler.
+        from transforms.kernel import BlockTally, tally_table
+
         table = tally_table(self._dictionary)
         return _Crew(
             [
