@@ -267,8 +267,10 @@ def _unpack_flink(folder: Path) -> None:
     with tarfile.open(package) as archive:
         for member in archive:
             if found := wanted.match(member.name):
-                member.name = f"flink/{found[1]}"
-                archive.extract(member, folder, filter="data")
+                jar = folder / "flink" / found[1]
+                jar.parent.mkdir(parents=True, exist_ok=True)
+                with archive.extractfile(member) as content, jar.open("wb") as file:
+                    shutil.copyfileobj(content, file)
     package.unlink()
     (folder / "flink" / "complete").touch()
 

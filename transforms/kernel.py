@@ -2,8 +2,9 @@
 
 The bytes are counted as they are, without making a string: each letter has a number, a word's
 number is the sum of its letters' numbers, which does not depend on their order, and a hash
-table leads from that number to the counter of the anagram class. `transforms.compiled` has the
-loops, `transforms.numbering` the numbers, and why no count is wrong.
+table leads from that number to the counter of the anagram class. No count is wrong, as in the
+table number and length are compared, and are equal only where the letters are:
+`transforms.numbering` says why. `transforms.compiled` has the loops.
 
 The table has for each code point the letters that it becomes, which suffices as normalization
 changes code points independently, those apart that can compose with one before them. Words
