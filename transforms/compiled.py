@@ -157,17 +157,18 @@ def _part(sums: Any, separators: Any, classes: Any, words: Any) -> Any:
 
 
 @_compiled
-def _class_of(low: Any, high: Any, length: Any, slot: Any, rows: Any) -> Any:
-    """-> index of the class of a word, searched from `slot` on, or -1."""
+def _count(low: Any, high: Any, length: Any, slot: Any, classes: Any, counts: Any) -> None:
+    """Counts a word for its class, if there is one; the search begins at `slot`."""
+    rows = classes.rows
     while rows[slot, _LENGTH] != 0:
         if (
             (rows[slot, _LOW] == low)
             & (rows[slot, _HIGH] == high)
             & (rows[slot, _LENGTH] == length)
         ):
-            return np.int64(rows[slot, _INDEX])
+            counts[rows[slot, _INDEX]] += 1
+            return
         slot = (slot + np.uint64(1)) & np.uint64(len(rows) - 1)
-    return -1
 
 
 @_compiled
@@ -229,9 +230,7 @@ def _by_code_point(
             lengths[min(length & (FOREIGN - 1), told)] += 1
             if length <= classes.longest:
                 slot = _slot_of(low, high, classes.bits)
-                index = _class_of(low, high, np.uint64(length), slot, classes.rows)
-                if index >= 0:
-                    counts[index] += 1
+                _count(low, high, np.uint64(length), slot, classes, counts)
         start = at
         low = high = np.uint64(0)
         length = 0
@@ -291,9 +290,7 @@ def tally(
                 lengths[min(length, told)] += 1
                 if fields <= classes.longest:
                     low, high, slot = words[word, _LOW], words[word, _HIGH], words[word, _SLOT]
-                    index = _class_of(low, high, np.uint64(fields), slot, classes.rows)
-                    if index >= 0:
-                        counts[index] += 1
+                    _count(low, high, np.uint64(fields), slot, classes, counts)
             start = stop + 1
         position = end
     return position, -1, spills
