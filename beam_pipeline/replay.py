@@ -188,9 +188,9 @@ class _EarlierFn(StageFn):
         letters = read_letters(self._dead_letters) if self._dead_letters else iter(())
         records = (letter.record for letter, _ in letters)
         counts = (record for record in records if isinstance(record, ClassCount))
-        known = None if self._dictionary.is_corpus else self._dictionary.load().classes
+        known = None if self._dictionary.is_corpus else self._dictionary.load()
         for key, count, words in itertools.chain(counts, read_result(self._result)):
-            if words and known is not None and tuple(sorted(words)) != known.get(key, ()):
+            if words and known is not None and tuple(sorted(words)) != known.members(key):
                 raise AnagramError(
                     f"{self._result}: {words[0]!r} is no word of the dictionary, or stands without "
                     "its anagrams"

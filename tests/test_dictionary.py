@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests import reference
 from tests.files import COMPRESSORS
 from tests.strategies import texts
-from transforms.dictionary import DictionarySpec, group, is_word
+from transforms.dictionary import Dictionary, DictionarySpec, accepted_words, group, is_word
 from transforms.errors import AnagramError
 from transforms.signature import signature
 from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS
@@ -85,14 +86,34 @@ def test_grouping_takes_the_accepted_entries_through_normalization(entries: list
         for entry in filter(reference.accepts, entries):
             for word in reference.words(entry, normalization):
                 expected.setdefault("".join(sorted(word)), set()).add(word)
-        assert group(entries, normalization) == {
+        assert group(accepted_words(entries, normalization)) == {
             key: tuple(sorted(words)) for key, words in expected.items()
         }
 
 
+@given(st.sets(st.text("abc", min_size=1, max_size=4)), st.lists(st.text("abc", max_size=5)))
+def test_members_are_the_same_whatever_was_asked_for_before(
+    words: set[str], asked: list[str]
+) -> None:
+    dictionary, expected = Dictionary(DictionarySpec("list"), words), group(words)
+    for key in map(signature, asked):
+        assert dictionary.members(key) == expected.get(key, ())
+    assert dictionary.classes == expected
+    assert dictionary.size == len(words)
+
+
+def test_threads_may_ask_at_the_same_time(gcide: frozenset[str]) -> None:
+    keys = sorted({signature(word) for word in gcide}, key=hash)
+    for _ in range(3):
+        dictionary = Dictionary(DictionarySpec(), gcide)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(dictionary.members, keys, chunksize=1000))
+        assert found == list(map(dictionary.classes.get, keys))
+
+
 def test_entries_too_long_to_match_are_left_out() -> None:
     longest = "a" * MAX_WORD_LENGTH
-    assert group([longest, longest + "a"]) == {longest: (longest,)}
+    assert accepted_words([longest, longest + "a"]) == {longest}
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,7 @@ normalizations = st.sampled_from(NORMALIZATIONS)
 
 def table_of(members: Iterable[str], normalization: str = "unicode") -> TallyTable:
     """The table of a dictionary of just these words, even of such as no list would have."""
-    classes: dict[str, tuple[str, ...]] = {}
-    for word in sorted(set(members)):
-        key = "".join(sorted(word))
-        classes[key] = (*classes.get(key, ()), word)
-    return TallyTable(Dictionary(DictionarySpec("list", normalization), classes))
+    return TallyTable(Dictionary(DictionarySpec("list", normalization), set(members)))
 
 
 def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict[str, int]:

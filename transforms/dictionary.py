@@ -10,7 +10,8 @@ import itertools
 import json
 import threading
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -63,27 +64,49 @@ class DictionarySpec:
             return _load(self)
 
 
-@dataclass(frozen=True)
 class Dictionary:
-    """A loaded dictionary.
+    """The words of a dictionary, and the anagram class that each belongs to.
+
+    Anagrams are equally long, so classes are made for all words of one length when one of them
+    is first asked for: a small text has few lengths.
 
     Attributes:
       spec: what it was loaded from.
-      classes: signature -> the words that have it, sorted.
+      size: the number of distinct words.
     """
 
-    spec: DictionarySpec
-    classes: Mapping[str, tuple[str, ...]]
+    def __init__(self, spec: DictionarySpec, words: Collection[str]):
+        """The dictionary of some normalized, distinct `words`."""
+        self.spec = spec
+        self.size = len(words)
+        self._classes: dict[str, tuple[str, ...]] = {}
+        self._waiting: defaultdict[int, list[str]] = defaultdict(list)
+        self._grouping = threading.Lock()
+        for word in words:
+            self._waiting[len(word)].append(word)
+
+    def members(self, signature: str) -> tuple[str, ...]:
+        """The words that have `signature`, sorted; none, if it is no class of the dictionary."""
+        if len(signature) in self._waiting:
+            self._group(len(signature))
+        return self._classes.get(signature, ())
 
     @property
-    def size(self) -> int:
-        """The number of distinct words."""
-        return sum(map(len, self.classes.values()))
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """Signature -> the words that have it, sorted, for all of them."""
+        for length in sorted(self._waiting):
+            self._group(length)
+        return self._classes
 
     def sha256(self) -> str:
         """SHA-256 of the sorted words, one a line, in UTF-8."""
         listed = sorted(itertools.chain.from_iterable(self.classes.values()))
         return hashlib.sha256("\n".join([*listed, ""]).encode()).hexdigest()
+
+    def _group(self, length: int) -> None:
+        with self._grouping:
+            self._classes.update(group(self._waiting.get(length, ())))
+            self._waiting.pop(length, None)  # only now may other threads look a class up
 
 
 _LOADING = threading.Lock()
@@ -92,27 +115,31 @@ _LOADING = threading.Lock()
 @functools.cache
 def _load(spec: DictionarySpec) -> Dictionary:
     entries = [entry for part in _parts(spec.spec) for entry in _entries(part)]
-    classes = group(entries, spec.normalization)
-    if not classes:
+    accepted = accepted_words(entries, spec.normalization)
+    if not accepted:
         raise AnagramError(f"dictionary {spec.spec}: no usable word in {len(entries)} entries")
-    return Dictionary(spec, classes)
+    return Dictionary(spec, accepted)
 
 
-def group(entries: Iterable[str], normalization: str = "unicode") -> dict[str, tuple[str, ...]]:
-    """Dictionary `entries` -> signature -> its words, sorted. What is no word is left out."""
-    accepted = " ".join(filter(is_word, entries))
+def accepted_words(entries: Iterable[str], normalization: str = "unicode") -> set[str]:
+    """Dictionary `entries` -> their distinct normalized words, without those too long to match."""
+    accepted = " ".join([entry for entry in entries if entry.isalpha() or is_word(entry)])
+    return {word for word in words(accepted, normalization) if len(word) <= MAX_WORD_LENGTH}
+
+
+def group(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Distinct `words` -> signature -> those that have it, sorted."""
     classes: dict[str, tuple[str, ...]] = {}
-    for word in sorted(set(words(accepted, normalization))):
-        if len(word) <= MAX_WORD_LENGTH:
-            key = signature(word)
-            classes[key] = (*classes.get(key, ()), word)
+    for word in sorted(words):
+        key, alone = signature(word), (word,)
+        others = classes.setdefault(key, alone)
+        if others is not alone:
+            classes[key] = others + alone
     return classes
 
 
 def is_word(entry: str) -> bool:
     """Whether a dictionary `entry` has letters and marks only, apostrophes apart."""
-    if entry.isalpha():
-        return True
     letters = entry.translate(_APOSTROPHES)
     if letters.isascii():
         return letters.isalpha()

@@ -61,7 +61,8 @@ class _ExpandFn(ElementFn):
         self._min_count = min_count
 
     def setup(self) -> None:
-        self._classes = {} if self._spec.is_corpus else self._spec.load().classes
+        if not self._spec.is_corpus:
+            self._members = self._spec.load().members
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -70,7 +71,7 @@ class _ExpandFn(ElementFn):
     def work(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:
         signature, value = element
         if isinstance(value, int):
-            count, members = value, self._classes.get(signature, ())
+            count, members = value, self._members(signature)
         else:
             count, members = value
         self._occurred = count, members

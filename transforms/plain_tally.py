@@ -61,8 +61,8 @@ class PlainTally:
         self.invalid_bytes += other.invalid_bytes
 
     def counted(self) -> Iterable[tuple[str, int]]:
-        classes = self._dictionary.classes
-        return [(key, count) for key, count in sorted(self._counts.items()) if key in classes]
+        members = self._dictionary.members
+        return [(key, count) for key, count in sorted(self._counts.items()) if members(key)]
 
     def words_by_length(self) -> Iterable[tuple[int, int]]:
         return self._lengths.items()
