@@ -120,14 +120,13 @@ class _PackFn(StageFn):
         self._packed = 0
         self._lines: defaultdict[int, list[bytes]] = defaultdict(list)
 
-    def process(self, record: AnagramCount) -> Iterator[tuple[int, bytes]]:
+    def process(self, record: AnagramCount) -> list[tuple[int, bytes]]:
         self._packed += 1
         word = record.word.encode()
         shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
         lines = self._lines[shard]
         lines.append(b"%s\t%d\n" % (word, record.count))
-        if len(lines) >= _RUN_RECORDS:
-            yield shard, _pack(self._lines.pop(shard))
+        return [] if len(lines) < _RUN_RECORDS else [(shard, _pack(self._lines.pop(shard)))]
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
         yield from in_global_window((shard, _pack(lines)) for shard, lines in self._lines.items())

@@ -92,21 +92,31 @@ class Numbering:
 
     def of_all(self, signatures: Sequence[str]) -> Numbers:
         """What `of` gives for each of the dictionary's `signatures`, a row for each."""
-        codes = np.frombuffer("".join(signatures).encode("utf-32-le"), np.uint32)
-        numbers = np.zeros((1 + max(map(ord, self._numbers)), 2), np.uint64)
+        codes = _code_points(signatures)
+        weights = np.zeros((2, 1 + codes.max()), np.uint64)
         for letter, pair in self._numbers.items():
-            numbers[ord(letter)] = pair
+            weights[:, ord(letter)] = pair
         lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
-        sums = np.add.reduceat(numbers[codes], np.cumsum(lengths) - lengths)
-        return np.column_stack((sums, lengths.astype(np.uint64)))
+        begins = np.cumsum(lengths + 1) - lengths - 1
+        numbers = np.zeros((len(signatures), 3), np.uint64)
+        numbers[:, 2] = lengths
+        for column, weight in enumerate(weights):
+            if weight.any():
+                numbers[:, column] = np.add.reduceat(weight[codes], begins)
+        return numbers
+
+
+def _code_points(signatures: Iterable[str]) -> npt.NDArray[np.uint32]:
+    """All of them, each followed by a line feed."""
+    return np.frombuffer("\n".join((*signatures, "")).encode("utf-32-le"), np.uint32)
 
 
 def _most_of_each(signatures: Iterable[str]) -> dict[str, int]:
     """Letter -> how many of it a class has at most."""
-    codes = np.frombuffer("\n".join((*signatures, "")).encode("utf-32-le"), np.uint32)
-    ends = np.flatnonzero(np.diff(codes, append=codes[-1] + 1)) + 1
+    codes = _code_points(signatures)
+    ends = np.flatnonzero(codes[1:] != codes[:-1])
     most = np.zeros(1 + codes.max(), np.int64)
-    np.maximum.at(most, codes[ends - 1], np.diff(ends, prepend=0))
+    np.maximum.at(most, codes[ends], np.diff(ends, prepend=-1))
     most[ord("\n")] = 0
     return {chr(code): int(most[code]) for code in np.flatnonzero(most)}
 
