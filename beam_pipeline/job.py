@@ -25,7 +25,7 @@ from transforms.chaos import Chaos
 from transforms.dictionary import WORD_LISTS, DictionarySpec
 from transforms.errors import AnagramError
 from transforms.ledger import Ledger
-from transforms.resilience import Resilience
+from transforms.resilience import Attempts, Resilience, SpentError
 
 
 def run_job(options: AnagramOptions) -> RunReport:
@@ -125,9 +125,11 @@ def _pipeline(
     )
     if options.merge:
         try:
-            shards_of(options.merge)
+            Attempts("read", resilience.without_chaos())(shards_of, options.merge)
         except AnagramError as error:
             raise UsageError(f"--merge={error}") from error
+        except SpentError as error:
+            raise UsageError(f"--merge={options.merge}: {error}") from error
     if options.merge or options.replay:
         earlier = CountEarlier(
             dictionary,

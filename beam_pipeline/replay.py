@@ -1,10 +1,11 @@
 """Dead letters -> the records in them, to be counted again; an earlier result to add them to."""
 
 import functools
+import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
@@ -15,13 +16,13 @@ from beam_pipeline.formats import READERS, Counted, format_of
 from beam_pipeline.options import UsageError
 from beam_pipeline.sources import PartFn, ReadFiles
 from transforms.blocks import Block, FilePart
-from transforms.compression import open_decompressed
 from transforms.counts import ClassTally
 from transforms.dictionary import NO_DICTIONARY, DictionarySpec
 from transforms.encoding import Encoding
 from transforms.errors import AnagramError
 from transforms.records import ClassCount, DeadLetter, from_json
-from transforms.resilience import describe
+from transforms.resilience import Attempts, Resilience, SpentError, describe
+from transforms.retrying_file import open_retrying
 from transforms.signature import signature
 from transforms.stages import Stage, StageFn
 
@@ -40,14 +41,16 @@ SETTINGS = (
 )
 
 
-def read_letters(path: str) -> Iterator[tuple[DeadLetter, dict[str, Any]]]:
+def read_letters(
+    path: str, attempts: Attempts | None = None
+) -> Iterator[tuple[DeadLetter, dict[str, Any]]]:
     """The dead letters in a file of JSON lines, with the settings of their runs.
 
     Raises:
       AnagramError: the file cannot be read, or a line of it is no dead letter.
     """
     try:
-        with open_decompressed(path) as file:
+        with _open(path, attempts) as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield from_json(line.decode())
@@ -55,8 +58,15 @@ def read_letters(path: str) -> Iterator[tuple[DeadLetter, dict[str, Any]]]:
                     raise AnagramError(f"{path}: line {number}: {error}") from error
     except AnagramError:
         raise
-    except Exception as error:  # each filesystem raises its own
+    except SpentError as error:
+        raise AnagramError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:  # each decompressor raises its own
         raise AnagramError(f"{path}: cannot be read ({error})") from error
+
+
+def _open(path: str, attempts: Attempts | None) -> BinaryIO:
+    attempts = attempts or Attempts("read", Resilience())
+    return io.BufferedReader(cast(io.RawIOBase, open_retrying(path, attempts)))
 
 
 def settings_of(path: str) -> dict[str, Any]:
@@ -130,10 +140,11 @@ class _LettersFn(StageFn):
     def __init__(self, settings: ReadDeadLetters):
         super().__init__(settings.resilience)
         self._encoding = settings.encoding
+        self._attempts = Attempts("read", settings.resilience.without_chaos())
 
     def process(self, path: str) -> Iterator[Block | FilePart]:
         encoding = functools.cache(lambda name: Encoding(name).name)
-        for letter, run in read_letters(path):
+        for letter, run in read_letters(path, self._attempts):
             record = letter.record
             if isinstance(record, ClassCount):
                 continue  # see `CountEarlier`
@@ -144,7 +155,7 @@ class _LettersFn(StageFn):
             yield record
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told()
+        return self.told(self._attempts)
 
 
 class _ReadRecordFn(PartFn):
@@ -183,13 +194,15 @@ class _EarlierFn(StageFn):
         super().__init__(settings.resilience)
         self._dictionary = settings.dictionary
         self._result, self._dead_letters = settings.result, settings.dead_letters
+        self._attempts = Attempts("read", settings.resilience.without_chaos())
 
     def process(self, _: None) -> Iterator[tuple[str, Any]]:
-        letters = read_letters(self._dead_letters) if self._dead_letters else iter(())
+        path = self._dead_letters
+        letters = read_letters(path, self._attempts) if path else iter(())
         records = (letter.record for letter, _ in letters)
         counts = (record for record in records if isinstance(record, ClassCount))
         known = None if self._dictionary.is_corpus else self._dictionary.load()
-        for key, count, words in itertools.chain(counts, read_result(self._result)):
+        for key, count, words in itertools.chain(counts, read_result(self._result, self._attempts)):
             if words and known is not None and tuple(sorted(words)) != known.members(key):
                 raise AnagramError(
                     f"{self._result}: {words[0]!r} is no word of the dictionary, or stands without "
@@ -202,17 +215,17 @@ class _EarlierFn(StageFn):
             yield key, count if known is not None else ClassTally(count, words)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told()
+        return self.told(self._attempts)
 
 
-def read_result(path: str) -> Iterable[ClassCount]:
+def read_result(path: str, attempts: Attempts) -> Iterable[ClassCount]:
     """The anagram classes in a result file, or in its shards; none for an empty path.
 
     Raises:
       AnagramError: it cannot be read, or its words with the same letters differ in their counts.
     """
     classes: dict[str, ClassCount] = {}
-    for word, count in _counted(path) if path else ():
+    for word, count in _counted(path, attempts) if path else ():
         key = signature(word)
         seen = classes.get(key, ClassCount(key, count))
         if seen.count != count:
@@ -221,17 +234,19 @@ def read_result(path: str) -> Iterable[ClassCount]:
     return classes.values()
 
 
-def _counted(path: str) -> Iterator[Counted]:
+def _counted(path: str, attempts: Attempts) -> Iterator[Counted]:
     try:
-        for shard in shards_of(path):
-            with open_decompressed(shard) as file:
+        for shard in attempts(shards_of, path):
+            with _open(shard, attempts) as file:
                 for word, count in READERS[format_of(path) or ""](file):
                     if type(count) is not int or count < 1:
                         raise ValueError(f"{count!r} is no count")
                     yield word, count
     except AnagramError:
         raise
-    except Exception as error:  # each filesystem and format raises its own
+    except SpentError as error:
+        raise AnagramError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:  # each decompressor and format raises its own
         raise AnagramError(f"{path}: cannot be read as a result ({describe(error)})") from error
 
 

@@ -1,10 +1,9 @@
 """Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
 
-import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
@@ -12,15 +11,14 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 from beam_pipeline.inputs import WorkUnit, plan
 from transforms import metrics
 from transforms.blocks import BLOCK_SIZE, Block, BlockReader, FilePart
-from transforms.chaos import Chaos
 from transforms.checks import check_one_of, check_positive
-from transforms.compression import is_compressed, open_decompressed, open_raw
+from transforms.compression import is_compressed
 from transforms.encoding import ERROR_POLICIES, Encoding
 from transforms.errors import AnagramError
 from transforms.gauge import Gauge, tell_plan
 from transforms.records import DeadLetter
 from transforms.resilience import Attempts, SpentError, describe
-from transforms.retrying_file import RetryingFile
+from transforms.retrying_file import open_retrying
 from transforms.stages import ElementFn, Stage, StageFn
 from transforms.text import NORMALIZATIONS
 
@@ -96,8 +94,7 @@ class ReadFiles(Stage):
 class _PlanFn(StageFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
-        # Chaos strikes what is put aside one by one; without its plan a run has nothing to do.
-        self._attempts = Attempts("read", replace(settings.resilience, chaos=Chaos()))
+        self._attempts = Attempts("read", settings.resilience.without_chaos())
         self._gauge = settings.gauge
 
     def process(self, patterns: tuple[str, ...]) -> Iterator[WorkUnit]:
@@ -185,12 +182,7 @@ class PartFn(StageFn):
             return self._encoding.of_stream(stream.read(4))
 
     def _open(self, path: str) -> BinaryIO:
-        def retrying(path: str) -> BinaryIO:
-            # Whole blocks are read: a buffer would only be in the way.
-            unbuffered = functools.partial(open_raw, path, buffering=0)
-            return cast(BinaryIO, RetryingFile(unbuffered, self._attempts, self._gauge.add))
-
-        return open_decompressed(path, retrying)
+        return open_retrying(path, self._attempts, self._gauge.add)
 
 
 class _ReadFn(PartFn):

@@ -83,11 +83,18 @@ def test_a_file_is_read_whole_in_spite_of_faults(extension: str, tmp_path: Path)
 
 @given(
     st.binary(max_size=60),
-    st.lists(st.one_of(st.integers(-1, 20), st.tuples(st.integers(0, 70))), max_size=12),
+    st.lists(
+        st.one_of(
+            st.integers(-1, 20),
+            st.tuples(st.integers(0, 70)),
+            st.tuples(st.just(0), st.sampled_from([io.SEEK_CUR, io.SEEK_END])),
+        ),
+        max_size=12,
+    ),
     st.integers(0, 1 << 30),
 )
 def test_position_is_kept_whatever_is_read_and_sought(
-    data: bytes, steps: list[int | tuple[int]], seed: int
+    data: bytes, steps: list[int | tuple[int, ...]], seed: int
 ) -> None:
     """A number is read, a tuple is gone to."""
     fails, whole = now_and_then(0.3, seed), io.BytesIO(data)
@@ -134,6 +141,15 @@ class FaultyFileSystem(LocalFileSystem):
     @classmethod
     def scheme(cls) -> str:
         return "faulty"
+
+    def split(self, path: str) -> tuple[str, str]:
+        folder, _, name = path.rpartition("/")
+        return folder, name
+
+    def exists(self, path: str) -> bool:
+        if self.fails():
+            raise TimeoutError("no answer")
+        return super().exists(path.removeprefix("faulty://"))
 
     def match(self, patterns: list[str], limits: list | None = None) -> list[MatchResult]:
         if self.fails():
@@ -186,6 +202,39 @@ def test_a_run_over_a_faulty_filesystem_loses_nothing(
     finished = here(f"--input={faulty}", "--max_attempts=30")
     assert finished.code == 0, finished.err
     assert finished.out == clean.out
+
+
+@pytest.mark.parametrize(("name", "shards"), [("r.json", 1), ("r.csv.gz", 3), ("r.parquet", 2)])
+def test_a_result_on_a_faulty_filesystem_can_be_added_to(
+    name: str, shards: int, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "--text=cat act dog software stream listen"
+    assert here(text, f"--output={tmp_path}/{name}", f"--num_shards={shards}").code == 0
+    clean = here("--text=cat", f"--merge={tmp_path}/{name}")
+    failed = []
+    generator = now_and_then(0.2)
+    monkeypatch.setattr(
+        FaultyFileSystem, "fails", staticmethod(lambda: generator() and not failed.append(1))
+    )
+    finished = here("--text=cat", f"--merge=faulty://{tmp_path}/{name}", "--max_attempts=40")
+    assert finished.code == 0, finished.err
+    assert finished.out == clean.out
+    assert failed
+    monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(lambda: True))
+    finished = here("--text=cat", f"--merge=faulty://{tmp_path}/{name}", "--max_attempts=2")
+    assert_one_line_error(finished, f"{name}: ", "stage read failed after 2 attempts", code=2)
+
+
+def test_dead_letters_on_a_faulty_filesystem_are_counted(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = ("--on_error=dead_letter", "--max_attempts=1", f"--dead_letters={tmp_path}/d.jsonl")
+    assert here("--text=cat dog", *aside, "--chaos=permutations=1,latency=0").code == 0
+    clean = here("replay", f"{tmp_path}/d.jsonl")
+    monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(now_and_then(0.3)))
+    finished = here("replay", f"faulty://{tmp_path}/d.jsonl", "--max_attempts=40")
+    assert finished.code == 0, finished.err
+    assert finished.out == clean.out != b"{}\n"
 
 
 def test_a_filesystem_that_fails_for_good_is_one_line(

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, ParamSpec, TypeVar
 
 import tenacity
@@ -53,6 +53,10 @@ class Resilience:
     def __post_init__(self) -> None:
         check_positive(max_attempts=self.max_attempts)
         check_one_of(FAULT_POLICIES, on_error=self.on_error)
+
+    def without_chaos(self) -> "Resilience":
+        """For what a run cannot do without: chaos is for what is put aside one by one."""
+        return replace(self, chaos=Chaos())
 
 
 def is_transient(error: BaseException) -> bool:

@@ -1,11 +1,32 @@
 """A file that is read in spite of faults: each read is attempted again where it had begun."""
 
 import contextlib
+import functools
 import io
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from transforms.compression import open_decompressed, open_raw
 from transforms.resilience import Attempts
+
+
+def _ignore(size: int) -> None:
+    pass
+
+
+def open_retrying(
+    path: str, attempts: Attempts, on_read: Callable[[int], None] = _ignore
+) -> BinaryIO:
+    """Opens `path` for reading its decompressed bytes; the rest is as `RetryingFile` has it.
+
+    Plain files have no buffer, which would only be in the way of those who read whole blocks.
+    """
+
+    def retrying(path: str) -> BinaryIO:
+        unbuffered = functools.partial(open_raw, path, buffering=0)
+        return cast(BinaryIO, RetryingFile(unbuffered, attempts, on_read))
+
+    return open_decompressed(path, retrying)
 
 
 class RetryingFile(io.RawIOBase):
@@ -24,7 +45,7 @@ class RetryingFile(io.RawIOBase):
         self,
         open_file: Callable[[], BinaryIO],
         attempts: Attempts,
-        on_read: Callable[[int], None] = lambda size: None,
+        on_read: Callable[[int], None] = _ignore,
     ):
         self._open_file = open_file
         self._attempts = attempts
@@ -52,9 +73,8 @@ class RetryingFile(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("the end of a file is found by reading")
-        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
+        self._position = offset + (self._attempts(self._size) if begin is None else begin)
         return self._position
 
     def tell(self) -> int:
@@ -63,6 +83,11 @@ class RetryingFile(io.RawIOBase):
     def close(self) -> None:
         self._discard()
         super().close()
+
+    def _size(self) -> int:
+        self._discard()
+        with self._open_file() as file:
+            return file.seek(0, io.SEEK_END)
 
     def _read(self, size: int) -> bytes:
         # Whatever the last attempt left behind, this one is made at the right place.
