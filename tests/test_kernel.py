@@ -45,7 +45,7 @@ def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str
         for word in reference.words(text, table.normalization)
         if len(word) >= min_word_length
     )
-    return {key: n for key, n in Counter(signatures).items() if key in table.indices}
+    return {key: n for key, n in Counter(signatures).items() if key in table.slot_of}
 
 
 def assert_counts_as_the_reference(text: str, members: Iterable[str], normalization: str) -> None:
@@ -166,6 +166,14 @@ def test_many_of_a_letter_are_not_taken_for_some_of_another(longest: int) -> Non
     words = [base + letter * n for base in ("", "cat") for letter in alphabet for n in range(70)]
     text = " ".join([*words, *members])
     assert tallied(table, text.encode()) == expected(table, text)
+
+
+def test_both_numbers_are_compared_where_only_letters_beyond_ascii_have_a_second_one() -> None:
+    alphabet, greek = "abcdefghijklmnopqrstuvwxyz", "αβγδεζηθικλμνξοπρστυφχψω"
+    # Four d, of which a class has three at most, weigh as much as one e.
+    table = table_of([letter * 3 for letter in alphabet] + [alphabet * 3, greek, "eωωω"])
+    assert not table.effects.high.any()
+    assert tallied(table, "dddd eωωω".encode()) == {"eωωω": 1}
 
 
 def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: frozenset[str]) -> None:

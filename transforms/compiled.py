@@ -2,13 +2,16 @@
 
 Imported only where much text is to be counted, as the compiler takes a while to load.
 
-Most text is ASCII. A branch for each byte would cost more than the work behind it there, as no
-processor foresees where words end; so `_scan` has none. It adds up what all bytes add, and keeps
-the sums up to each separator: what a word adds is the difference of two sums. The words of a
-chunk are looked up together then, so that their waits for memory overlap.
+Most text is ASCII. A branch for each byte or word would cost more than the work behind it there,
+as no processor foresees where words end, or which of them a dictionary has; so there is none.
+`_scan` adds up what all bytes add, and keeps the sums up to each separator: what a word adds is
+the difference of two sums. `_count` looks at a single slot for each word, and adds one or nothing
+to its counter.
 
 What has bytes beyond ASCII between two ASCII separators is read code point by code point, and
 so is a whole stretch of text that has many of them.
+
+Within a loop no array is taken out of a tuple: numba would count its references each time.
 """
 
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from transforms.numbering import (
     FOREIGN,
@@ -36,34 +40,42 @@ _FOREIGN, _BEYOND_ASCII, _BYTE = (_FIELD_SIZE**field for field in range(1, 4))
 # With a byte beyond ASCII in so many, a chunk and some more is read by code point as a whole.
 _MANY = 16
 _SOME_MORE = 8 * _CHUNK
-# Columns: of effects, sums, words, and of a dictionary's classes.
-_LOW, _HIGH, _FIELDS = (np.uint64(column) for column in range(3))
-_LENGTH = _FIELDS
-# Further columns: of effects, of words, of classes; of words.
-_SEPARATES = _STOP = _INDEX = np.uint64(3)
-_SLOT, _FETCHED = np.uint64(4), np.uint64(5)
-_MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+# Random bits.
+_ODD, _OTHER_ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+_EVEN = np.uint64(0x94D049BB133111EA)
+
+
+class Effects(NamedTuple):
+    """Byte -> what it adds to the sums of `_scan`, and 1 where it separates words."""
+
+    low: Numbers
+    high: Numbers
+    fields: Numbers
+    separates: Numbers
 
 
 class Classes(NamedTuple):
-    """The classes of a dictionary by their numbers, in a table of open addressing.
+    """The classes of a dictionary by their numbers, each in a slot of its own.
 
     Attributes:
-      rows: numbers, length and index of a class; length 0 is a free slot.
-      bits: the table has 2**bits slots, and is not full.
-      longest: no class has more letters.
+      both: whether any has a high number.
+      bits, choices: of their `transforms.perfect_hash`.
+      low, high, length: numbers and length of the class in each slot; length 0 is a free slot.
     """
 
-    rows: Numbers
+    both: bool
     bits: int
-    longest: int
+    choices: npt.NDArray[np.uint16]
+    low: Numbers
+    high: Numbers
+    length: npt.NDArray[np.uint32]
 
 
 class Counters(NamedTuple):
     """Where `tally` counts.
 
     Attributes:
-      counts: by class index.
+      counts: by the slot of a class.
       lengths: words by length in code points; the last has all longer ones too.
       spilled: beginnings and ends of the pieces left to the general way.
     """
@@ -71,6 +83,15 @@ class Counters(NamedTuple):
     counts: Ints
     lengths: Ints
     spilled: Ints
+
+
+class _Sums(NamedTuple):
+    """Of what bytes add: up to each separator, or within each word, with the place of its end."""
+
+    low: Numbers
+    high: Numbers
+    fields: Numbers
+    stop: Numbers
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,94 +102,113 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
 
 
-def ascii_effects(letters: Letters) -> Numbers:
-    """Byte -> what it adds to the sums of `_scan`, from the page of `letters` that has ASCII."""
-    effects = np.zeros((256, 4), np.uint64)
-    effects[:, _FIELDS] = _BYTE
-    effects[0x80:, _FIELDS] += _BEYOND_ASCII
+def ascii_effects(letters: Letters) -> Effects:
+    """-> what bytes add, from the page of `letters` that has ASCII."""
+    effects = Effects(*np.zeros((4, 256), np.uint64))
+    effects.fields[:] = _BYTE
+    effects.fields[0x80:] += _BEYOND_ASCII
     for byte, effect in enumerate(letters.length[:0x80].tolist()):
         if effect == SEPARATES:
-            effects[byte, _SEPARATES] = 1
+            effects.separates[byte] = 1
         elif effect >= FOREIGN:
-            effects[byte, _FIELDS] += _FOREIGN + np.uint64(effect - FOREIGN)
+            effects.fields[byte] += _FOREIGN + np.uint64(effect - FOREIGN)
         else:
-            effects[byte, _LOW] = letters.low[byte]
-            effects[byte, _HIGH] = letters.high[byte]
-            effects[byte, _FIELDS] += np.uint64(effect)
+            effects.low[byte] = letters.low[byte]
+            effects.high[byte] = letters.high[byte]
+            effects.fields[byte] += np.uint64(effect)
     return effects
 
 
-def slot_of(low: Any, high: Any, bits: Any) -> Any:
-    """Numbers -> where in a table of 2**`bits` slots the search for them begins.
-
-    Only the topmost bits of a product depend on all bits of its factors.
-    """
-    return ((low ^ (high * _MIX_1)) * _MIX_2) >> np.uint64(64 - bits)
+def folded(low: Any, high: Any) -> Any:
+    """-> one number for both of a word."""
+    return low ^ (high * _ODD)
 
 
-_slot_of = _compiled(slot_of)
+def bucket_of(folded: Any, bits: Any) -> Any:
+    """-> the bucket of a word, of 2**`bits`."""
+    return (folded * _OTHER_ODD) >> np.uint64(64 - bits)
+
+
+def slot_of(folded: Any, choice: Any, bits: Any) -> Any:
+    """-> the slot, of 2**`bits`, that a word has by the function of this number."""
+    return (folded * (_ODD + choice * _EVEN)) >> np.uint64(64 - bits)
+
+
+_folded, _bucket_of, _slot_of = _compiled(folded), _compiled(bucket_of), _compiled(slot_of)
 
 
 @_compiled
-def _scan(data: Any, start: int, stop: int, effects: Any, sums: Any, both: bool) -> Any:
+def _scan(data: Any, start: int, stop: int, effects: Any, both: bool, sums: Any) -> Any:
     """-> how many separators are in `data` from `start` to `stop`; `sums` are those up to each.
 
-    Every byte writes its sums, which the next one overwrites unless it was a separator. Without
-    `both` no letter has a high number.
+    Every byte writes its sums, which the next one overwrites unless it was a separator.
     """
+    low_effects, high_effects, fields_effects, separates = effects
+    lows, highs, all_fields, _ = sums
     low = high = fields = separators = np.uint64(0)
     for at in range(np.uint64(start), np.uint64(stop)):
         byte = data[at]
-        low += effects[byte, _LOW]
+        low += low_effects[byte]
+        lows[separators] = low
         if both:  # a loop of its own, as compiled
-            high += effects[byte, _HIGH]
-            sums[separators, _HIGH] = high
-        fields += effects[byte, _FIELDS]
-        sums[separators, _LOW] = low
-        sums[separators, _FIELDS] = fields
-        separators += effects[byte, _SEPARATES]
+            high += high_effects[byte]
+            highs[separators] = high
+        fields += fields_effects[byte]
+        all_fields[separators] = fields
+        separators += separates[byte]
     return separators
 
 
 @_compiled
-def _part(sums: Any, separators: Any, classes: Any, words: Any) -> Any:
+def _part(sums: Any, separators: Any, both: bool, words: Any) -> Any:
     """Sums up to separators -> how many `words` there are between, which have something to count.
 
-    Their rows of classes are fetched here, where none waits for the one before.
+    What is no word is overwritten by the next one.
     """
-    found = np.uint64(0)
-    low = high = fields = np.uint64(0)
+    low_sums, high_sums, fields_sums, _ = sums
+    lows, highs, all_fields, stops = words
+    found = low = high = fields = np.uint64(0)
     for separator in range(separators):
         low_before, high_before, fields_before = low, high, fields
-        low = sums[separator, _LOW]
-        high = sums[separator, _HIGH]
-        fields = sums[separator, _FIELDS]
+        low, fields = low_sums[separator], fields_sums[separator]
+        lows[found] = low - low_before
+        if both:
+            high = high_sums[separator]
+            highs[found] = high - high_before
         added = (fields - fields_before) % _BYTE
-        words[found, _LOW] = low - low_before
-        words[found, _HIGH] = high - high_before
-        words[found, _FIELDS] = added
-        words[found, _STOP] = fields // _BYTE - np.uint64(1)
+        all_fields[found] = added
+        stops[found] = fields // _BYTE - np.uint64(1)
         found += np.uint64(added != np.uint64(0))
-    for word in range(found):
-        slot = _slot_of(words[word, _LOW], words[word, _HIGH], classes.bits)
-        words[word, _SLOT] = slot
-        words[word, _FETCHED] = classes.rows[slot, _LENGTH]
     return found
 
 
 @_compiled
-def _count(low: Any, high: Any, length: Any, slot: Any, classes: Any, counts: Any) -> None:
-    """Counts a word for its class, if there is one; the search begins at `slot`."""
-    rows = classes.rows
-    while rows[slot, _LENGTH] != 0:
-        if (
-            (rows[slot, _LOW] == low)
-            & (rows[slot, _HIGH] == high)
-            & (rows[slot, _LENGTH] == length)
-        ):
-            counts[rows[slot, _INDEX]] += 1
-            return
-        slot = (slot + np.uint64(1)) & np.uint64(len(rows) - 1)
+def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
+    """-> a slot, and whether the class in it is that of the word."""
+    both, bits, choices, lows, highs, lengths = classes
+    number = _folded(low, high)
+    choice = np.uint64(choices[_bucket_of(number, bits - 2)])
+    slot = _slot_of(number, choice, bits)
+    is_it = (lows[slot] == low) & (lengths[slot] == length) & (highs[slot * both] == high)
+    return slot, is_it
+
+
+@_compiled
+def _count(words: Any, first: Any, found: Any, shortest: int, classes: Any, counters: Any) -> Any:
+    """Counts `words` from the `first` on, up to one with bytes beyond ASCII; -> which that is."""
+    lows, highs, all_fields, _ = words
+    counts, lengths, _ = counters
+    told = lengths.size - 1
+    for word in range(np.uint64(first), np.uint64(found)):
+        fields = all_fields[word]
+        if fields >= _BEYOND_ASCII:
+            return np.int64(word)
+        length = np.int64(fields % _FOREIGN)
+        is_long_enough = length >= shortest
+        lengths[min(length, told)] += is_long_enough
+        slot, is_it = _look_up(lows[word], highs[word], fields, classes)
+        counts[slot] += is_it & is_long_enough
+    return found
 
 
 @_compiled
@@ -228,9 +268,8 @@ def _by_code_point(
                 return at, -1, spills
         elif length & (FOREIGN - 1) >= shortest:
             lengths[min(length & (FOREIGN - 1), told)] += 1
-            if length <= classes.longest:
-                slot = _slot_of(low, high, classes.bits)
-                _count(low, high, np.uint64(length), slot, classes, counts)
+            slot, is_it = _look_up(low, high, np.uint64(length), classes)
+            counts[slot] += is_it
         start = at
         low = high = np.uint64(0)
         length = 0
@@ -254,43 +293,40 @@ def tally(
       Where to go on; the page of code points to make known before, or -1; how many pieces are
       left to the general way in `spilled`.
     """
-    counts, lengths, spilled = counters
-    told = lengths.size - 1
+    separates, spilled = effects.separates, counters.spilled
+    sums, words = _room(), _room()
     spills = 0
-    both = effects[:, _HIGH].any()
-    sums = np.zeros((_CHUNK + 1, 3), np.uint64)
-    words = np.empty((_CHUNK + 1, 6), np.uint64)
     while position < data.size:
         end: Any = min(position + _CHUNK, data.size)
-        separators = _scan(data, position, end, effects, sums, both)
-        last = sums[separators - np.uint64(1), _FIELDS] if separators else np.uint64(0)
+        separators = _scan(data, position, end, effects, classes.both, sums)
+        last = sums.fields[separators - np.uint64(1)] if separators else np.uint64(0)
         beyond_ascii = np.int64(last // _BEYOND_ASCII % _FIELD_SIZE)
         if separators and _MANY * beyond_ascii < end - position:
             end = position + np.int64(last // _BYTE)
-            found: Any = np.int64(_part(sums, separators, classes, words))
+            found: Any = np.int64(_part(sums, separators, classes.both, words))
         else:
             end = min(position + _SOME_MORE, data.size)
-            while end < data.size and effects[data[end], _SEPARATES] == 0:
+            while end < data.size and separates[data[end]] == 0:
                 end += 1
-            words[0, _FIELDS] = _BEYOND_ASCII
-            words[0, _STOP] = np.uint64(end - position)
+            words.fields[0] = _BEYOND_ASCII
+            words.stop[0] = np.uint64(end - position)
             found = 1
-        start = position
-        for word in range(found):
-            stop = position + np.int64(words[word, _STOP])
-            fields = np.int64(words[word, _FIELDS])
-            length = fields % np.int64(_FOREIGN)
-            if fields >= np.int64(_BEYOND_ASCII):
-                at, page, spills = _by_code_point(
-                    data, start, stop, shortest, letters, classes, counters, spills
-                )
-                if page >= 0 or spills == len(spilled):
-                    return at, page, spills
-            elif length >= shortest:
-                lengths[min(length, told)] += 1
-                if fields <= classes.longest:
-                    low, high, slot = words[word, _LOW], words[word, _HIGH], words[word, _SLOT]
-                    _count(low, high, np.uint64(fields), slot, classes, counts)
-            start = stop + 1
+        word = _count(words, 0, found, shortest, classes, counters)
+        while word < found:
+            start = position + np.int64(words.stop[word - 1]) + 1 if word else position
+            stop = position + np.int64(words.stop[word])
+            at, page, spills = _by_code_point(
+                data, start, stop, shortest, letters, classes, counters, spills
+            )
+            if page >= 0 or spills == len(spilled):
+                return at, page, spills
+            word = _count(words, word + 1, found, shortest, classes, counters)
         position = end
     return position, -1, spills
+
+
+@_compiled
+def _room() -> Any:
+    """-> sums, or words, of a chunk."""
+    rows = np.zeros((4, _CHUNK + 1), np.uint64)
+    return _Sums(rows[0], rows[1], rows[2], rows[3])

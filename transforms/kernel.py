@@ -1,9 +1,9 @@
 """Blocks of UTF-8 text -> how often each anagram class of a dictionary occurs, compiled.
 
 The bytes are counted as they are, without making a string: each letter has a number, a word's
-number is the sum of its letters' numbers, which does not depend on their order, and a hash
-table leads from that number to the counter of the anagram class. No count is wrong, as in the
-table number and length are compared, and are equal only where the letters are:
+number is the sum of its letters' numbers, which does not depend on their order, and a perfect
+hash leads from that number to the counter of an anagram class. No count is wrong, as number and
+length are compared with those of the class, and are equal only where the letters are:
 `transforms.numbering` says why. `transforms.compiled` has the loops.
 
 The table has for each code point the letters that it becomes, which suffices as normalization
@@ -22,7 +22,8 @@ from transforms import compiled
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.encoding import decode
 from transforms.metrics import LONGEST_TOLD
-from transforms.numbering import PAGE, UNKNOWN, Letters, Numbering
+from transforms.numbering import PAGE, UNKNOWN, Ints, Letters, Numbering, Numbers
+from transforms.perfect_hash import perfect_hash
 from transforms.signature import signature
 from transforms.text import words
 
@@ -35,41 +36,37 @@ class TallyTable:
     """What the compiled tally needs to know of a dictionary; shared by all threads.
 
     Attributes:
-      signatures: of the dictionary's classes; a tally counts by their indices.
+      signatures: of the dictionary's classes.
+      slots: of each class; a tally counts by slot.
+      slot_of: the same by signature.
     """
 
     def __init__(self, dictionary: Dictionary):
         self.normalization = dictionary.spec.normalization
-        self.signatures = list(dictionary.classes)
-        self.indices = {signature: index for index, signature in enumerate(self.signatures)}
         self._numbering = Numbering(dictionary.classes)
-        self.classes = self._classes()
+        self.signatures = list(dictionary.classes)
+        self.classes, self.slots = _in_slots(self._numbering.of_all(self.signatures))
+        self.slot_of = dict(zip(self.signatures, self.slots.tolist(), strict=True))
         self._filling = threading.Lock()
         self.letters = Letters.unknown().with_page(0, self._numbering, self.normalization)
         self.effects = compiled.ascii_effects(self.letters)
-
-    def _classes(self) -> compiled.Classes:
-        bits = max(2 * len(self.signatures), 16).bit_length()
-        numbers = self._numbering.of_all(self.signatures)
-        slots = np.full(1 << bits, -1)
-        left = np.arange(len(numbers))
-        at = compiled.slot_of(numbers[:, 0], numbers[:, 1], bits).astype(np.int64)
-        while left.size:
-            free = left[slots[at[left]] < 0]
-            slots[at[free]] = free  # of several with one slot, the last wins
-            left = left[slots[at[left]] != left]
-            at[left] = (at[left] + 1) & (slots.size - 1)
-        rows = np.zeros((slots.size, 4), np.uint64)
-        taken = slots >= 0
-        rows[taken, :3] = numbers[slots[taken]]
-        rows[taken, 3] = slots[taken]
-        return compiled.Classes(rows, bits, self._numbering.longest)
 
     def fill_page(self, page: int) -> None:
         """Makes the code points of `page` known to tallies that begin from now on."""
         with self._filling:
             if self.letters.length[page * PAGE] == UNKNOWN:
                 self.letters = self.letters.with_page(page, self._numbering, self.normalization)
+
+
+def _in_slots(numbers: Numbers) -> tuple[compiled.Classes, Ints]:
+    """Numbers and length of each class -> the classes in their slots, and the slots."""
+    hashed = perfect_hash(compiled.folded(numbers[:, 0], numbers[:, 1]))
+    low, high, length = np.zeros((3, 1 << hashed.bits), np.uint64)
+    low[hashed.slots], high[hashed.slots], length[hashed.slots] = numbers.T
+    classes = compiled.Classes(
+        bool(high.any()), hashed.bits, hashed.choices, low, high, length.astype(np.uint32)
+    )
+    return classes, hashed.slots
 
 
 _BUILDING = threading.Lock()
@@ -93,7 +90,7 @@ class BlockTally:
     fails half way, or must be done again, leaves no trace.
 
     Attributes:
-      counts: by class index.
+      counts: by the slot of a class.
       lengths: words by length in code points; the last has all longer ones too.
       invalid_bytes: bytes left out since they were no valid UTF-8.
     """
@@ -103,7 +100,7 @@ class BlockTally:
         self._min_word_length = min_word_length
         self._remembered: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
         self._pending = compiled.Counters(
-            counts=np.zeros(len(table.signatures), np.int64),
+            counts=np.zeros(table.classes.low.size, np.int64),
             lengths=np.zeros(LONGEST_TOLD + 1, np.int64),
             spilled=np.zeros((_SPILL_SIZE, 2), np.int64),
         )
@@ -153,7 +150,8 @@ class BlockTally:
 
     def counted(self) -> list[tuple[str, int]]:
         """(Signature, count) of each class that occurred."""
-        pairs = zip(self._table.signatures, self.counts.tolist(), strict=True)
+        counts = self.counts[self._table.slots].tolist()
+        pairs = zip(self._table.signatures, counts, strict=True)
         return [pair for pair in pairs if pair[1]]
 
     def words_by_length(self) -> list[tuple[int, int]]:
@@ -168,20 +166,20 @@ class BlockTally:
                 if len(self._remembered) < _REMEMBERED and len(piece) < _REMEMBERED_SIZE:
                     self._remembered[piece] = remembered
             matches, lengths, invalid = remembered
-            for index in matches:
-                self._pending.counts[index] += occurrences
+            for slot in matches:
+                self._pending.counts[slot] += occurrences
             for length in lengths:
                 self._pending.lengths[length] += occurrences
             self._pending_invalid += occurrences * invalid
 
     def _classify(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """-> the classes of the words in `piece`, the words' lengths, the number of bad bytes."""
+        """-> the slots of the words in `piece`, the words' lengths, the number of bad bytes."""
         text, invalid = decode(piece)
         found = [
             word
             for word in words(text, self._table.normalization)
             if len(word) >= self._min_word_length
         ]
-        indices = (self._table.indices.get(signature(word)) for word in found)
+        slots = (self._table.slot_of.get(signature(word)) for word in found)
         lengths = tuple(min(len(word), LONGEST_TOLD) for word in found)
-        return tuple(index for index in indices if index is not None), lengths, invalid
+        return tuple(slot for slot in slots if slot is not None), lengths, invalid

@@ -4,8 +4,8 @@ Why words of one length and with equal numbers have equal letters: a letter is a
 place in one of the numbers. Its weight there is the weight of the letter before, times one more
 than any class has of that one; thus all classes have numbers of their own. A word may have more
 of a letter than its place can hold, and that many are worth one of the next letter. But then it
-is longer than the class that has the number. As no word longer than the longest class is looked
-up, weights are given only as far as so many letters of one weight do not overflow 64 bits.
+is longer than the class that has the number. As a longer word than the longest class is equal to
+none, weights are given only as far as so many letters of one weight do not overflow 64 bits.
 
 With some sixty letters, depending on how often a class has one, there are no weights left: then
 the numbers of all are 128 random bits. Two given classes of one length share them with a
@@ -53,7 +53,7 @@ def _is_independent(char: str) -> bool:
     composed = unicodedata.normalize("NFC", char)
     kept = "".join(filter(is_word_part, composed))
     folded = unicodedata.normalize("NFKC", kept).casefold()
-    return not any(_begins_composing(form) for form in (composed, kept, folded))
+    return not any(_begins_composing(form) for form in {composed, kept, folded})
 
 
 def _begins_composing(text: str) -> bool:
