@@ -9,6 +9,9 @@ from beam_pipeline.stopping import Terminated, end_children, stoppable
 
 INTERRUPTED, TERMINATED = 130, 143
 
+# numpy would start threads for linear algebra, of which there is none; they wait by spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""

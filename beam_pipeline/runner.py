@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 from apache_beam.runners.runner import PipelineResult
-from apache_beam.runners.worker import sdk_worker
+from apache_beam.runners.worker import sdk_worker, statesampler
 
 from beam_pipeline.arguments import LOCAL_RUNNER
 from beam_pipeline.cancelling import cancelled_if_interrupted
@@ -22,6 +22,8 @@ from beam_pipeline.options import AnagramOptions
 from beam_pipeline.stopping import own_interrupts, watched_workers
 from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
+
+_SAMPLING_MILLISECONDS = 10
 
 
 def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResult:
@@ -32,6 +34,7 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
     Raises:
       AnagramError: it has failed; one line for the user.
     """
+    _sample_often()
     quiet = contextlib.nullcontext() if options.verbose else _quiet_workers()
     with quiet, watched_workers(verbose=options.verbose):
         try:
@@ -48,6 +51,14 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
 def is_template(options: AnagramOptions) -> bool:
     """Whether the job is only written down, for Dataflow to run later."""
     return bool(options.view_as(GoogleCloudOptions).template_location)
+
+
+def _sample_often() -> None:
+    """Spares a worker in this process a wait of up to a fifth of a second behind each bundle.
+
+    It waits there for a thread to wake up that looks, now and then, which step is being worked at.
+    """
+    statesampler.StateSampler.__init__.__defaults__ = (_SAMPLING_MILLISECONDS,)
 
 
 @contextlib.contextmanager
