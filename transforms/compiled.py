@@ -40,9 +40,7 @@ _FOREIGN, _BEYOND_ASCII, _BYTE = (_FIELD_SIZE**field for field in range(1, 4))
 # With a byte beyond ASCII in so many, a chunk and some more is read by code point as a whole.
 _MANY = 16
 _SOME_MORE = 8 * _CHUNK
-# Random bits.
 _ODD, _OTHER_ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
-_EVEN = np.uint64(0x94D049BB133111EA)
 
 
 class Effects(NamedTuple):
@@ -119,22 +117,34 @@ def ascii_effects(letters: Letters) -> Effects:
     return effects
 
 
-def folded(low: Any, high: Any) -> Any:
-    """-> one number for both of a word."""
-    return low ^ (high * _ODD)
+def spread(high: Any) -> Any:
+    """The high number of a word -> one that no sum of low ones is likely to be; 0 stays."""
+    product = high * _ODD
+    return (product ^ (product >> np.uint64(32))) * _OTHER_ODD
 
 
-def bucket_of(folded: Any, bits: Any) -> Any:
-    """-> the bucket of a word, of 2**`bits`."""
-    return (folded * _OTHER_ODD) >> np.uint64(64 - bits)
+def mixed(low: Any, spread: Any) -> Any:
+    """-> bits as good as random, of both numbers of a word; 0 only for two zeros."""
+    product = (low ^ spread) * _ODD
+    return product ^ (product >> np.uint64(32))
 
 
-def slot_of(folded: Any, choice: Any, bits: Any) -> Any:
-    """-> the slot, of 2**`bits`, that a word has by the function of this number."""
-    return (folded * (_ODD + choice * _EVEN)) >> np.uint64(64 - bits)
+#: By the number of a hash function, what it multiplies by.
+MULTIPLIERS = spread(np.arange(1, 1025, dtype=np.uint64)) | np.uint64(1)
 
 
-_folded, _bucket_of, _slot_of = _compiled(folded), _compiled(bucket_of), _compiled(slot_of)
+def bucket_of(mixed: Any, bits: Any) -> Any:
+    """-> a bucket, of 2**`bits`."""
+    return mixed >> np.uint64(64 - bits)
+
+
+def slot_of(mixed: Any, choice: Any, bits: Any) -> Any:
+    """-> a slot, of 2**`bits`, by the hash function of this number."""
+    return (mixed * MULTIPLIERS[choice]) >> np.uint64(64 - bits)
+
+
+_spread, _mixed = _compiled(spread), _compiled(mixed)
+_bucket_of, _slot_of = _compiled(bucket_of), _compiled(slot_of)
 
 
 @_compiled
@@ -186,9 +196,8 @@ def _part(sums: Any, separators: Any, both: bool, words: Any) -> Any:
 def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
     """-> a slot, and whether the class in it is that of the word."""
     both, bits, choices, lows, highs, lengths = classes
-    number = _folded(low, high)
-    choice = np.uint64(choices[_bucket_of(number, bits - 2)])
-    slot = _slot_of(number, choice, bits)
+    number = _mixed(low, _spread(high) if both else high)
+    slot = _slot_of(number, choices[_bucket_of(number, bits - 2)], bits)
     is_it = (lows[slot] == low) & (lengths[slot] == length) & (highs[slot * both] == high)
     return slot, is_it
 

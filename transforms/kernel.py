@@ -60,7 +60,7 @@ class TallyTable:
 
 def _in_slots(numbers: Numbers) -> tuple[compiled.Classes, Ints]:
     """Numbers and length of each class -> the classes in their slots, and the slots."""
-    hashed = perfect_hash(compiled.folded(numbers[:, 0], numbers[:, 1]))
+    hashed = perfect_hash(compiled.mixed(numbers[:, 0], compiled.spread(numbers[:, 1])))
     low, high, length = np.zeros((3, 1 << hashed.bits), np.uint64)
     low[hashed.slots], high[hashed.slots], length[hashed.slots] = numbers.T
     classes = compiled.Classes(

@@ -14,10 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.compiled import bucket_of, slot_of
+from transforms.compiled import MULTIPLIERS, bucket_of, slot_of
 from transforms.numbering import Ints, Numbers
-
-_FUNCTIONS = 1 << 16
 
 
 class PerfectHash(NamedTuple):
@@ -35,7 +33,10 @@ class PerfectHash(NamedTuple):
 
 
 def perfect_hash(numbers: Numbers) -> PerfectHash:
-    """-> slots for distinct `numbers`, which fill three in eight of them to three in four.
+    """Distinct numbers -> slots, of which they fill three in eight to three in four.
+
+    Args:
+      numbers: not 0, of bits as good as random, see `transforms.compiled.mixed`.
 
     Raises:
       ValueError: two numbers are equal.
@@ -50,7 +51,7 @@ def perfect_hash(numbers: Numbers) -> PerfectHash:
     for size in range(int(sizes.max()), 0, -1):
         left = np.flatnonzero(sizes == size)
         members = in_order[begins[left][:, None] + np.arange(size)]  # a row for each bucket
-        for choice in np.arange(_FUNCTIONS, dtype=np.uint64)[:, None]:
+        for choice in range(len(MULTIPLIERS)):
             if not left.size:
                 break
             slots = slot_of(numbers[members], choice, bits).astype(np.int64)
