@@ -11,7 +11,7 @@ to its counter.
 What has bytes beyond ASCII between two ASCII separators is read code point by code point, and
 so is a whole stretch of text that has many of them.
 
-Within a loop no array is taken out of a tuple: numba would count its references each time.
+Arrays are taken out of their tuples ahead of loops: numba may count references each time.
 """
 
 from collections.abc import Callable
@@ -203,87 +203,96 @@ def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
 
 
 @_compiled
-def _count(words: Any, first: Any, found: Any, shortest: int, classes: Any, counters: Any) -> Any:
-    """Counts `words` from the `first` on, up to one with bytes beyond ASCII; -> which that is."""
+def _count(words: Any, found: Any, shortest: int, classes: Any, counters: Any) -> None:
+    """Counts the first `found` words, those with bytes beyond ASCII apart."""
     lows, highs, all_fields, _ = words
     counts, lengths, _ = counters
     told = lengths.size - 1
-    for word in range(np.uint64(first), np.uint64(found)):
+    for word in range(np.uint64(found)):
         fields = all_fields[word]
-        if fields >= _BEYOND_ASCII:
-            return np.int64(word)
         length = np.int64(fields % _FOREIGN)
-        is_long_enough = length >= shortest
-        lengths[min(length, told)] += is_long_enough
+        counts_here = (length >= shortest) & (fields < _BEYOND_ASCII)
+        lengths[min(length, told)] += counts_here
         slot, is_it = _look_up(lows[word], highs[word], fields, classes)
-        counts[slot] += is_it & is_long_enough
-    return found
+        counts[slot] += is_it & counts_here
 
 
 @_compiled
 def _by_code_point(
     data: Any,
-    start: int,
-    stop: int,
+    position: Any,
+    words: Any,
+    found: Any,
     shortest: int,
     letters: Any,
     classes: Any,
     counters: Any,
     spills: int,
 ) -> Any:
-    """Counts the words of `data` from `start` to `stop`; -> as `tally`."""
+    """Counts those of the `words` from `position` on that have bytes beyond ASCII.
+
+    Returns:
+      At which word it has stopped, for what `tally` returns then; or `found`.
+    """
+    _, _, all_fields, stops = words
+    lows, highs, effects = letters
     counts, lengths, spilled = counters
     told = lengths.size - 1
-    at = start
-    low = high = np.uint64(0)
-    length = 0
-    general = False
-    while at <= stop:
-        step = 1
-        code = 0
-        effect = SEPARATES
-        if at < stop:
-            code = int(data[at])
-            if code >= 0x80:
-                lead, code = code, -1
-                second = int(data[at + 1]) if at + 1 < stop else 0
-                third = int(data[at + 2]) if at + 2 < stop else 0
-                if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
-                    step, code = 2, (lead & 0x1F) << 6 | second & 0x3F
-                elif 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
-                    code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
-                    if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
-                        step = 3
-                    else:
-                        code = -1
-            effect = letters.length[code] if code >= 0 else GENERAL
-        if effect >= 0:
-            low += letters.low[code]
-            high += letters.high[code]
-            length += effect
-            at += step
+    stop = position - 1
+    for word in range(found):
+        start = at = stop + 1
+        stop = position + np.int64(stops[word])
+        if all_fields[word] < _BEYOND_ASCII:
             continue
-        if effect == UNKNOWN:
-            return start, code // PAGE, spills
-        at += step
-        if effect == GENERAL:
-            general = True
-            continue
-        if general:
-            spilled[spills, 0] = start
-            spilled[spills, 1] = at - step
-            spills += 1
-            if spills == len(spilled):
-                return at, -1, spills
-        elif length & (FOREIGN - 1) >= shortest:
-            lengths[min(length & (FOREIGN - 1), told)] += 1
-            slot, is_it = _look_up(low, high, np.uint64(length), classes)
-            counts[slot] += is_it
-        start = at
         low = high = np.uint64(0)
         length = 0
         general = False
-    return at, -1, spills
+        while at <= stop:
+            step = 1
+            code = 0
+            effect = SEPARATES
+            if at < stop:
+                code = int(data[np.uint64(at)])
+                if code >= 0x80:
+                    lead, code = code, -1
+                    second = int(data[np.uint64(at + 1)]) if at + 1 < stop else 0
+                    third = int(data[np.uint64(at + 2)]) if at + 2 < stop else 0
+                    if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
+                        step, code = 2, (lead & 0x1F) << 6 | second & 0x3F
+                    elif 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
+                        code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+                        if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
+                            step = 3
+                        else:
+                            code = -1
+                effect = effects[code] if code >= 0 else GENERAL
+            if effect >= 0:
+                low += lows[code]
+                high += highs[code]
+                length += effect
+                at += step
+                continue
+            if effect == UNKNOWN:
+                return word, start, code // PAGE, spills
+            at += step
+            if effect == GENERAL:
+                general = True
+                continue
+            if general:
+                spilled[spills, 0] = start
+                spilled[spills, 1] = at - step
+                spills += 1
+                if spills == len(spilled):
+                    return word, at, -1, spills
+            elif length & (FOREIGN - 1) >= shortest:
+                lengths[min(length & (FOREIGN - 1), told)] += 1
+                slot, is_it = _look_up(low, high, np.uint64(length), classes)
+                counts[slot] += is_it
+            start = at
+            low = high = np.uint64(0)
+            length = 0
+            general = False
+    return found, stop + 1, -1, spills
 
 
 @_compiled
@@ -302,14 +311,14 @@ def tally(
       Where to go on; the page of code points to make known before, or -1; how many pieces are
       left to the general way in `spilled`.
     """
-    separates, spilled = effects.separates, counters.spilled
+    separates = effects.separates
     sums, words = _room(), _room()
     spills = 0
     while position < data.size:
         end: Any = min(position + _CHUNK, data.size)
         separators = _scan(data, position, end, effects, classes.both, sums)
         last = sums.fields[separators - np.uint64(1)] if separators else np.uint64(0)
-        beyond_ascii = np.int64(last // _BEYOND_ASCII % _FIELD_SIZE)
+        beyond_ascii: Any = np.int64(last // _BEYOND_ASCII % _FIELD_SIZE)
         if separators and _MANY * beyond_ascii < end - position:
             end = position + np.int64(last // _BYTE)
             found: Any = np.int64(_part(sums, separators, classes.both, words))
@@ -319,17 +328,15 @@ def tally(
                 end += 1
             words.fields[0] = _BEYOND_ASCII
             words.stop[0] = np.uint64(end - position)
-            found = 1
-        word = _count(words, 0, found, shortest, classes, counters)
-        while word < found:
-            start = position + np.int64(words.stop[word - 1]) + 1 if word else position
-            stop = position + np.int64(words.stop[word])
-            at, page, spills = _by_code_point(
-                data, start, stop, shortest, letters, classes, counters, spills
+            found = beyond_ascii = np.int64(1)
+        reached, at, page = found, end, np.int64(-1)
+        if beyond_ascii:
+            reached, at, page, spills = _by_code_point(
+                data, position, words, found, shortest, letters, classes, counters, spills
             )
-            if page >= 0 or spills == len(spilled):
-                return at, page, spills
-            word = _count(words, word + 1, found, shortest, classes, counters)
+        _count(words, reached, shortest, classes, counters)
+        if reached < found:
+            return at, page, spills
         position = end
     return position, -1, spills
 

@@ -65,7 +65,7 @@ def pyspark(path: str, result: str) -> None:
     )
     lines = session.read.text(path)
     words = lines.select(f.explode(f.split(f.lower("value"), "[^a-z0-9]+")).alias("word"))
-    words.where("word <> ''").groupBy("word").count().write.csv(result)
+    words.where("word <> ''").groupBy("word").count().write.mode("overwrite").csv(result)
 
 
 LIBRARIES: Mapping[str, Callable[[str, str], None]] = {
