@@ -1,13 +1,15 @@
 """Other tools at the nearest task they have: ``python -m beam_pipeline.benchmark.peers``.
 
 They count the distinct words of a file, in lower case, in ASCII's rules: without dictionary,
-anagrams, and Unicode, so that the comparison is in their favour.
+anagrams, and Unicode, so that the comparison is in their favour. ``polars-unicode`` alone has the
+words of this project, if not its normalization of their letters.
 """
 
 import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from beam_pipeline.benchmark.trial import Trial
 
@@ -18,20 +20,40 @@ def polars(path: str, result: str) -> None:
     """Lines -> words -> counts, streaming."""
     import polars as pl
 
-    # A separator that no text has: a line is a single column.
-    lines = pl.scan_csv(
+    words = _polars_lines(path).select(
+        pl.col("line").str.to_lowercase().str.extract_all("[a-z0-9]+").alias("word")
+    )
+    counted = words.explode("word").drop_nulls().group_by("word").len()
+    counted.collect(engine="streaming").write_csv(result)
+
+
+def polars_unicode(path: str, result: str) -> None:
+    """Lines -> pieces between white space and dashes -> counted pieces -> words -> counts."""
+    import polars as pl
+
+    pieces = _polars_lines(path).select(
+        pl.col("line").str.extract_all(r"[^\s\p{Pd}]+").alias("piece")
+    )
+    counted = pieces.explode("piece").drop_nulls().group_by("piece").len()
+    word = pl.col("piece").str.to_lowercase().str.replace_all(r"[^\p{L}\p{M}\p{Nd}]+", "")
+    summed = counted.group_by(word.alias("word")).agg(pl.col("len").sum())
+    words = summed.filter(pl.col("word") != "")
+    words.collect(engine="streaming").write_csv(result)
+
+
+def _polars_lines(path: str) -> Any:
+    import polars as pl
+
+    return pl.scan_csv(
         path,
         has_header=False,
-        separator="\x01",
+        separator="\x01",  # a separator that no text has: a line is a single column
         quote_char=None,
         new_columns=["line"],
         schema={"line": pl.String},
         encoding="utf8-lossy",
         truncate_ragged_lines=True,
     )
-    words = lines.select(pl.col("line").str.to_lowercase().str.extract_all("[a-z0-9]+"))
-    counted = words.explode("line").drop_nulls().group_by("line").len()
-    counted.collect(engine="streaming").write_csv(result)
 
 
 def duckdb(path: str, result: str) -> None:
@@ -70,6 +92,7 @@ def pyspark(path: str, result: str) -> None:
 
 LIBRARIES: Mapping[str, Callable[[str, str], None]] = {
     "polars": polars,
+    "polars-unicode": polars_unicode,
     "duckdb": duckdb,
     "pyspark": pyspark,
 }
@@ -97,9 +120,15 @@ def peers(section: str, path: str, size_bytes: int, result: str) -> Iterator[tup
             ", ".join(tool for tool in ("tr", "sort", "uniq") if not shutil.which(tool)),
         ),
     )
-    labels = {"polars": "Polars streaming", "duckdb": "DuckDB", "pyspark": "PySpark local[2]"}
+    labels = {
+        "polars": "Polars streaming",
+        "polars-unicode": "Polars streaming, words as here",
+        "duckdb": "DuckDB",
+        "pyspark": "PySpark local[2]",
+    }
     for name, label in labels.items():
-        missing = "" if importlib.util.find_spec(name) else f"package {name}"
+        package = name.partition("-")[0]
+        missing = "" if importlib.util.find_spec(package) else f"package {package}"
         if name == "pyspark" and not shutil.which("java"):
             missing = "java"
         command = [sys.executable, "-m", __name__, name, path, f"{result}-{name}"]

@@ -32,7 +32,7 @@ from beam_pipeline.benchmark.trial import Figures, Trial, measure
 from beam_pipeline.benchmark.units import seconds, size
 
 SECTIONS = ("parts", "size", "workers", "files", "letters", "peers")
-SLOW = ("elementwise", "duckdb", "pyspark", "polars", "coreutils", "wc")
+SLOW = ("elementwise", "duckdb", "pyspark", "polars", "polars-unicode", "coreutils", "wc")
 _SHARES = (0.0, 0.01, 0.1, 1.0)
 _FRACTIONS = (1 / 16, 1 / 4, 1.0)
 

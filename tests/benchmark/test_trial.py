@@ -1,6 +1,7 @@
 """A command's time and memory are those of all it starts; texts are made as wanted."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from beam_pipeline.benchmark import corpora, throughput
 from beam_pipeline.benchmark.oracle import counts, tally
 from beam_pipeline.benchmark.peers import LIBRARIES
 from beam_pipeline.benchmark.trial import Trial, measure
+from tests import reference
 
 TEXT = "".join(f"Listen to the {number} silent cats, naïve enough.\n" for number in range(2000))
 
@@ -93,7 +95,7 @@ def test_accents_are_in_the_share_of_words_wanted(
     assert accented == pytest.approx(share * len(words), abs=2)
 
 
-@pytest.mark.parametrize("name", ["polars", "duckdb"])
+@pytest.mark.parametrize("name", ["polars", "polars-unicode", "duckdb"])
 def test_peers_count_the_words_they_are_said_to_count(
     name: str, source: Path, tmp_path: Path
 ) -> None:
@@ -102,6 +104,15 @@ def test_peers_count_the_words_they_are_said_to_count(
     counted = dict(line.split(",") for line in result.read_text("utf-8").splitlines()[1:])
     assert counted["listen"] == counted["silent"] == "2000"
     assert counted["1999"] == "1"
+
+
+def test_the_peer_that_is_said_to_count_our_words_does(tmp_path: Path) -> None:
+    text = "Don't—stop ÉTÉ été's (x) - -- it's 1999's\n\n漢字 Ünï-cödé don't\n"
+    source, result = tmp_path / "text.txt", tmp_path / "words.csv"
+    source.write_text(text, "utf-8")
+    LIBRARIES["polars-unicode"](str(source), str(result))
+    counted = dict(line.split(",") for line in result.read_text("utf-8").splitlines()[1:])
+    assert {word: int(n) for word, n in counted.items()} == Counter(reference.words(text))
 
 
 def test_the_whole_benchmark_of_a_small_text(
