@@ -20,31 +20,26 @@ def polars(path: str, result: str) -> None:
     """Lines -> words -> counts, streaming."""
     import polars as pl
 
-    words = _polars_lines(path).select(
-        pl.col("line").str.to_lowercase().str.extract_all("[a-z0-9]+").alias("word")
-    )
-    counted = words.explode("word").drop_nulls().group_by("word").len()
-    counted.collect(engine="streaming").write_csv(result)
+    words = pl.col("line").str.to_lowercase().str.extract_all("[a-z0-9]+")
+    _polars_counted(path, words).collect(engine="streaming").write_csv(result)
 
 
 def polars_unicode(path: str, result: str) -> None:
     """Lines -> pieces between white space and dashes -> counted pieces -> words -> counts."""
     import polars as pl
 
-    pieces = _polars_lines(path).select(
-        pl.col("line").str.extract_all(r"[^\s\p{Pd}]+").alias("piece")
-    )
-    counted = pieces.explode("piece").drop_nulls().group_by("piece").len()
+    counted = _polars_counted(path, pl.col("line").str.extract_all(r"[^\s\p{Pd}]+"))
     word = pl.col("piece").str.to_lowercase().str.replace_all(r"[^\p{L}\p{M}\p{Nd}]+", "")
     summed = counted.group_by(word.alias("word")).agg(pl.col("len").sum())
     words = summed.filter(pl.col("word") != "")
     words.collect(engine="streaming").write_csv(result)
 
 
-def _polars_lines(path: str) -> Any:
+def _polars_counted(path: str, pieces: Any) -> Any:
+    """What the pieces of a ``line`` are -> each ``piece`` and its count ``len``, yet to collect."""
     import polars as pl
 
-    return pl.scan_csv(
+    lines = pl.scan_csv(
         path,
         has_header=False,
         separator="\x01",  # a separator that no text has: a line is a single column
@@ -54,6 +49,8 @@ def _polars_lines(path: str) -> Any:
         encoding="utf8-lossy",
         truncate_ragged_lines=True,
     )
+    found = lines.select(pieces.alias("piece")).explode("piece").drop_nulls()
+    return found.group_by("piece").len()
 
 
 def duckdb(path: str, result: str) -> None:
