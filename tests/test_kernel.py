@@ -251,4 +251,4 @@ def test_a_table_is_made_once_for_a_dictionary(tmp_path: Path) -> None:
     path.write_text(json.dumps(["cat", "act"]))
     table = tally_table(DictionarySpec(str(path)))
     assert tally_table(DictionarySpec(str(path))) is table
-    assert table.signatures == ["act"]
+    assert list(table.slot_of) == ["act"]

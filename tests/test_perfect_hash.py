@@ -14,7 +14,7 @@ words = st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)).filter(a
 
 def looked_up(hashed: PerfectHash, numbers: Numbers) -> list[int]:
     """Where one who knows the choices only looks for `numbers`."""
-    buckets = bucket_of(numbers, hashed.bits - 2).astype(np.int64)
+    buckets = bucket_of(numbers, hashed.bits).astype(np.int64)
     return [int(slot) for slot in slot_of(numbers, hashed.choices[buckets], hashed.bits)]
 
 

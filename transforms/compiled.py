@@ -134,8 +134,8 @@ MULTIPLIERS = spread(np.arange(1, 1025, dtype=np.uint64)) | np.uint64(1)
 
 
 def bucket_of(mixed: Any, bits: Any) -> Any:
-    """-> a bucket, of 2**`bits`."""
-    return mixed >> np.uint64(64 - bits)
+    """-> a bucket, of which there is one for four of the 2**`bits` slots."""
+    return mixed >> np.uint64(64 - (bits - 2))
 
 
 def slot_of(mixed: Any, choice: Any, bits: Any) -> Any:
@@ -197,7 +197,7 @@ def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
     """-> a slot, and whether the class in it is that of the word."""
     both, bits, choices, lows, highs, lengths = classes
     number = _mixed(low, _spread(high) if both else high)
-    slot = _slot_of(number, choices[_bucket_of(number, bits - 2)], bits)
+    slot = _slot_of(number, choices[_bucket_of(number, bits)], bits)
     is_it = (lows[slot] == low) & (lengths[slot] == length) & (highs[slot * both] == high)
     return slot, is_it
 
@@ -215,6 +215,26 @@ def _count(words: Any, found: Any, shortest: int, classes: Any, counters: Any) -
         lengths[min(length, told)] += counts_here
         slot, is_it = _look_up(lows[word], highs[word], fields, classes)
         counts[slot] += is_it & counts_here
+
+
+@_compiled
+def _code_point(data: Any, at: int, stop: int) -> Any:
+    """-> the code point at `at`, and its length in bytes.
+
+    -1 and 1 where it is beyond U+FFFF, or no valid UTF-8 that ends before `stop`.
+    """
+    lead = int(data[np.uint64(at)])
+    if lead < 0x80:
+        return lead, 1
+    second = int(data[np.uint64(at + 1)]) if at + 1 < stop else 0
+    third = int(data[np.uint64(at + 2)]) if at + 2 < stop else 0
+    if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
+        return (lead & 0x1F) << 6 | second & 0x3F, 2
+    if 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
+        code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+        if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
+            return code, 3
+    return -1, 1
 
 
 @_compiled
@@ -239,32 +259,18 @@ def _by_code_point(
     counts, lengths, spilled = counters
     told = lengths.size - 1
     stop = position - 1
+    low = high = np.uint64(0)
+    length = 0
+    general = False
     for word in range(found):
         start = at = stop + 1
         stop = position + np.int64(stops[word])
         if all_fields[word] < _BEYOND_ASCII:
             continue
-        low = high = np.uint64(0)
-        length = 0
-        general = False
         while at <= stop:
-            step = 1
-            code = 0
-            effect = SEPARATES
+            code, step, effect = 0, 1, SEPARATES
             if at < stop:
-                code = int(data[np.uint64(at)])
-                if code >= 0x80:
-                    lead, code = code, -1
-                    second = int(data[np.uint64(at + 1)]) if at + 1 < stop else 0
-                    third = int(data[np.uint64(at + 2)]) if at + 2 < stop else 0
-                    if 0xC2 <= lead <= 0xDF and second & 0xC0 == 0x80:
-                        step, code = 2, (lead & 0x1F) << 6 | second & 0x3F
-                    elif 0xE0 <= lead <= 0xEF and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
-                        code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
-                        if code >= 0x800 and not 0xD800 <= code <= 0xDFFF:
-                            step = 3
-                        else:
-                            code = -1
+                code, step = _code_point(data, at, stop)
                 effect = effects[code] if code >= 0 else GENERAL
             if effect >= 0:
                 low += lows[code]

@@ -36,17 +36,15 @@ class TallyTable:
     """What the compiled tally needs to know of a dictionary; shared by all threads.
 
     Attributes:
-      signatures: of the dictionary's classes.
-      slots: of each class; a tally counts by slot.
-      slot_of: the same by signature.
+      slot_of: signature of a class -> its slot, by which a tally counts.
     """
 
     def __init__(self, dictionary: Dictionary):
         self.normalization = dictionary.spec.normalization
         self._numbering = Numbering(dictionary.classes)
-        self.signatures = list(dictionary.classes)
-        self.classes, self.slots = _in_slots(self._numbering.of_all(self.signatures))
-        self.slot_of = dict(zip(self.signatures, self.slots.tolist(), strict=True))
+        signatures = list(dictionary.classes)
+        self.classes, slots = _in_slots(self._numbering.of_all(signatures))
+        self.slot_of = dict(zip(signatures, slots.tolist(), strict=True))
         self._filling = threading.Lock()
         self.letters = Letters.unknown().with_page(0, self._numbering, self.normalization)
         self.effects = compiled.ascii_effects(self.letters)
@@ -150,9 +148,8 @@ class BlockTally:
 
     def counted(self) -> list[tuple[str, int]]:
         """(Signature, count) of each class that occurred."""
-        counts = self.counts[self._table.slots].tolist()
-        pairs = zip(self._table.signatures, counts, strict=True)
-        return [pair for pair in pairs if pair[1]]
+        counts = self.counts.tolist()
+        return [(key, counts[slot]) for key, slot in self._table.slot_of.items() if counts[slot]]
 
     def words_by_length(self) -> list[tuple[int, int]]:
         """(Length, number of words); the last length has all longer words."""

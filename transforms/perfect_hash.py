@@ -43,8 +43,9 @@ def perfect_hash(numbers: Numbers) -> PerfectHash:
     """
     bits = max((4 * len(numbers) // 3).bit_length(), 3)
     choices = np.zeros(1 << (bits - 2), np.uint16)
+    slots = np.empty(len(numbers), np.int64)
     taken_by = np.full(1 << bits, -1)
-    buckets = bucket_of(numbers, bits - 2).astype(np.int64)
+    buckets = bucket_of(numbers, bits).astype(np.int64)
     sizes = np.bincount(buckets)
     in_order = np.argsort(buckets, kind="stable")
     begins = np.cumsum(sizes) - sizes
@@ -54,15 +55,13 @@ def perfect_hash(numbers: Numbers) -> PerfectHash:
         for choice in range(len(MULTIPLIERS)):
             if not left.size:
                 break
-            slots = slot_of(numbers[members], choice, bits).astype(np.int64)
-            done = _take(taken_by, slots, members)
+            wanted = slot_of(numbers[members], choice, bits).astype(np.int64)
+            done = _take(taken_by, wanted, members)
             choices[left[done]] = choice
+            slots[members[done]] = wanted[done]
             left, members = left[~done], members[~done]
         else:
             raise ValueError("two numbers are equal")
-    taken = np.flatnonzero(taken_by >= 0)
-    slots = np.empty(len(numbers), np.int64)
-    slots[taken_by[taken]] = taken
     return PerfectHash(bits, choices, slots)
 
 
