@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from beam_pipeline.command import run as run
+    from beam_pipeline.cli.command import run as run
     from beam_pipeline.pipeline import build as build
 
 __all__ = ["build", "run"]
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
         return build
     if name == "run":
-        from beam_pipeline.command import run
+        from beam_pipeline.cli.command import run
 
         return run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

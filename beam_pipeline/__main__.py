@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from beam_pipeline.stopping import Terminated, end_children, stoppable
+from beam_pipeline.runners.shutdown import Terminated, end_children, stoppable
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -20,7 +20,7 @@ def main() -> int:
         with stoppable():
             return _run()
     except KeyboardInterrupt as stop:
-        from beam_pipeline.messages import print_error, wants_json
+        from beam_pipeline.cli.messages import print_error, wants_json
 
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         print_error("interrupted; nothing was published", code, as_json=wants_json(sys.argv))
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _run() -> int:
-    from beam_pipeline.command import run
+    from beam_pipeline.cli.command import run
 
     # Beam and a dictionary are some million objects that live as long as the process: spare the
     # collector from looking through them again and again.

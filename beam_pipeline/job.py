@@ -11,21 +11,21 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from beam_pipeline import atomic
-from beam_pipeline.inputs import resolve
+from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io.dead_letters import SETTINGS, CountEarlier, ReadDeadLetters, shards_of
+from beam_pipeline.io.inputs import resolve
+from beam_pipeline.io.sinks import WriteResult
+from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
-from beam_pipeline.record import Record
-from beam_pipeline.replay import SETTINGS, CountEarlier, ReadDeadLetters, shards_of
-from beam_pipeline.report import RunReport, write
-from beam_pipeline.runner import is_in_process, is_template, run_to_end, threads_for
-from beam_pipeline.sinks import WriteResult
-from beam_pipeline.sources import ReadFiles, ReadString
-from transforms.chaos import Chaos
+from beam_pipeline.report.model import RunReport, write
+from beam_pipeline.report.recorder import Record
+from beam_pipeline.runners.run import is_in_process, is_template, run_to_end, threads_for
 from transforms.dictionary import WORD_LISTS, DictionarySpec
 from transforms.errors import AnagramError
-from transforms.ledger import Ledger
-from transforms.resilience import Attempts, Resilience, SpentError
+from transforms.stages.chaos import Chaos
+from transforms.stages.retry import Attempts, Resilience, SpentError
+from transforms.stages.totals import Ledger
 
 
 def run_job(options: AnagramOptions) -> RunReport:
@@ -59,7 +59,9 @@ def run_job(options: AnagramOptions) -> RunReport:
 def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
     with contextlib.ExitStack() as stack:
         if not is_in_process(options):
-            from beam_pipeline.runners import prepare  # not all have time to load what it needs
+            from beam_pipeline.runners.prepare import (
+                prepare,  # not all have time to load what it needs
+            )
 
             prepare(options, scratch)
         output, token = options.output or str(Path(scratch, "result")), atomic.new_token()

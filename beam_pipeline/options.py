@@ -5,14 +5,14 @@ import argparse
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.cases import CASE_NAMES
-from beam_pipeline.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
-from beam_pipeline.formats import FORMATS
+from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.pipeline import ENGINES
-from transforms.chaos import STAGES
-from transforms.encoding import ERROR_POLICIES
+from beam_pipeline.runners.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
 from transforms.errors import AnagramError
-from transforms.resilience import FAULT_POLICIES, Resilience
-from transforms.text import NORMALIZATIONS
+from transforms.stages.chaos import STAGES
+from transforms.stages.retry import FAULT_POLICIES, Resilience
+from transforms.text.encoding import ERROR_POLICIES
+from transforms.text.normalize import NORMALIZATIONS
 
 LOG_FORMATS = ("text", "json")
 

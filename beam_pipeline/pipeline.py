@@ -6,14 +6,14 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.checks import check_one_of, check_positive
-from transforms.collect import CollectBlocks
 from transforms.columns import MergeColumns
 from transforms.counts import CollectClasses, CountSignatures
 from transforms.dictionary import DictionarySpec
+from transforms.distinct_words import CollectBlocks
 from transforms.expand import AnagramCount, ExpandSignatures
 from transforms.filtering import FilterBlocks
-from transforms.ledger import Ledger
-from transforms.resilience import Resilience
+from transforms.stages.retry import Resilience
+from transforms.stages.totals import Ledger
 from transforms.tally import TallyBlocks
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
@@ -46,7 +46,7 @@ def build(
     """Adds the counting of anagrams to the pipeline of `root`.
 
     Args:
-      source: begin -> `Block`s, see `beam_pipeline.sources`.
+      source: begin -> `Block`s, see `beam_pipeline.io.sources`.
       engine: ``elementwise`` makes each word an element; ``vectorized`` tallies each bundle of
         blocks in compiled code first. Their results are equal.
       dictionary: whose members are counted, and how text becomes words (default: GCIDE).

@@ -8,7 +8,7 @@ from typing import Any
 
 from beam_pipeline import run
 from benchmark_orchestrators._common import answer, check_text
-from transforms.chaos import Chaos
+from transforms.stages.chaos import Chaos
 
 
 class CommandOrchestrator:

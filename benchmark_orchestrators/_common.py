@@ -11,9 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 import tenacity
 from english_words import get_english_words_set
 
-from transforms.chaos import Chaos, FaultInjector, InjectedError
-from transforms.signature import signature
-from transforms.text import is_separator, words
+from transforms.stages.chaos import Chaos, FaultInjector, InjectedError
+from transforms.text.normalize import is_separator, words
+from transforms.text.signature import signature
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Stages:
     """Does the work of stages under chaos.
 
     Args:
-      chaos: what strikes, see `transforms.chaos.Chaos.parse`.
+      chaos: what strikes, see `transforms.stages.chaos.Chaos.parse`.
       retries: whether a stage that was struck is tried again.
     """
 
@@ -96,7 +96,7 @@ class Stages:
         )
 
     def do(self, stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """-> what `work` gives; `stage` is one of `transforms.chaos.STAGES`.
+        """-> what `work` gives; `stage` is one of `transforms.stages.chaos.STAGES`.
 
         Raises:
           InjectedError: a fault has struck, and again in each further attempt.

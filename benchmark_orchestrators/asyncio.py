@@ -18,7 +18,7 @@ from benchmark_orchestrators._common import (
     expand,
     sum_by_signature,
 )
-from transforms.text import words
+from transforms.text.normalize import words
 
 _CHUNK_SIZE = 1 << 20
 _TASKS = 8

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from benchmark_orchestrators._common import Stages, answer, check_text, dictionary
-from transforms.text import words
+from transforms.text.normalize import words
 
 
 class TaskOrchestrator:

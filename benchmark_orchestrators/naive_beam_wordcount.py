@@ -15,8 +15,8 @@ from typing import Any
 import apache_beam as beam
 
 from benchmark_orchestrators._common import Stages, answer, check_text, dictionary
-from transforms.signature import signature
-from transforms.text import words
+from transforms.text.normalize import words
+from transforms.text.signature import signature
 
 
 class TaskOrchestrator:

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import reference
+from tests.support import reference
 
 settings.register_profile(
     "anagrams",

@@ -1,4 +1,4 @@
-"""Nothing is lost, whatever stage fails, and whoever is killed; `tests.durability` in few runs."""
+"""Nothing is lost, whatever fails and whoever is killed: `tests.support.durability`, few runs."""
 
 import json
 import random
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import durability
-from tests.cli import Finished, Here, assert_one_line_error
-from tests.durability import OLD, Proof, write_texts
-from transforms.chaos import STAGES
+from tests.support import durability
+from tests.support.cli import Finished, Here, assert_one_line_error
+from tests.support.durability import OLD, Proof, write_texts
+from transforms.stages.chaos import STAGES
 
 ENGINES = ("vectorized", "elementwise")
 DICTIONARIES = ("gcide", "none")

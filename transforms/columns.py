@@ -15,7 +15,7 @@ import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.counts import ClassTally
-from transforms.signature import signature
+from transforms.text.signature import signature
 
 _BUCKETS = 256
 _MIX = np.uint64(0x9E3779B97F4A7C15)

@@ -18,10 +18,10 @@ from pathlib import PurePosixPath
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.checks import check_one_of
-from transforms.compression import open_decompressed
 from transforms.errors import AnagramError
-from transforms.signature import signature
-from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.files.compression import open_decompressed
+from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.text.signature import signature
 
 #: Word lists of the PyPI package ``english-words``.
 WORD_LISTS = ("gcide", "web2")
@@ -37,7 +37,7 @@ class DictionarySpec:
     Attributes:
       spec: ``gcide``, ``web2``, the path or URL of a word list on any Beam filesystem, or
         several of them joined by ``+``; or ``none``.
-      normalization: see `transforms.text`.
+      normalization: see `transforms.text.normalize`.
     """
 
     spec: str = "gcide"

@@ -10,9 +10,9 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from transforms.checks import check_positive
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
-from transforms.records import ClassCount, DeadLetter
-from transforms.resilience import Resilience
-from transforms.stages import ElementFn, Stage
+from transforms.stages.dead_letters import ClassCount, DeadLetter
+from transforms.stages.retry import Resilience
+from transforms.stages.stage import ElementFn, Stage
 
 
 class AnagramCount(NamedTuple):

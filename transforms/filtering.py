@@ -6,12 +6,12 @@ from typing import Any
 
 from apache_beam.pvalue import PCollection
 
-from transforms.blocks import Block, undecodable
 from transforms.checks import check_one_of
-from transforms.encoding import ERROR_POLICIES, Encoding
-from transforms.records import DeadLetter
-from transforms.resilience import Resilience, describe
-from transforms.stages import ElementFn, Stage
+from transforms.stages.dead_letters import DeadLetter
+from transforms.stages.retry import Resilience, describe
+from transforms.stages.stage import ElementFn, Stage
+from transforms.text.blocks import Block, undecodable
+from transforms.text.encoding import ERROR_POLICIES, Encoding
 
 
 @dataclass

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms import metrics
-from transforms.blocks import BLOCK_SIZE, Block
-from transforms.bundles import in_global_window
 from transforms.checks import check_positive
 from transforms.dictionary import DictionarySpec
-from transforms.plain_tally import PlainTally, Tally
-from transforms.resilience import Attempts, Resilience, SpentError
-from transforms.stages import Stage, StageFn
+from transforms.kernel.fallback import PlainTally, Tally
+from transforms.stages import metrics
+from transforms.stages.bundles import in_global_window
+from transforms.stages.retry import Attempts, Resilience, SpentError
+from transforms.stages.stage import Stage, StageFn
+from transforms.text.blocks import BLOCK_SIZE, Block
 
 # A bundle of less text than this is counted without loading the compiler, in bytes.
 _SMALL = 1 << 18
@@ -140,7 +140,7 @@ class _TallyFn(StageFn):
             plain = PlainTally(self._dictionary.load(), self._min_word_length)
             return _Crew([_Counter(plain, *self._attempts[0])])
         # Here, as it loads the compiler.
-        from transforms.kernel import BlockTally, tally_table
+        from transforms.kernel.tally import BlockTally, tally_table
 
         table = tally_table(self._dictionary)
         return _Crew(

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from transforms import metrics
-from transforms.blocks import Block
 from transforms.checks import check_one_of, check_positive
 from transforms.counts import ClassTally
-from transforms.records import ClassCount
-from transforms.resilience import Resilience
-from transforms.signature import signature
-from transforms.stages import ElementFn, Stage
-from transforms.text import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.stages import metrics
+from transforms.stages.dead_letters import ClassCount
+from transforms.stages.retry import Resilience
+from transforms.stages.stage import ElementFn, Stage
+from transforms.text.blocks import Block
+from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.text.signature import signature
 
 
 @dataclass
@@ -23,7 +23,7 @@ class ExtractWords(Stage):
     """`Block` -> each of its normalized words.
 
     Attributes:
-      normalization: see `transforms.text`.
+      normalization: see `transforms.text.normalize`.
       min_length: shorter words, in code points, are left out.
     """
 

@@ -5,8 +5,9 @@
 
 import sys
 
-from beam_pipeline.benchmark import cli, throughput
+from beam_pipeline.benchmark import cli
 from beam_pipeline.benchmark.arguments import WRONG_USAGE
+from beam_pipeline.benchmark.throughput import command as throughput
 
 _COMMANDS = {"one": cli.benchmark, "compare": cli.compare, "throughput": throughput.main}
 

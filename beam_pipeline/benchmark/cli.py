@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console
 
-from beam_pipeline.benchmark import chart, export, table
 from beam_pipeline.benchmark.arguments import (
     DONE,
     FAILED,
@@ -23,11 +22,12 @@ from beam_pipeline.benchmark.arguments import (
     whole_number,
     writable,
 )
-from beam_pipeline.benchmark.contest import Comparison, Contest, Subject
-from beam_pipeline.benchmark.orchestrator import CLASS_NAME, find
-from beam_pipeline.benchmark.summary import summarize
+from beam_pipeline.benchmark.compare import chart, export, table
+from beam_pipeline.benchmark.compare.contest import Comparison, Contest, Subject
+from beam_pipeline.benchmark.compare.orchestrator import CLASS_NAME, find
+from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.cases import CASE_NAMES, load_cases
-from transforms.chaos import Chaos
+from transforms.stages.chaos import Chaos
 
 _FOLDER = "benchmark_orchestrators"
 _DEFAULT = "beam_vectorized.py"

@@ -1,0 +1,125 @@
+"""Fresh texts: nobody can have seen them before, and they look like a given one."""
+
+import array
+import random
+import re
+from collections.abc import Sequence
+
+from beam_pipeline.benchmark.compare import oracle
+
+# A line's length of text with the rest of its last word and the white space behind it.
+_PIECE = re.compile(rb"(?s).{1,80}\S*\s*")
+_LETTERS = re.compile(rb"[a-z]+", re.IGNORECASE)
+# In longer models only some pieces get other words: they have words enough of their own.
+_REWRITTEN_SIZE = 1 << 20
+_REWRITTEN_SHARE = 0.02
+
+_PROBE_WORDS = 60
+_PROBE_LONGEST = 4
+_PROBE_FORMS = (
+    *("{}", "{}", "{}", "“{}”", "{},", "({})", "{}’s", "{}_{}", "{}'s", "{}.\n\n", "*{}*"),
+    *(
+        "{}-{}",
+        "{}–{}",
+        "{}—{}",
+        "{}\u2010{}",
+        "{}\u00a0{}",
+        "{}\u2003{}",
+        "{}\x1f{}",
+        "{}\u0085{}",
+    ),
+    *("{}\u0301", "é{}", "{}\u00b4{}", "ﬁ{}", "{}ß", "İ{}", "{}\u0338", "\ufeff{}", "{}７", "{}²"),
+)
+
+# Other ways to write letters of dictionary words; all are the same words.
+_SPELLINGS = {"ss": "ß", "fi": "ﬁ", "s": "ſ", "k": "\u212a", "ea": "e\u00ada", "oo": "o\u200bo"}
+
+
+class FreshTexts:
+    """Makes texts of the size and character of a `model`, all of them UTF-8.
+
+    Each is put together from lines of the model, drawn at random, in which words give way to
+    other words of their length: words of the dictionary, their anagrams, and what is no word.
+
+    Args:
+      seed: equal ones give equal texts, one after the other.
+    """
+
+    def __init__(self, model: bytes, seed: str):
+        self._model = model
+        self._random = random.Random(seed)
+        self._ends = array.array("Q", (match.end() for match in _PIECE.finditer(model)))
+        self._share = 1.0 if len(model) < _REWRITTEN_SIZE else _REWRITTEN_SHARE
+        self._by_length = _by_length()
+
+    def make(self) -> bytes:
+        """-> the next text."""
+        drawn: list[bytes] = []
+        left = len(self._model)
+        renamed: dict[str, str] = {}
+
+        def other(word: "re.Match[bytes]") -> bytes:
+            return self._other(word.group().decode(), renamed).encode()
+
+        while left > 0:
+            piece = self._draw()
+            if self._random.random() < self._share:
+                piece = _LETTERS.sub(other, piece)
+            if len(piece) > left:
+                piece = piece[:left].decode("utf-8", "ignore").encode()
+            drawn.append(piece)
+            left -= len(piece) or left
+        return b"".join(drawn)
+
+    def _draw(self) -> bytes:
+        index = self._random.randrange(len(self._ends))
+        return self._model[self._ends[index - 1] if index else 0 : self._ends[index]]
+
+    def _other(self, word: str, renamed: dict[str, str]) -> str:
+        """A word in place of `word`, mostly the same one in all of a text."""
+        key = word.lower()
+        if key not in renamed or self._random.random() < 0.2:
+            renamed[key] = self._invent(len(word))
+        other = renamed[key]
+        if word.isupper() and len(word) > 1:
+            return other.upper()
+        return other.capitalize() if word[0].isupper() else other
+
+    def _invent(self, length: int) -> str:
+        known = self._by_length[length] if length < len(self._by_length) else ()
+        chance = self._random.random()
+        if not known or chance < 0.05:
+            return "".join(self._random.choices("etaoinshrdlu", k=length))
+        word = self._random.choice(known)
+        if chance < 0.25:
+            return "".join(self._random.sample(word, length))
+        return word
+
+
+def probe(seed: str) -> str:
+    """-> a short text of short words with everything that normalization is about."""
+    source = random.Random(seed)
+    choice = [word for group in _by_length()[: _PROBE_LONGEST + 1] for word in group]
+    vocabulary = source.sample(choice, _PROBE_WORDS // 3)
+    forms = [*_PROBE_FORMS, *source.choices(_PROBE_FORMS, k=_PROBE_WORDS - len(_PROBE_FORMS))]
+    written = [form.format(*source.choices(vocabulary, k=2)) for form in forms]
+    for letters, other in _SPELLINGS.items():
+        word = source.choice([word for word in choice if letters in word])
+        written.append(word.replace(letters, other))
+    written += [_widened(word) for word in source.sample(choice, 3)]
+    source.shuffle(written)
+    return " ".join(written)
+
+
+def _widened(word: str) -> str:
+    """`word` in the full-width letters of East Asian typesetting."""
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in word)
+
+
+def _by_length() -> Sequence[Sequence[str]]:
+    """The plain words of the dictionary, sorted, by their length."""
+    words = sorted(word for word in oracle.words() if word.isascii())
+    groups: list[list[str]] = [[] for _ in range(max(map(len, words)) + 1)]
+    for word in words:
+        groups[len(word)].append(word)
+    return groups

@@ -1,0 +1,54 @@
+"""Parts of the engine, timed by themselves: ``python -m beam_pipeline.benchmark.throughput.parts``.
+
+Prints ``{"seconds": ...}``, without what a process does once: imports, tables, compilation.
+"""
+
+import glob
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+_BLOCK = 1 << 20
+
+
+def kernel(path: str) -> float:
+    """The compiled tally of the text at `path`, without reading it. -> seconds"""
+    from transforms.dictionary import DictionarySpec
+    from transforms.kernel.tally import BlockTally, tally_table
+
+    tally = BlockTally(tally_table(DictionarySpec()), 1)
+    tally.add(b"once for the compiler")
+    taken = 0.0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            block += file.readline()  # a block ends between words
+            began = time.perf_counter()
+            tally.add(block)
+            tally.commit()
+            taken += time.perf_counter() - began
+    return taken
+
+
+def source(path: str) -> float:
+    """The blocks of the text at `path` going through a pipeline that only counts them. -> seconds
+
+    A runner's fixed costs, about a tenth of a second, are part of it.
+    """
+    import apache_beam as beam
+
+    from beam_pipeline.io.sources import ReadFiles
+
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    blocks = pipeline | "ReadText" >> ReadFiles((glob.escape(path),))
+    blocks | "CountBlocks" >> beam.combiners.Count.Globally()
+    began = time.perf_counter()
+    pipeline.run().wait_until_finish()
+    return time.perf_counter() - began
+
+
+PARTS: Mapping[str, Callable[[str], float]] = {"kernel": kernel, "source": source}
+
+if __name__ == "__main__":
+    name, path = sys.argv[1:]
+    print(json.dumps({"seconds": PARTS[name](path)}))

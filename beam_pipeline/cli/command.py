@@ -1,0 +1,83 @@
+"""The command line as a function: arguments in, exit code out."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from beam_pipeline.cases import load_cases
+from beam_pipeline.cli.messages import JsonFormatter, print_error, print_verdict, wants_json
+from beam_pipeline.cli.parsing import help_text, parse
+from beam_pipeline.cli.summary import print_summary
+from beam_pipeline.io.dead_letters import replay_arguments
+from beam_pipeline.job import run_job
+from beam_pipeline.options import AnagramOptions, UsageError
+from transforms.errors import AnagramError
+
+REPLAY = "replay"
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+def run(argv: Sequence[str]) -> int:
+    """Command-line arguments -> exit code: 0 done, 1 the run failed, 2 wrong usage."""
+    if "--help" in argv or "-h" in argv:
+        print(help_text(), end="")
+        return DONE
+    try:
+        if argv[:1] == [REPLAY]:
+            argv = replay_arguments(argv[1:])
+        options = parse(argv)
+        _set_up_log(options)
+        if options.test_case:
+            return _run_cases(argv, options.test_case)
+        report = run_job(options)
+    except AnagramError as error:
+        if "--verbose" in argv:
+            logging.exception("The run failed")
+        code = WRONG_USAGE if isinstance(error, UsageError) else FAILED
+        print_error(str(error), code, as_json=wants_json(argv))
+        return code
+    print_summary(report, as_json=options.log_format == "json")
+    return DONE
+
+
+def _set_up_log(options: AnagramOptions) -> None:
+    log = logging.getLogger()
+    log.setLevel(logging.INFO if options.verbose else logging.CRITICAL)
+    if options.log_format == "json":
+        for handler in log.handlers:
+            handler.setFormatter(JsonFormatter())
+
+
+def _run_cases(argv: Sequence[str], name: str) -> int:
+    """Runs the built-in cases, prints their results as one JSON object, and compares them."""
+    results: dict[str, dict[str, int]] = {}
+    failed = 0
+    for case in load_cases(name):
+        with tempfile.TemporaryDirectory() as folder:
+            options = _case_options(argv, case.text, f"{folder}/result.json")
+            run_job(options)
+            results[case.name] = json.loads(Path(folder, "result.json").read_text("utf-8"))
+        missing = case.expected.keys() - results[case.name].keys()
+        extra = results[case.name].keys() - case.expected.keys()
+        wrong = {
+            word
+            for word in case.expected.keys() & results[case.name].keys()
+            if case.expected[word] != results[case.name][word]
+        }
+        verdict = "as expected"
+        if missing or extra or wrong:
+            failed += 1
+            verdict = f"missing {sorted(missing)}, extra {sorted(extra)}, wrong {sorted(wrong)}"
+        as_json = options.log_format == "json"
+        print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
+    print(json.dumps(results, ensure_ascii=False, indent=2))
+    return FAILED if failed else DONE
+
+
+def _case_options(argv: Sequence[str], text: str, output: str) -> AnagramOptions:
+    options = parse(argv)
+    options.test_case, options.text = None, text
+    options.output, options.output_format = output, "json"
+    return options

@@ -1,0 +1,56 @@
+"""What goes to standard error beside the summary: errors, verdicts and logs, as text or JSON."""
+
+import itertools
+import json
+import logging
+import sys
+from collections.abc import Sequence
+
+from beam_pipeline.report.model import printable
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether a command line, which may be wrong in other ways, asks for messages in JSON."""
+    spelt = [argument.replace("log-format", "log_format") for argument in argv]
+    values = [after for name, after in itertools.pairwise(spelt) if name == _OPTION]
+    values += [item.partition("=")[2] for item in spelt if item.startswith(f"{_OPTION}=")]
+    return "json" in values
+
+
+_OPTION = "--log_format"
+
+
+def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
+    """Tells the user in one line what went wrong."""
+    message = printable(" ".join(message.splitlines()))
+    if as_json:
+        event = {"event": "error", "message": message, "exit_code": exit_code}
+        message = json.dumps(event)
+    else:
+        message = f"error: {message}"
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> None:
+    """Tells how a built-in case has come out."""
+    if as_json:
+        event = {"event": "case", "name": name, "words_expected": expected, "verdict": verdict}
+        message = json.dumps(event)
+    else:
+        message = f"{name}: {expected} words expected: {verdict}"
+    print(message, file=sys.stderr)
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record -> a JSON object in one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "event": "log",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event)

@@ -1,0 +1,119 @@
+"""What a run says of itself when it is done: a table on a terminal, lines of text, or JSON."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
+
+from beam_pipeline.report.model import RunReport, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: Whoever counts less than this, in bytes, wants no figures with it.
+TINY = 1 << 20
+
+
+def print_summary(report: RunReport, *, as_json: bool) -> None:
+    """Prints the summary of a finished run on standard error.
+
+    Args:
+      as_json: one line that is a JSON object, for machines.
+    """
+    if as_json:
+        print(to_json_line(report), file=sys.stderr)
+    elif sys.stderr.isatty():
+        from rich.console import Console  # takes a while to load
+
+        Console(stderr=True, soft_wrap=True).print(to_table(report))
+    else:
+        print(*to_lines(report), sep="\n", file=sys.stderr)
+
+
+def to_json_line(report: RunReport) -> str:
+    """The main figures as a JSON object in one line; null is what is not known."""
+    event = {
+        "event": report.status,
+        "runner": report.runner,
+        "wall_seconds": round(report.wall_seconds, 3),
+        "cpu_seconds": report.cpu_seconds and round(report.cpu_seconds, 3),
+        "peak_memory_bytes": report.peak_memory_bytes,
+        "input_files": report.input.files,
+        "input_bytes": report.input.bytes,
+        **{name: value for name, value in report.metrics.items() if not hasattr(value, "mean")},
+    }
+    return json.dumps(event)
+
+
+def to_table(report: RunReport) -> "Table":
+    """The main figures for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows(report):
+        table.add_row(name, Text(value))
+    return table
+
+
+def to_lines(report: RunReport) -> list[str]:
+    """The main figures where no terminal is; the last line tells the runner and the time.
+
+    Of a tiny input there is only that one, unless something happened on the way.
+    """
+    size = report.counter("bytes_read")
+    shown = [] if size is not None and size < TINY else ["input", "words"]
+    shown += ["not valid text", "retries", "dead letters"]
+    lines = [f"{name}: {value}" for name, value in rows(report) if name in shown]
+    rate = ""
+    if "input" in shown and report.bytes_per_second is not None:
+        rate = f", {decimal(int(report.bytes_per_second))}/s"
+        if report.peak_memory_bytes is not None:
+            rate += f", peak memory {decimal(report.peak_memory_bytes)}"
+    return [*lines, f"done in {report.wall_seconds:.1f} s on {report.runner}{rate}"]
+
+
+def rows(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Name and value of each figure worth a look; what is not known or did not happen is none."""
+    yield "runner", report.runner
+    if (where := _input(report)) is not None:
+        yield "input", where
+    words, matched = report.counter("words"), report.counter("words_matched")
+    unmatched, classes = report.counter("words_unmatched"), report.counter("classes")
+    if words is not None and matched is not None and classes is not None:
+        value = f"{words:,}"
+        if words:
+            value += f", {matched / words:.1%} of them in {classes:,} anagram classes"
+        if unmatched:
+            value += f", {unmatched:,} unmatched"
+        yield "words", value
+    if invalid := report.counter("invalid_bytes"):
+        yield "not valid text", f"{invalid:,} bytes"
+    if retries := report.counter("retries"):
+        yield "retries", f"{retries:,}"
+    if letters := report.counter("dead_letters"):
+        causes = ", ".join(f"{cause}: {n:,}" for cause, n in report.dead_letters.by_cause.items())
+        path = f" in {report.dead_letters.path}" if report.dead_letters.path else ""
+        yield "dead letters", printable(f"{letters:,}{path}" + (f" ({causes})" if causes else ""))
+    yield "time", f"{report.wall_seconds:.1f} s"
+    if report.bytes_per_second is not None:
+        speed = f"{decimal(int(report.bytes_per_second))}/s"
+        if report.words_per_second is not None:
+            speed += f", {report.words_per_second:,.0f} words/s"
+        yield "throughput", speed
+    if report.peak_memory_bytes is not None:
+        yield "peak memory", decimal(report.peak_memory_bytes)
+
+
+def _input(report: RunReport) -> str | None:
+    files, stored = report.input.files, report.input.bytes
+    size = stored if stored is not None else report.counter("bytes_read")
+    if size is None:
+        return None
+    if files is None:
+        return decimal(size)
+    return f"{decimal(size)} in {files:,} file{'s' * (files != 1)}"

@@ -1,0 +1,92 @@
+"""Totals, metrics and options of a run -> the figures of its report."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from apache_beam.metrics.metric import MetricResults, MetricsFilter
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_pipeline.cli.parsing import defaults
+from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, Law, LengthCount
+from transforms.stages.metrics import LENGTH_PREFIX, NAMESPACE
+from transforms.stages.totals import CAUSE_PREFIX, conservation
+
+_LONGEST_OPTION = 200
+_SECRET = re.compile(r"secret|passw|token|credential|connection_string|(access|private|api)_?key")
+
+
+def counters(totals: Mapping[str, int] | None) -> dict[str, int | None]:
+    """The `COUNTERS`; each is None if there are no `totals`."""
+    return {name: None if totals is None else totals.get(name, 0) for name in COUNTERS}
+
+
+def laws(totals: Mapping[str, int]) -> tuple[Law, ...]:
+    """Whether nothing was lost or doubled."""
+    return tuple(
+        Law(str(law["law"]), int(law["left"]), int(law["right"]), law["left"] == law["right"])
+        for law in conservation(totals)
+    )
+
+
+def lengths(totals: Mapping[str, int]) -> tuple[LengthCount, ...]:
+    """How many words have each length."""
+    counts = [
+        LengthCount(int(name.removeprefix(LENGTH_PREFIX)), number)
+        for name, number in totals.items()
+        if name.startswith(LENGTH_PREFIX) and number
+    ]
+    return tuple(sorted(counts, key=lambda one: one.length))
+
+
+def word_length(counts: tuple[LengthCount, ...]) -> Distribution | None:
+    """The distribution over all words; None if there are no words."""
+    words = sum(one.words for one in counts)
+    if not words:
+        return None
+    letters = sum(one.length * one.words for one in counts)
+    return Distribution(words, counts[0].length, letters / words, counts[-1].length)
+
+
+def dead_letters(path: str | None, totals: Mapping[str, int] | None) -> DeadLetters:
+    """The records put aside in the file `path`."""
+    if totals is None:
+        return DeadLetters(path, None, {})
+    causes = {
+        name.removeprefix(CAUSE_PREFIX): number
+        for name, number in sorted(totals.items())
+        if name.startswith(CAUSE_PREFIX)
+    }
+    return DeadLetters(path, totals.get("dead_letters", 0), causes)
+
+
+def distributions(metrics: MetricResults) -> dict[str, Distribution]:
+    """Beam's distributions of this project, each step's and worker's in one."""
+    found: dict[str, list[Any]] = {}
+    for metric in metrics.query(MetricsFilter().with_namespace(NAMESPACE))["distributions"]:
+        if metric.result is not None and metric.result.count:
+            found.setdefault(metric.key.metric.name, []).append(metric.result)
+    return {
+        name: Distribution(
+            count := sum(one.count for one in parts),
+            min(one.min for one in parts),
+            sum(one.sum for one in parts) / count,
+            max(one.max for one in parts),
+        )
+        for name, parts in found.items()
+    }
+
+
+def shown_options(options: PipelineOptions) -> dict[str, Any]:
+    """The options of a run, ours with their defaults, without what is nobody's business."""
+    given = options.get_all_options(drop_default=True)
+    shown = {name: value for name, value in (defaults() | given).items() if value is not None}
+    return {name: _shown(name, value) for name, value in sorted(shown.items())}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if _SECRET.search(name):
+        return "***"
+    if isinstance(value, str) and len(value) > _LONGEST_OPTION:
+        return f"{value[:_LONGEST_OPTION]}... ({len(value):,} characters)"
+    return value

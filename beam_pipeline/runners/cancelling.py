@@ -1,0 +1,67 @@
+"""Ends a job that is not to publish its result any more, at the runner that works on it."""
+
+import contextlib
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
+from apache_beam.runners.runner import PipelineResult
+
+from beam_pipeline.runners.environments import host_and_port
+from transforms.errors import AnagramError
+
+_SECONDS = 10
+
+
+@contextlib.contextmanager
+def cancelled_if_interrupted(job: PipelineResult, options: PipelineOptions) -> Iterator[None]:
+    """Within, an interrupt or a signal cancels `job`.
+
+    Raises:
+      AnagramError: it was interrupted, and `job` cannot be cancelled.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            if master := _flink_cluster(options):
+                # Beam's job server would only stop to wait for it.
+                _cancel_on_flink(master, options.view_as(GoogleCloudOptions).job_name)
+            else:
+                job.cancel()
+        except Exception as error:  # each runner raises its own
+            raise AnagramError(
+                f"interrupted, but its job cannot be cancelled and may go on: {error}"
+            ) from error
+        raise
+
+
+def _flink_cluster(options: PipelineOptions) -> str | None:
+    """HOST:PORT of the Flink cluster that the job was sent to, if it was and that is known."""
+    runner = str(options.view_as(StandardOptions).runner).rpartition(".")[2]
+    if runner != "FlinkRunner":
+        return None
+    return host_and_port(options.view_as(FlinkRunnerOptions).flink_master)
+
+
+def _cancel_on_flink(master: str, name: str) -> None:
+    """By Flink's REST interface."""
+    jobs = _ask(f"http://{master}/jobs/overview")["jobs"]
+    running = [job["jid"] for job in jobs if job["name"] == name and job["end-time"] < 0]
+    if len(running) > 1:
+        raise AnagramError(f"Flink runs {len(running)} jobs named {name}")
+    for job in running:
+        _ask(f"http://{master}/jobs/{job}?mode=cancel", "PATCH")
+
+
+def _ask(url: str, method: str = "GET") -> Any:
+    request = urllib.request.Request(url, method=method)
+    with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+        return json.load(answer)

@@ -1,0 +1,251 @@
+"""Every error a user can cause is one clear line, and leaves what stood there before."""
+
+import functools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, run
+from tests.support.files import COMPRESSORS
+
+WRONG_USAGE, FAILED = 2, 1
+
+
+@pytest.fixture
+def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
+    """Runs the command line in this process."""
+    return Here(capfdbinary)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a result that an earlier run has left."""
+    (tmp_path / "old.json").write_text("old")
+    (tmp_path / "good.txt").write_text("cat")
+    (tmp_path / "subfolder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], ["--input", "--text"]),
+        (["--output=old.json"], ["--input", "--text"]),
+        (["--input=good.txt", "--text=cat"], ["--input", "--text"]),
+        (["--input=-", "--input=-"], ["--input=-"]),
+        (["--input=none.txt"], ["--input", "none.txt"]),
+        (["--input=*.pdf"], ["--input", "*.pdf"]),
+        (["--input=subfolder"], ["--input", "subfolder"]),
+        (["--input=good.txt", "--input=no/**/x"], ["--input", "no/**/x"]),
+        (["--input="], ["--input"]),
+        (["--text=cat", "--dictionary=nosuch"], ["--dictionary", "nosuch"]),
+        (["--text=cat", "--dictionary="], ["--dictionary"]),
+        (["--text=cat", "--dictionary=subfolder"], ["--dictionary", "subfolder"]),
+        (["--text=cat", "--dictionary=gcide+none"], ["--dictionary", "gcide+none"]),
+        (["--text=cat", "--output=x.xml"], ["--output", "x.xml"]),
+        (["--text=cat", "--output_format=xml"], ["--output_format", "xml"]),
+        (["--text=cat", "--output=x.parquet.gz"], ["--output", "x.parquet.gz"]),
+        (["--text=cat", "--output=good.txt/x.json"], ["--output", "good.txt/x.json"]),
+        (["--text=cat", "--output=good.txt/y/x.json"], ["--output", "good.txt/y/x.json"]),
+        (["--text=cat", "--output=subfolder"], ["--output", "subfolder"]),
+        (["--text=cat", "--output=/dev/null"], ["--output", "/dev/null"]),
+        (["--text=cat", "--num_shards=3"], ["--num_shards", "3", "--output"]),
+        (["--text=cat", "--outptu=x.json"], ["--outptu", "--output"]),
+        (["--text=cat", "--outptu", "x.json"], ["--outptu", "--output"]),
+        (["--txet=cat"], ["--txet", "--text"]),
+        (["--text=cat", "--min-wordlength=3"], ["--min-wordlength", "--min_word_length"]),
+        (["--text=cat", "--xyzzyplugh"], ["--xyzzyplugh"]),
+        (["--text=cat", "-x"], ["-x"]),
+        (["good.txt"], ["good.txt", "--input"]),
+        (["--text=cat", "stray"], ["stray"]),
+        (["--text", "cat", "dog"], ["dog"]),
+        (["--text=cat", "--encoding=utf-9"], ["--encoding", "utf-9"]),
+        (["--text=cat", "--encoding=utf-7"], ["--encoding", "utf-7"]),
+        (["--text=cat", "--encoding_errors=ignore"], ["--encoding_errors", "ignore"]),
+        (["--text=cat", "--normalization=nfc"], ["--normalization", "nfc"]),
+        (["--text=cat", "--engine=fast"], ["--engine", "fast"]),
+        (["--text=cat", "--top=0"], ["--top", "0"]),
+        (["--text=cat", "--top", "-1"], ["--top", "-1"]),
+        (["--text=cat", "--min_count=many"], ["--min_count", "many"]),
+        (["--text=cat", "--num_shards=1.5"], ["--num_shards", "1.5"]),
+        (["--text"], ["--text"]),
+        (["--test_case=huge"], ["--test_case", "huge"]),
+        (["--test_case=small", "--text=cat"], ["--test_case", "--text"]),
+        (["--test_case=small", "--output=x.json"], ["--test_case", "--output"]),
+        (["--text=cat", "--runner=NoSuchRunner"], ["--runner", "NoSuchRunner"]),
+        (["--text=cat", "--direct_num_workers=two"], ["--direct_num_workers", "two"]),
+        (["--text=cat", "--direct_running_mode=fast"], ["--direct_running_mode", "fast"]),
+    ],
+    ids=lambda value: " ".join(value) or "nothing",
+)
+def test_wrong_usage_is_one_line_that_names_option_and_value(
+    arguments: list[str], names: list[str], folder: Path, here: Here
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert_one_line_error(here(*arguments), *names, code=WRONG_USAGE)
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "old.json").read_text() == "old"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_value_with_a_line_end_still_makes_one_line(here: Here) -> None:
+    for arguments in (["--input=no\nsuch"], ["--text=cat", "--dictionary=no\nsuch"]):
+        assert_one_line_error(here(*arguments), code=WRONG_USAGE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--output=old.json"], ["--input", "--text", "--help"]),
+        (["--input=none.txt", "--output=old.json"], ["--input", "none.txt"]),
+        (["--text=cat", "--outptu=old.json"], ["--outptu", "--output"]),
+        (["--text=cat", "--dictionary=nosuch", "--output=old.json"], ["--dictionary", "nosuch"]),
+        (["--text=cat", "--runner=NoSuchRunner", "--output=old.json"], ["--runner"]),
+    ],
+)
+def test_wrong_usage_of_the_real_command_is_one_line(
+    arguments: list[str], names: list[str], folder: Path
+) -> None:
+    before = sorted(folder.rglob("*"))
+    assert_one_line_error(run(*arguments, cwd=folder), *names, code=WRONG_USAGE)
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "old.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("workers", ["in_memory", "multi_processing"])
+def test_strict_fails_naming_file_and_byte_offset(workers: str, folder: Path) -> None:
+    data = b"some good lines\n" * 1000 + b"c\xffat\n"
+    (folder / "bad.txt").write_bytes(data)
+    finished = run(
+        *("--input", "*.txt", "--encoding_errors=strict", "--output=old.json"),
+        *(f"--direct_running_mode={workers}", "--direct_num_workers=2"),
+        cwd=folder,
+    )
+    assert_one_line_error(finished, folder / "bad.txt", "byte 16001:", code=FAILED)
+    assert sorted(os.listdir(folder)) == ["bad.txt", "good.txt", "old.json", "subfolder"]
+    assert (folder / "old.json").read_text() == "old"
+
+
+def test_a_truncated_file_fails_the_run_naming_it(folder: Path) -> None:
+    whole = COMPRESSORS["gz"](random.Random(8).randbytes(9000))
+    (folder / "bad.txt.gz").write_bytes(whole[:-9])
+    finished = run("--input=.", "--output=old.json", cwd=folder)
+    assert_one_line_error(finished, folder / "bad.txt.gz", code=FAILED)
+    assert sorted(os.listdir(folder)) == ["bad.txt.gz", "good.txt", "old.json", "subfolder"]
+    assert (folder / "old.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("extension", COMPRESSORS)
+def test_a_corrupt_file_of_any_kind_fails_the_run_naming_it(
+    extension: str, folder: Path, here: Here
+) -> None:
+    path = folder / f"bad.txt.{extension}"
+    path.write_bytes(b"these are words, but they are not compressed")
+    assert_one_line_error(here(f"--input={path}"), path, code=FAILED)
+
+
+def test_an_output_folder_that_has_become_a_file_is_one_line(folder: Path, here: Here) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+
+    def spoil() -> None:
+        with pipe.open("w") as writer:  # opens when the run, its options checked, reads
+            (folder / "new").write_text("a file")
+            writer.write("cat")
+
+    writer = threading.Thread(target=spoil, daemon=True)
+    writer.start()
+    finished = here("--input=pipe", "--output=new/result.json")
+    writer.join(60)
+    assert_one_line_error(finished, "--output", "new/result.json", code=FAILED)
+
+
+def test_standard_output_that_is_closed_early_is_no_traceback(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    finished = subprocess.run(
+        [*COMMAND, "--text=cat"],
+        cwd=folder,
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=300,
+    )
+    os.close(writer)
+    assert finished.returncode == 1
+    assert b"Traceback" not in finished.stderr
+
+
+KILL_BEFORE_PUBLISHING = """
+import os, signal, sys
+from beam_pipeline import run
+os.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+run(sys.argv[1:])
+"""
+
+
+def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path) -> None:
+    arguments = ["--input=good.txt", "--output=old.json"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILL_BEFORE_PUBLISHING, *arguments],
+        cwd=folder,
+        env=environment(),
+        timeout=300,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (folder / "old.json").read_text() == "old"
+    leftovers = [name for name in os.listdir(folder) if name.startswith(".old.json")]
+    assert len(leftovers) == 3  # its lock and totals too: the kill came as late as it could
+    finished = run(*arguments, cwd=folder)
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+    assert finished.code == 0, finished.err
+    assert (folder / "old.json").read_text() == '{\n  "act": 1,\n  "cat": 1,\n  "tac": 1\n}\n'
+
+
+def test_leftovers_of_a_killed_run_are_no_input_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("listen")
+    arguments = ["--input=.", "--output=result.json"]
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-c", KILL_BEFORE_PUBLISHING, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            timeout=300,
+        )
+    assert not (tmp_path / "result.json").exists()
+    assert len(os.listdir(tmp_path)) == 4  # the second has removed what the first has left
+    assert run(*arguments, cwd=tmp_path).code == 0
+    counts = json.loads((tmp_path / "result.json").read_text())
+    assert counts == {"enlist": 1, "listen": 1, "silent": 1, "tinsel": 1}
+
+
+@pytest.mark.parametrize("code", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_while_it_reads_leaves_the_old_result(code: int, folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    arguments = [*COMMAND, "--input=pipe", "--output=old.json"]
+    running = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        # A shell may have started the tests with interrupts ignored.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    with (folder / "pipe").open("wb", buffering=0) as writer:  # opens when the run reads
+        writer.write(b"cat " * 1000)
+        running.send_signal(code)
+    _, err = running.communicate(timeout=300)
+    assert running.returncode == (-code if code == signal.SIGKILL else 130)
+    assert b"Traceback" not in err
+    assert (folder / "old.json").read_text() == "old"
+    assert sorted(os.listdir(folder)) == ["good.txt", "old.json", "pipe", "subfolder"]
+    finished = run("--input=good.txt", "--output=old.json", cwd=folder)
+    assert finished.code == 0, finished.err

@@ -1,0 +1,250 @@
+"""What a killed run has left is removed, what a living one needs is not, and runs never mix."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from beam_pipeline.io import publishing as atomic
+from tests.support.cli import Here, assert_one_line_error, environment
+
+NAMES = ["result.json", "a[b]*?.json", "new\nline.json", "-dash", "sp ace.csv", "x.json.gz", ".dot"]
+ASIDE = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
+#: Claims a path, writes a temporary file for it, says so, and waits to be killed.
+CLAIM = """
+import sys
+from beam_pipeline.io import publishing as atomic
+path, shards = sys.argv[1], int(sys.argv[2])
+token = atomic.new_token()
+with atomic.claimed(path, token):
+    for shard in range(shards):
+        open(atomic.temporary_path(atomic.shard_path(path, shard, shards), token), "w").close()
+    open(atomic.told_path(path, token), "w").close()
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Claim:
+    """Another run, in a process of its own, that writes `path`."""
+
+    def __init__(self, path: Path, shards: int = 1):
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CLAIM, str(path), str(shards)],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"claimed\n"
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def end(self) -> int:
+        self._process.communicate(b"", timeout=60)
+        return self._process.returncode
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> set[str]:
+    """Files that only look as if they belonged to an output."""
+    names = {
+        *(
+            f".{name}.0123456789ab.01234567.tmp"
+            for name in ("other.json", "result.jsonl", "result")
+        ),
+        *(".result.json", ".result.json.swp", ".result.json.xyz.01234567.tmp", "result.json.tmp"),
+    }
+    for name in names:
+        (tmp_path / name).write_text("keep")
+    return names
+
+
+def test_leftovers_of_the_dead_are_removed_and_files_of_the_living_kept(
+    tmp_path: Path, others: set[str]
+) -> None:
+    path = tmp_path / "result.json"
+    dead, living = Claim(path, 3), Claim(path, 2)
+    dead.kill()
+    mine = atomic.new_token()
+    with atomic.claimed(str(path), mine):
+        left = set(os.listdir(tmp_path)) - others
+        assert len(left) == 1 + 4  # our lock; the other's lock, two files, and what it tells
+        assert sum(mine in name for name in left) == 1
+    assert len(set(os.listdir(tmp_path)) - others) == 4
+    assert living.end() == 0
+    assert set(os.listdir(tmp_path)) == others
+    assert {(tmp_path / name).read_text() for name in others} == {"keep"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_any_kind_are_cleared_up_behind(name: str, tmp_path: Path) -> None:
+    path, other = tmp_path / name, tmp_path / f"{name}x"
+    for claimed in (path, other):
+        for number in (1, 3):
+            token = atomic.new_token()
+            for shard in range(number):
+                final = atomic.shard_path(str(claimed), shard, number)
+                temporary = Path(atomic.temporary_path(final, token))
+                temporary.write_text("left")
+                assert atomic.is_temporary(str(temporary))
+                assert temporary.parent == tmp_path
+    with atomic.claimed(str(path), atomic.new_token()):
+        assert len(os.listdir(tmp_path)) == 1 + 4
+    assert len(os.listdir(tmp_path)) == 4
+
+
+def test_a_lock_taken_for_left_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run removes our lock between its making and its locking."""
+    flock, removed = atomic.fcntl.flock, []
+
+    def late(file: object, operation: int) -> None:
+        if not removed:
+            removed.extend(tmp_path.glob(".*.lock"))
+            removed[0].unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(atomic.fcntl, "flock", late)
+    with atomic.claimed(str(tmp_path / "result.json"), atomic.new_token()):
+        assert removed
+        assert len(list(tmp_path.glob(".*.lock"))) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_signal_at_any_line_of_a_claim_leaves_nothing(tmp_path: Path) -> None:
+    path, interrupted_at = tmp_path / "new" / "result.json", 0
+
+    def interrupted(number: int) -> bool:
+        """Whether the claim has so many lines; an interrupt has come at the last of them."""
+        passed = 0
+
+        def trace(frame: FrameType, event: str, _: object) -> Callable | None:
+            nonlocal passed
+            if frame.f_code.co_filename != atomic.__file__:
+                return None
+            passed += event == "line"
+            if passed == number:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        try:
+            sys.settrace(trace)
+            with atomic.claimed(str(path), atomic.new_token()):
+                sys.settrace(None)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    while interrupted(interrupted_at + 1):
+        interrupted_at += 1
+        assert os.listdir(tmp_path) == [], interrupted_at
+    assert interrupted_at > 20
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
+    """Runs the command line in this process."""
+    return Here(capfdbinary)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--text=cat"], 0),
+        (["--text=cat", "--num_shards=3"], 0),
+        (["--text=cat", "--chaos=words=1,latency=0"], 1),
+        (["--text=cat", "--chaos=write=1,latency=0"], 1),
+        (["--text=cat", "--merge=nosuch.json"], 2),
+        (["--text=cat", "--top=0"], 2),
+        (["--input=nosuch"], 2),
+        (["--text=cat", *ASIDE], 0),
+        (["--text=cat", *ASIDE, "--chaos=write=1,latency=0"], 1),
+    ],
+)
+def test_no_end_leaves_a_lock_or_a_folder_that_is_not_needed(
+    arguments: list[str], code: int, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished = here(*arguments, "--output=new/deep/r.json", "--max_attempts=2")
+    assert finished.code == code, finished.err
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name.startswith(".")]
+    assert bool(files) == (code == 0)
+    assert (tmp_path / "new").exists() == (code == 0)
+    assert (tmp_path / "d").exists() == (code == 0 and len(arguments) == 3)
+
+
+def test_fewer_shards_than_before_leave_no_old_one(tmp_path: Path, here: Here) -> None:
+    for number, name in ((5, "r.json"), (2, "r.json"), (3, "r.json"), (4, "r.jsonl")):
+        assert here("--text=cat", f"--output={tmp_path}/{name}", f"--num_shards={number}").code == 0
+    names = [f"r.json-{shard:05d}-of-00003" for shard in range(3)]
+    names += [f"r.jsonl-{shard:05d}-of-00004" for shard in range(4)]
+    assert sorted(os.listdir(tmp_path)) == names
+
+
+#: Runs, again and again, until it is killed.
+REPEAT = """
+import sys
+from beam_pipeline import run
+while True:
+    assert run(sys.argv[1:]) == 0
+"""
+
+
+@pytest.fixture(params=[1, 3])
+def rivals(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """Two processes that write one output with different texts, over and over."""
+    path = tmp_path / "r.json"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", REPEAT, f"--text={text}", f"--output={path}",
+             f"--num_shards={request.param}", "--dictionary=none"],
+            env=environment(),
+            stderr=subprocess.PIPE,
+        )
+        for text in ("cat dog bird", "one two three four")
+    ]  # fmt: skip
+    yield path, request.param
+    for process in running:
+        assert process.poll() is None, process.communicate()[1]
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def test_two_runs_that_write_one_output_never_mix(rivals: tuple[Path, int], here: Here) -> None:
+    path, shards = rivals
+    whole = [{"bird", "cat", "dog"}, {"four", "one", "three", "two"}]
+    seen = []
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not all(seen.count(words) >= 5 for words in whole):
+        time.sleep(0.02)
+        with atomic.publishing(str(path)):  # a reader that wants all shards of one result
+            files = atomic.all_shards(str(path)) if shards > 1 else [str(path)]
+            if os.path.exists(files[0] if files else path):
+                found = [json.loads(Path(file).read_text()) for file in files]
+                assert len(found) == shards
+                seen.append({word for shard in found for word in shard})
+    assert all(words in whole for words in seen)
+    assert all(words in seen for words in whole)
+
+
+def test_what_cannot_be_claimed_is_one_line(tmp_path: Path, here: Here) -> None:
+    (tmp_path / "file").write_text("")
+    finished = here("--text=cat", f"--output={tmp_path}/file/r.json")
+    assert_one_line_error(finished, "--output", code=2)

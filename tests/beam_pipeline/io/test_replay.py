@@ -1,0 +1,323 @@
+"""What has been put aside is counted later, when its cause is mended, as if it never had been."""
+
+import gzip
+import json
+import os
+import random
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Finished, Here, assert_one_line_error
+from tests.support.files import COMPRESSORS
+
+CLEAN = "cat dog listen\nsoftware stream x-ray\n"
+STRETCH = 5 << 20
+
+
+@pytest.fixture
+def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
+    """Runs the command line in this process."""
+    return Here(capfdbinary)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a few texts."""
+    (tmp_path / "texts").mkdir()
+    for number in range(4):
+        (tmp_path / "texts" / f"{number:03d}.txt").write_text(CLEAN * (1 + number % 3))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ok(finished: Finished) -> Finished:
+    assert finished.code == 0, finished.err
+    return finished
+
+
+def letters(path: str = "dead.jsonl") -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def truncated(name: str) -> bytes:
+    data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=40_000)
+    whole = COMPRESSORS[name]("".join(data).encode())
+    return whole[: len(whole) // 2]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "engine"),
+    [
+        ("gz", "vectorized"),
+        ("bz2", "elementwise"),
+        ("zst", "vectorized"),
+        ("unreadable", "vectorized"),
+        ("unreadable", "elementwise"),
+    ],
+)
+def test_a_file_that_cannot_be_read_among_a_hundred(
+    trouble: str, engine: str, folder: Path, here: Here
+) -> None:
+    for number in range(100):
+        Path(f"texts/{number:03d}.txt").write_text(CLEAN)
+    bad = folder / "texts" / f"050.txt{'' if trouble == 'unreadable' else '.' + trouble}"
+    if trouble == "unreadable":  # for everyone, the superuser too: its first byte is an error
+        whole = bad.read_bytes()
+        mended = whole
+        bad.unlink()
+        bad.symlink_to("/proc/self/mem")
+    else:
+        mended = COMPRESSORS[trouble](b"cat tac " * 9)
+        bad.write_bytes(truncated(trouble))
+    Path("out.json").write_text("old")
+    common = ("--input=texts", "--output=out.json", f"--engine={engine}", "--max_attempts=2")
+    finished = here(*common)
+    assert_one_line_error(finished, bad, "stage read failed", code=1)
+    assert Path("out.json").read_text() == "old"
+
+    aside = ("--on_error=dead_letter", "--dead_letters=dead.jsonl")
+    finished = ok(here(*common, *aside))
+    assert "dead letters: 1 in" in finished.err
+    (letter,) = letters()
+    assert (letter["stage"], letter["source"], letter["kind"]) == ("read", str(bad), "file")
+    assert letter["attempts"] == (2 if trouble == "unreadable" else 1)
+
+    if letter["offset"]:  # what was read before it ended is counted already: the same must come
+        data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=40_000)
+        mended = COMPRESSORS[trouble]("".join(data).encode())
+    bad.unlink()
+    bad.write_bytes(mended)
+    ok(here(*common[:1], common[2], "--output=clean.json"))
+    assert Path("out.json").read_bytes() != Path("clean.json").read_bytes()
+    ok(here("replay", "dead.jsonl", "--merge=out.json", "--output=out.json", common[2]))
+    assert Path("out.json").read_bytes() == Path("clean.json").read_bytes()
+
+
+@pytest.mark.parametrize("dictionary", ["gcide", "none"])
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
+    engine: str, dictionary: str, folder: Path, here: Here
+) -> None:
+    stretch = b"d\xffog" + b"=" * STRETCH + b"\xfftac"
+    Path("texts/001.txt").write_bytes(b"good cat\nbad \xff dog\n\xfe\nact\n")
+    Path("texts/002.txt").write_bytes(b"cat\n" + stretch + b"\ncat")
+    options = ("--input=texts", f"--engine={engine}", f"--dictionary={dictionary}")
+    ok(here(*options, "--output=clean.json"))
+    aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl")
+    ok(here(*options, *aside, "--output=out.json"))
+    assert [letter["kind"] for letter in letters()].count("file") == 1
+    assert len(letters()) == 3
+    assert Path("out.json").read_bytes() != Path("clean.json").read_bytes()
+    replay = ("replay", "dead.jsonl", "--merge=out.json", f"--engine={engine}")
+    assert_one_line_error(here(*replay), "--encoding_errors=replace", "--dead_letters", code=2)
+    again = here(*replay, "--output=still.json", "--dead_letters=still.jsonl")
+    assert "dead letters: 3 in" in again.err
+    assert Path("still.json").read_bytes() == Path("out.json").read_bytes()
+    ok(here(*replay, "--encoding_errors=replace", "--output=out.json"))
+    assert Path("out.json").read_bytes() == Path("clean.json").read_bytes()
+
+
+def test_lines_of_another_encoding_are_counted_in_it(folder: Path, here: Here) -> None:
+    Path("texts/001.txt").write_bytes("cat\nna\xefve caf\xe9\ncat\n".encode("latin-1"))
+    aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl", "--dictionary=none")
+    ok(here("--input=texts/001.txt", *aside, "--output=out.json", "--encoding=UTF8"))
+    replay = ("replay", "dead.jsonl", "--merge=out.json", "--encoding=latin-1")
+    finished = ok(here(*replay, "--encoding_errors=strict"))
+    assert json.loads(finished.out) == {"café": 1, "cat": 2, "naïve": 1}
+
+
+@pytest.mark.parametrize(
+    ("dictionary", "name", "options"),
+    [
+        ("gcide", "r.json", []),
+        ("gcide", "r.jsonl", []),
+        ("gcide", "r.csv", []),
+        ("gcide", "r.parquet", []),
+        ("gcide", "r.json.gz", []),
+        ("none", "r.csv.bz2", []),
+        ("gcide", "r.json", ["--num_shards=3"]),
+        ("none", "r.parquet", ["--num_shards=2"]),
+        ("none", "r", []),
+    ],
+)
+def test_results_of_every_format_can_be_added_to(
+    dictionary: str, name: str, options: list[str], folder: Path, here: Here
+) -> None:
+    how = (f"--dictionary={dictionary}", *options)
+    kind = [] if "." in name else ["--output_format=json"]
+    ok(here("--input=texts/00[01]*", f"--output={name}", *kind, *how))
+    added = ok(here("--input=texts/00[23]*", f"--merge={name}", f"--dictionary={dictionary}"))
+    whole = ok(here("--input=texts", f"--dictionary={dictionary}"))
+    assert added.out == whole.out
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        (None, "r.json", "there is no such result"),
+        ("[", "r.json", "cannot be read as a result"),
+        ("[1]", "r.json", "cannot be read as a result"),
+        ('{"cat": 1, "act": 2, "tac": 1}', "r.json", "has not the count of its anagrams"),
+        ('{"cat": 1, "act": 1}', "r.json", "stands without its anagrams"),
+        ('{"foobar": 1}', "r.json", "is no word of the dictionary"),
+        ('{"dog": 1, "god": "1"}', "r.json", "'1' is no count"),
+        ('{"dog": true, "god": true}', "r.json", "no count"),
+        ('{"dog": -1, "god": -1}', "r.json", "-1 is no count"),
+        ("word,count\ncat,x\n", "r.csv", "cannot be read as a result"),
+        ("count\n1\n", "r.csv", "cannot be read as a result"),
+        ('{"word": "cat"}\n', "r.jsonl", "cannot be read as a result"),
+        ("PAR1", "r.parquet", "cannot be read as a result"),
+        ("{}", "r.json.gz", "cannot be read as a result"),
+    ],
+)
+def test_what_nothing_can_be_added_to_is_one_line(
+    content: str | None, name: str, message: str, folder: Path, here: Here
+) -> None:
+    if content is not None:
+        Path(name).write_text(content)
+    finished = here("--text=cat", f"--merge={name}", "--output=out.json")
+    # What is not there is found out before anything runs.
+    assert_one_line_error(finished, name, message, code=2 if content is None else 1)
+    assert not Path("out.json").exists()
+
+
+def test_shards_that_are_not_one_result_are_refused(folder: Path, here: Here) -> None:
+    ok(here("--text=cat dog stream", "--output=r.json", "--num_shards=3"))
+    shutil.copy("r.json-00001-of-00003", "r.json-00001-of-00002")
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=2)
+    Path("r.json-00001-of-00002").unlink()
+    ok(here("--text=cat", "--merge=r.json"))
+    Path("r.json-00002-of-00003").unlink()
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=2)
+    Path("r.json").write_text("{}")
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "which one", code=2)
+
+
+def test_a_result_of_another_dictionary_is_refused(folder: Path, here: Here) -> None:
+    ok(here("--text=cat dog", "--output=r.json"))
+    finished = here("--text=cat", "--merge=r.json", "--dictionary=web2")
+    assert_one_line_error(finished, "is no word of the dictionary", code=1)
+
+
+@pytest.mark.parametrize("cut", ["--top=2", "--min_count=2"])
+def test_a_result_from_which_words_were_cut_cannot_be_added_to_by_replay(
+    cut: str, folder: Path, here: Here
+) -> None:
+    aside = ("--on_error=dead_letter", "--dead_letters=dead.jsonl", "--max_attempts=1")
+    chaos = "--chaos=filter=0.5,seed=1,latency=0"
+    ok(here("--input=texts", *aside, chaos, cut, "--output=out.json"))
+    assert letters()
+    finished = here("replay", "dead.jsonl", "--merge=out.json")
+    assert_one_line_error(finished, "--merge", cut, code=2)
+    finished = here("replay", "dead.jsonl", "--merge", "out.json")
+    assert_one_line_error(finished, "--merge", cut, code=2)
+    ok(here("replay", "dead.jsonl"))
+
+
+def test_letters_of_different_settings_are_refused(folder: Path, here: Here) -> None:
+    aside = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    for name, more in (("a", ()), ("b", ("--min_word_length=2",))):
+        ok(here("--text=cat", *aside, f"--dead_letters={name}.jsonl", *more))
+    Path("both.jsonl").write_text(Path("a.jsonl").read_text() + Path("b.jsonl").read_text())
+    assert_one_line_error(here("replay", "both.jsonl"), "different settings", code=2)
+    Path("twice.jsonl").write_text(2 * Path("a.jsonl").read_text())
+    assert json.loads(ok(here("replay", "twice.jsonl")).out)["cat"] == 2
+
+
+def test_the_settings_of_the_run_are_those_of_its_replay(folder: Path, here: Here) -> None:
+    how = ("--dictionary=none", "--normalization=ascii", "--min_word_length=3")
+    text = "--text=Café ab Cat"
+    whole = ok(here(text, *how))
+    aside = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    ok(here(text, *how, *aside, "--dead_letters=dead.jsonl"))
+    assert ok(here("replay", "dead.jsonl")).out == whole.out
+    longer = ok(here("replay", "dead.jsonl", "--min_word_length=4"))
+    assert json.loads(longer.out) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], ["replay", "DEAD_LETTERS"]),
+        (["--merge=r.json"], ["replay", "DEAD_LETTERS"]),
+        (["nosuch.jsonl"], ["nosuch.jsonl", "cannot be read"]),
+        (["texts"], ["texts", "cannot be read"]),
+        (["texts/000.txt"], ["texts/000.txt: line 1", "not a dead letter"]),
+        (["dead.jsonl", "--text=cat"], ["--text", "--replay"]),
+        (["dead.jsonl", "--input=texts"], ["--input", "--replay"]),
+        (["dead.jsonl", "other.jsonl"], ["other.jsonl"]),
+        (["dead.jsonl", "--merge=r.xml"], ["--merge=r.xml", "json"]),
+        (["dead.jsonl", "--on_error=dead_letter"], ["--on_error", "--dead_letters"]),
+        (
+            ["dead.jsonl", "--on_error=dead_letter", "--dead_letters=./dead.jsonl"],
+            ["--dead_letters", "--replay"],
+        ),
+        (["dead.jsonl", "--test_case=small"], ["--test_case"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_wrong_usage_of_replay_is_one_line(
+    arguments: list[str], names: list[str], folder: Path, here: Here
+) -> None:
+    aside = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    ok(here("--text=cat", *aside, "--dead_letters=dead.jsonl"))
+    assert_one_line_error(here("replay", *arguments), *names, code=2)
+
+
+def test_no_letters_change_nothing(folder: Path, here: Here) -> None:
+    ok(here("--input=texts", "--on_error=dead_letter", "--dead_letters=d.jsonl", "--output=r.json"))
+    assert Path("d.jsonl").read_bytes() == b""
+    assert ok(here("replay", "d.jsonl")).out == b"{}\n"
+    finished = ok(here("replay", "d.jsonl", "--merge=r.json"))
+    assert finished.out == Path("r.json").read_bytes()
+
+
+def test_letters_of_an_earlier_run_do_not_survive_one_without(folder: Path, here: Here) -> None:
+    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--output=r.json")
+    ok(here("--text=cat", *aside, "--chaos=filter=1,latency=0", "--max_attempts=1"))
+    assert letters("d.jsonl")
+    ok(here("--text=cat", *aside))
+    assert not letters("d.jsonl")
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_a_giant_that_was_put_aside_is_still_in_no_result(
+    engine: str, folder: Path, here: Here
+) -> None:
+    Path("texts/001.txt").write_text("cat " + "x" * 70_000)
+    how = ("--input=texts/001.txt", "--dictionary=none", f"--engine={engine}")
+    whole = ok(here(*how))
+    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--max_attempts=1")
+    ok(here(*how, *aside, "--chaos=anagrams=1,latency=0"))
+    assert ok(here("replay", "d.jsonl", f"--engine={engine}")).out == whole.out
+
+
+def test_letters_may_be_compressed(folder: Path, here: Here) -> None:
+    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl.gz", "--max_attempts=1")
+    ok(here("--text=cat", *aside, "--chaos=filter=1,latency=0"))
+    assert gzip.decompress(Path("d.jsonl.gz").read_bytes()).count(b"\n") == 1
+    assert json.loads(ok(here("replay", "d.jsonl.gz")).out)["cat"] == 1
+
+
+def test_a_pipe_can_be_put_aside_line_by_line_but_not_as_a_file(folder: Path, here: Here) -> None:
+    os.mkfifo("pipe")
+
+    def write(data: bytes) -> threading.Thread:
+        writer = threading.Thread(target=Path("pipe").write_bytes, args=(data,), daemon=True)
+        writer.start()
+        return writer
+
+    write(b"cat\nbad \xff dog\n")
+    aside = ("--encoding_errors=quarantine", "--dead_letters=d.jsonl")
+    ok(here("--input=pipe", *aside))
+    finished = ok(here("replay", "d.jsonl", "--encoding_errors=replace"))
+    assert json.loads(finished.out) == {"bad": 1, "dab": 1, "dog": 1, "god": 1}
+    write(b"cat\n" + b"x" * STRETCH + b"\xff\n")
+    assert_one_line_error(here("--input=pipe", *aside), "cannot be read again", code=1)
+    write(b"cat")
+    hopeless = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--chaos=read=1,latency=0")
+    finished = here("--input=pipe", *hopeless, "--max_attempts=2")
+    assert_one_line_error(finished, "InjectedError", "cannot be read again", code=1)

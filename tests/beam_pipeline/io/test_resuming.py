@@ -1,0 +1,113 @@
+"""What a reader that failed has not handed out can be read later: nothing is lost or doubled."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.transforms.text.test_blocks import encoded, invalid_in, words_of
+from transforms.text.blocks import Block, BlockReader, FilePart
+from transforms.text.encoding import Encoding, decode
+from transforms.text.normalize import NORMALIZATIONS, words
+
+
+class _Breaking:
+    """A stream that raises once `good` bytes have been read, and returns short counts before."""
+
+    def __init__(self, data: bytes, start: int, good: int, most: int):
+        self._stream = BytesIO(data)
+        self._stream.seek(start)
+        self._left, self._most = good, most
+
+    def read(self, size: int, /) -> bytes:
+        if not self._left:
+            raise OSError("broken")
+        data = self._stream.read(min(size, self._left, self._most))
+        self._left -= len(data)
+        return data
+
+
+def read_in_spite(
+    data: bytes, part: FilePart, failures: Sequence[int], encoding: Encoding, most: int, **how
+) -> list[Block]:
+    """The blocks of `part`, read anew from the rest after so many bytes each time."""
+    found: list[Block] = []
+    for good in [*failures, len(data) + 1]:
+        stream = _Breaking(data, part.start, good, most)
+        reader = BlockReader(stream, part, encoding, **how)
+        try:
+            found += reader.blocks()
+        except OSError:
+            part = reader.rest
+        else:
+            return found
+    raise AssertionError("the last stream does not break")
+
+
+def parts_of(cuts: Sequence[int]) -> list[FilePart]:
+    return [
+        FilePart("file.txt", start, end)
+        for start, end in zip([0, *cuts], [*cuts, None], strict=True)
+    ]
+
+
+@st.composite
+def readings(draw: st.DrawFn, encoding: str) -> tuple[bytes, list[int], dict[str, int]]:
+    """Content, where it is cut into parts, and how it is read."""
+    content = draw(encoded(encoding, max_size=40))
+    width = Encoding(encoding).width
+    places = st.sampled_from([*range(width, len(content), width)] or [width])
+    cuts = draw(st.lists(places, max_size=3, unique=True).map(sorted))
+    how = {"block_size": draw(st.integers(1, 20)), "stretch_limit": draw(st.integers(1, 30))}
+    return content, cuts, how
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_reading_that_fails_anywhere_goes_on_without_loss(
+    encoding: str, normalization: str, data: st.DataObject
+) -> None:
+    content, cuts, how = data.draw(readings(encoding))
+    failures = data.draw(st.lists(st.integers(0, 40), max_size=3))
+    most = data.draw(st.integers(1, 50))
+    blocks = []
+    for part in parts_of(cuts):
+        blocks += read_in_spite(
+            content, part, failures, Encoding(encoding), most, normalization=normalization, **how
+        )
+    text, invalid = decode(content, encoding)
+    assert words_of(blocks, normalization) == words(text, normalization)
+    assert invalid_in(blocks) == invalid
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
+@settings(max_examples=50)
+@given(data=st.data())
+def test_what_quarantine_puts_aside_and_what_it_keeps_are_the_whole(
+    encoding: str, normalization: str, data: st.DataObject
+) -> None:
+    content, cuts, how = data.draw(readings(encoding))
+    how["normalization"] = normalization
+    kept, aside = [], []
+    for part in parts_of(cuts):
+        stream = BytesIO(content)
+        stream.seek(part.start)
+        reader = BlockReader(stream, part, Encoding(encoding), errors="quarantine", **how)
+        kept += reader.blocks()
+        for rest, error in reader.undecodable:
+            assert isinstance(error, UnicodeDecodeError)
+            stream = BytesIO(content)
+            stream.seek(rest.start)
+            aside += BlockReader(stream, rest, Encoding(encoding), **how).blocks()
+    text, invalid = decode(content, encoding)
+    found = words_of([*kept, *aside], normalization)
+    assert sorted(found) == sorted(words(text, normalization))
+    assert invalid_in([*kept, *aside]) == invalid
+    if not invalid:
+        assert not aside
+    assert not any(block.invalid_bytes for block in kept)

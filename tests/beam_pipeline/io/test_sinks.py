@@ -1,0 +1,244 @@
+"""Results appear whole, sorted and byte for byte the same, or not at all."""
+
+import errno
+import gzip
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import apache_beam as beam
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io.formats import FORMATS
+from beam_pipeline.io.sinks import WriteResult, merge
+from tests.support.beam import pipeline
+from transforms.errors import AnagramError
+from transforms.expand import AnagramCount
+
+RECORDS = [
+    AnagramCount(word, count, "".join(sorted(word)))
+    for word, count in [
+        *(("tac", 3), ("act", 3), ("cat", 3), ("a", 10**12), ("zoo", 1), ("a1", 2)),
+        *(("été", 4), ("éa", 5), ("漢", 1), ("𝒳", 1), ("ab", 2), ("aé", 5), ("z\u0301a", 7)),
+    ]
+]
+IN_ORDER = sorted(RECORDS)
+
+
+def write(path: Path, records: Sequence[AnagramCount] = RECORDS, **how) -> None:
+    with pipeline() as p:
+        p | beam.Create(list(records), reshuffle=False) | WriteResult(str(path), **how)
+
+
+def read(path: Path, kind: str) -> list[AnagramCount]:
+    """The records of a file; of JSON, which has no signatures, with those they must have."""
+    if kind == "json":
+        pairs = json.loads(path.read_text("utf-8")).items()
+        return [AnagramCount(word, count, "".join(sorted(word))) for word, count in pairs]
+    if kind == "jsonl":
+        lines = path.read_text("utf-8").split("\n")
+        assert lines.pop() == ""
+        return [AnagramCount(**json.loads(line)) for line in lines]
+    if kind == "csv":
+        header, *lines = path.read_text("utf-8").split("\n")
+        assert (header, lines.pop()) == ("word,count,signature", "")
+        rows = [line.split(",") for line in lines]
+        return [AnagramCount(word, int(count), signature) for word, count, signature in rows]
+    return [AnagramCount(**row) for row in pyarrow.parquet.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_nothing_is_published_for_a_run_that_has_been_stopped(
+    given_up: bool, tmp_path: Path
+) -> None:
+    """Whether it has ended, or has only said so and still clears up."""
+    path, token = tmp_path / "result.json", atomic.new_token()
+    with atomic.claimed(str(path), token):
+        if given_up:
+            atomic.give_up(str(path), token)
+            with pytest.raises(Exception, match="not published: the run that asked for it"):
+                write(path, token=token, tell=True)
+        else:
+            write(path, token=token, tell=True)
+    with pytest.raises(Exception, match="not published: the run that asked for it"):
+        write(tmp_path / "other.json", token=token, tell=True)
+    assert path.exists() == (not given_up)
+    assert not (tmp_path / "other.json").exists()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_holds_the_records_in_the_order_of_their_words(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "result"
+    write(path, format=kind)
+    assert read(path, kind) == IN_ORDER
+    assert os.listdir(tmp_path) == ["result"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_results_of_the_same_records_are_byte_identical_and_replace_the_old(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "result"
+    path.write_text("something old and much longer than the result will be" * 99)
+    write(path, format=kind)
+    first = path.read_bytes()
+    write(path, RECORDS[::-1], format=kind)
+    assert path.read_bytes() == first
+    assert b"something old" not in first
+    assert os.listdir(tmp_path) == ["result"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("json", '{\n  "act": 2,\n  "été": 1\n}\n'),
+        (
+            "jsonl",
+            '{"word": "act", "count": 2, "signature": "act"}\n'
+            '{"word": "été", "count": 1, "signature": "téé"}\n',
+        ),
+        ("csv", "word,count,signature\nact,2,act\nété,1,téé\n"),
+    ],
+)
+def test_text_formats_are_as_documented(kind: str, expected: str, tmp_path: Path) -> None:
+    records = [AnagramCount("été", 1, "téé"), AnagramCount("act", 2, "act")]
+    write(tmp_path / "result", records, format=kind)
+    assert (tmp_path / "result").read_bytes() == expected.encode()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_records_make_an_empty_result(kind: str, tmp_path: Path) -> None:
+    write(tmp_path / "result", [], format=kind)
+    assert read(tmp_path / "result", kind) == []
+    if kind == "json":
+        assert (tmp_path / "result").read_text() == "{}\n"
+
+
+def test_parquet_columns_have_their_types(tmp_path: Path) -> None:
+    write(tmp_path / "result.parquet", format="parquet")
+    schema = pyarrow.parquet.read_schema(tmp_path / "result.parquet")
+    assert [(field.name, str(field.type), field.nullable) for field in schema] == [
+        ("word", "string", False),
+        ("count", "int64", False),
+        ("signature", "string", False),
+    ]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_shards_hold_every_record_once_each_in_order(kind: str, tmp_path: Path) -> None:
+    write(tmp_path / "result", format=kind, num_shards=3)
+    names = [f"result-{shard:05d}-of-00003" for shard in range(3)]
+    assert sorted(os.listdir(tmp_path)) == names
+    shards = [read(tmp_path / name, kind) for name in names]
+    assert all(shard == sorted(shard) for shard in shards)
+    assert sorted(record for shard in shards for record in shard) == IN_ORDER
+    before = [(tmp_path / name).read_bytes() for name in names]
+    write(tmp_path / "result", RECORDS[::-1], format=kind, num_shards=3)
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+
+
+def test_there_are_as_many_shards_as_asked_for_even_without_records(tmp_path: Path) -> None:
+    write(tmp_path / "result.json", [], num_shards=12)
+    assert sorted(os.listdir(tmp_path)) == [f"result.json-{n:05d}-of-00012" for n in range(12)]
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"{}\n"}
+
+
+def test_more_records_than_a_packed_run_or_row_group_holds_stay_sorted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("beam_pipeline.io.sinks._RUN_RECORDS", 7)
+    monkeypatch.setattr("beam_pipeline.io.formats._ROW_GROUP", 10)
+    records = [AnagramCount(f"w{n * 37 % 101:03d}", n + 1, "x") for n in range(101)]
+    expected = [(record.word, record.count) for record in sorted(records)]
+    for kind in ("json", "parquet"):
+        write(tmp_path / kind, records, format=kind)
+        found = [(record.word, record.count) for record in read(tmp_path / kind, kind)]
+        assert found == expected
+
+
+def test_folders_are_made_and_compression_follows_the_extension(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "result.csv.gz"
+    write(path, format="csv")
+    content = gzip.decompress(path.read_bytes())
+    (tmp_path / "plain.csv").write_bytes(content)
+    assert read(tmp_path / "plain.csv", "csv") == IN_ORDER
+    first = path.read_bytes()
+    write(path, format="csv")
+    assert path.read_bytes() == first  # no time of writing in it
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_run_that_fails_leaves_the_old_result(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(Exception, match="on purpose"), pipeline() as p:
+        records = p | beam.Create(RECORDS) | beam.Map(_fail).with_output_types(AnagramCount)
+        records | WriteResult(str(path))
+    assert path.read_text() == "old"
+
+
+def _fail(record: AnagramCount) -> AnagramCount:
+    if record.word == "été":
+        raise RuntimeError("on purpose")
+    return record
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+def test_a_run_that_fails_while_it_writes_leaves_the_old_result(
+    num_shards: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(counts: Iterable[tuple[str, int]], file: BinaryIO) -> None:
+        file.write(b"half a result")
+        raise OSError(errno.ENOSPC, "disk full")
+
+    path = tmp_path / "result.json"
+    old = (
+        [path]
+        if num_shards == 1
+        else [tmp_path / f"{path.name}-{n:05d}-of-00003" for n in range(3)]
+    )
+    for file in old:
+        file.write_text("old")
+    monkeypatch.setitem(FORMATS, "json", write_half)
+    with pytest.raises(Exception, match=rf"--output={path}: cannot be written: .*disk full"):
+        write(path, num_shards=num_shards)
+    assert {file.read_text() for file in old} == {"old"}
+
+
+def test_what_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    path = tmp_path / "file" / "result.json"
+    with pytest.raises(Exception, match=rf"--output={path}: cannot be written"):
+        write(path)
+    assert issubclass(AnagramError, Exception)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"format": "xml"}, r"format='xml'.*json.*jsonl.*csv.*parquet"),
+        ({"num_shards": 0}, r"num_shards=0.*1 or more"),
+        ({"num_shards": -2}, r"num_shards=-2.*1 or more"),
+    ],
+)
+def test_invalid_settings_are_refused_by_name_and_value(
+    settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        WriteResult("result", **settings)
+
+
+@given(st.lists(st.dictionaries(st.text("aé1漢", min_size=1), st.integers(1)), max_size=5))
+def test_merging_sorted_runs_sorts_them_all(runs: list[dict[str, int]]) -> None:
+    packed = ["".join(f"{word}\t{run[word]}\n" for word in sorted(run)).encode() for run in runs]
+    merged = list(merge(packed))
+    assert [word for word, _ in merged] == sorted(word for run in runs for word in run)
+    assert sorted(merged) == sorted(pair for run in runs for pair in run.items())

@@ -1,0 +1,262 @@
+"""Every matching file is read once, whole, wherever it is cut and however many there are."""
+
+import os
+import random
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline.io.inputs import plan, resolve
+from beam_pipeline.io.sources import ReadFiles, ReadString
+from tests.support import reference
+from tests.support.beam import assert_source_gives
+from tests.support.files import COMPRESSORS
+from tests.support.strategies import TRICKY
+from transforms.errors import AnagramError
+from transforms.text.blocks import Block, FilePart
+from transforms.text.normalize import words
+
+TEXT = "The cat's act – a well-known one – tac.\nCafé e\u0301 ﬁn\r\n" * 30 + " ".join(TRICKY)
+
+
+def unicode_words(block: Block) -> list[str]:
+    return words(block.decode()[0])
+
+
+def ascii_words(block: Block) -> list[str]:
+    return words(block.decode()[0], "ascii")
+
+
+def assert_reads(patterns: Sequence[Path | str], text: str, **how) -> None:
+    source = ReadFiles(tuple(map(str, patterns)), **how)
+    assert_source_gives(source, reference.words(text), unicode_words)
+
+
+@pytest.mark.parametrize("text", ["", "cat", TEXT, "cat\n" * 100_000], ids=["", "cat", "", "long"])
+def test_a_string_is_read_whole(text: str) -> None:
+    assert_source_gives(ReadString(text), reference.words(text), unicode_words)
+
+
+def test_undecodable_bytes_of_a_command_line_are_invalid_bytes() -> None:
+    text = b"c\xffat".decode("utf-8", "surrogateescape")
+    assert_source_gives(ReadString(text), ["cat"], unicode_words)
+    assert_source_gives(ReadString(text), [1], lambda block: [block.decode()[1]])
+
+
+@pytest.mark.parametrize("joint", ["\u2013", "e\u0301"])
+def test_a_string_of_one_long_stretch_is_read_as_either_normalization_wants(joint: str) -> None:
+    text = (
+        "x" + joint + "y" * 1000 + "\u00a0"
+    ) * 3000  # too long for a block, and has no cut in it
+    for normalization, words_of in (("unicode", unicode_words), ("ascii", ascii_words)):
+        expected = [(len(word), word[:3]) for word in reference.words(text, normalization)]
+        assert_source_gives(
+            ReadString(text),
+            expected,
+            lambda block, of=words_of: [(len(w), w[:3]) for w in of(block)],
+        )
+
+
+def test_one_file_gives_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    assert_reads([path], TEXT)
+    assert_reads([path], TEXT, block_size=10)
+
+
+def test_many_tiny_files_give_the_words_of_one_file_in_any_order(tmp_path: Path) -> None:
+    lines = TEXT.splitlines(keepends=True) * 3
+    names = [f"{index:04d}.txt" for index in range(len(lines))]
+    for folder, seed in (("ordered", None), ("shuffled", 3)):
+        (tmp_path / folder).mkdir()
+        if seed is not None:
+            random.Random(seed).shuffle(names)
+        for name, line in zip(names, lines, strict=True):
+            (tmp_path / folder / name).write_text(line, encoding="utf-8", newline="")
+        assert_reads([tmp_path / folder / "*.txt"], "".join(lines))
+
+
+def test_a_file_matched_by_several_patterns_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("cat act")
+    (tmp_path / "two.txt").write_text("dog")
+    patterns = [tmp_path / "*.txt", tmp_path / "one.txt", tmp_path / "o*", tmp_path / "one.txt"]
+    assert_reads(patterns, "cat act dog")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "latin-1", "gb18030"])
+def test_files_in_other_encodings_are_read(encoding: str, tmp_path: Path) -> None:
+    text = "The café's cat – act\nnaïve tac\n" * 40
+    (tmp_path / "text.txt").write_bytes(text.encode(encoding, "ignore"))
+    expected = text.encode(encoding, "ignore").decode(encoding)
+    assert_reads([tmp_path / "text.txt"], expected, encoding=encoding, block_size=50)
+
+
+def test_either_byte_order_mark_is_obeyed_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "little.txt").write_bytes("\ufeffcat\nact\n".encode("utf-16-le"))
+    (tmp_path / "big.txt").write_bytes("\ufeffdog\ngod\n".encode("utf-16-be"))
+    (tmp_path / "none.txt").write_bytes("tac\n".encode("utf-16-le"))
+    assert_reads([tmp_path / "*.txt"], "cat act dog god tac", encoding="utf-16")
+
+
+@pytest.mark.parametrize("extension", COMPRESSORS)
+def test_compressed_files_are_read(extension: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text.txt.{extension}"
+    path.write_bytes(COMPRESSORS[extension](TEXT.encode()))
+    assert_reads([path], TEXT, block_size=100)
+
+
+@pytest.mark.parametrize("extension", COMPRESSORS)
+def test_a_truncated_file_fails_the_run_and_is_named(extension: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text.txt.{extension}"
+    path.write_bytes(COMPRESSORS[extension](random.Random(2).randbytes(5000))[:-20])
+    with pytest.raises(Exception, match=rf"{path}: byte 0: stage read failed"):
+        assert_reads([path], "")
+
+
+def test_strict_reading_fails_inside_a_stretch_by_name_and_offset(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"x" * 3_000_000 + b"\xff" + b"x" * 100)
+    with pytest.raises(Exception, match=rf"{path}: byte 3000000: not valid utf-8"):
+        assert_reads([path], "", errors="strict")
+
+
+@settings(max_examples=40)
+@given(
+    sizes=st.lists(st.integers(0, 60), max_size=12), unit_size=st.integers(1, 20), data=st.data()
+)
+def test_the_plan_covers_every_byte_once_in_units_of_bounded_size(
+    sizes: list[int],
+    unit_size: int,
+    data: st.DataObject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("plan")
+    unit_size *= 4
+    covered: Counter[tuple[str, int]] = Counter()
+    for index, size in enumerate(sizes):
+        (folder / f"{index}.txt").write_bytes(bytes(size))
+    lengths = {str(folder / f"{index}.txt"): size for index, size in enumerate(sizes)}
+    for unit in plan((f"{folder}/*", f"{folder}/0*"), unit_size):
+        filled = 0
+        for path, start, end, *_ in unit:
+            assert start % 4 == 0  # no wide code unit is cut
+            stop = lengths[path] if end is None else end
+            covered.update((path, at) for at in range(start, stop))
+            filled += stop - start
+        assert filled <= unit_size
+    assert covered == Counter((path, at) for path, size in lengths.items() for at in range(size))
+
+
+def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.txt"
+    path.touch()
+    for size in ((100 << 20) + 1, (100 << 20) + 64, (100 << 20) + 191):
+        os.truncate(path, size)
+        parts = [part for unit in plan((str(path),)) for part in unit]
+        assert len(parts) > 10
+        assert all(start % 4 == 0 for _, start, *_ in parts)
+        assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
+
+
+def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"cat")
+    (unit,) = plan((f"{tmp_path}/*",), 40)
+    assert sorted(part[0][-1] for part in unit) == ["a", "b", "c"]
+    big = tmp_path / "d.gz"
+    big.write_bytes(bytes(100))
+    assert list(plan((str(big),), 40)) == [(FilePart(str(big)),)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"encoding": "utf-7"}, "utf-7"),
+        ({"encoding": "nonsense"}, "nonsense"),
+        ({"errors": "ignore"}, r"errors='ignore'.*replace.*strict"),
+        ({"normalization": "nfc"}, r"normalization='nfc'.*unicode.*ascii"),
+        ({"block_size": 0}, r"block_size=0.*1 or more"),
+    ],
+)
+def test_invalid_settings_are_refused_by_name_and_value(
+    settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReadFiles(("*.txt",), **settings)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with files in it and below it."""
+    root = tmp_path / "root"
+    for name in ("a.txt", "b.md", "sub/c.txt", "sub/deep/d.txt", "sub/deep/e.txt.gz", "x[1].txt"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"cat")
+    monkeypatch.chdir(root)
+    return root
+
+
+def matched(pattern: str, spool: Path) -> list[str]:
+    """The files that the patterns `resolve` gives lead to, each once."""
+    units = plan(tuple(resolve(pattern, str(spool))))
+    return sorted(os.path.relpath(part[0]) for unit in units for part in unit)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a.txt", ["a.txt"]),
+        ("./sub/../a.txt", ["a.txt"]),
+        ("*.txt", ["a.txt", "x[1].txt"]),
+        ("?.md", ["b.md"]),
+        ("[ab].*", ["a.txt", "b.md"]),
+        ("x[1].txt", ["x[1].txt"]),
+        ("sub/*.txt", ["sub/c.txt"]),
+        ("sub/**", ["sub/c.txt", "sub/deep/d.txt", "sub/deep/e.txt.gz"]),
+        ("**/*.txt", ["a.txt", "sub/c.txt", "sub/deep/d.txt", "x[1].txt"]),
+        ("sub/**/*.txt", ["sub/c.txt", "sub/deep/d.txt"]),
+        ("sub", ["sub/c.txt", "sub/deep/d.txt", "sub/deep/e.txt.gz"]),
+        ("sub/deep/", ["sub/deep/d.txt", "sub/deep/e.txt.gz"]),
+        (".", ["a.txt", "b.md", "sub/c.txt", "sub/deep/d.txt", "sub/deep/e.txt.gz", "x[1].txt"]),
+    ],
+)
+def test_patterns_mean_what_a_shell_user_expects(
+    pattern: str, expected: list[str], tree: Path, tmp_path: Path
+) -> None:
+    assert matched(pattern, tmp_path) == expected
+    if pattern != "./sub/../a.txt":
+        assert matched(str(tree / pattern), tmp_path) == expected
+
+
+@pytest.mark.parametrize("pattern", ["none.txt", "*.pdf", "sub/none/*", "**/*.pdf", "empty", ""])
+def test_what_matches_nothing_is_an_error_that_names_it(
+    pattern: str, tree: Path, tmp_path: Path
+) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(AnagramError) as caught:
+        resolve(pattern, str(tmp_path))
+    assert str(caught.value).startswith(f"{pattern}: ")
+
+
+def test_pipes_are_copied_so_that_any_process_can_read_them(tmp_path: Path) -> None:
+    """Two pipes of one name in two folders, one of them with a name like a pattern."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    contents = {"one/pipe": b"cat act", "two/pipe": b"dog", "three/p[1]": b"tac"}
+    found = []
+    for name, content in contents.items():
+        path = tmp_path / name
+        path.parent.mkdir()
+        os.mkfifo(path)
+        writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
+        writer.start()
+        found += resolve(str(path), str(spool))
+        writer.join(60)
+    parts = [part for unit in plan(tuple(found)) for part in unit]
+    assert sorted(Path(part[0]).read_bytes() for part in parts) == sorted(contents.values())

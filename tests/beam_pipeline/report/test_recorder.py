@@ -1,0 +1,113 @@
+"""What is not known of a run is left open, with the reason; secrets are left out."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beam_pipeline.cli.parsing import parse
+from beam_pipeline.report.html import to_html
+from beam_pipeline.report.model import RunReport, to_json
+from beam_pipeline.report.recorder import Record, one_line
+from tests.support.reports import Page, check_schema
+from transforms.errors import AnagramError
+
+TOTALS = {
+    "bytes_read": 20,
+    "records_read": 1,
+    "records_processed": 1,
+    "words": 4,
+    "words_matched": 3,
+    "words_unmatched": 1,
+    "words_keyed": 4,
+    "words_counted": 4,
+    "classes": 1,
+    "records_written": 3,
+    "records_packed": 3,
+    "word_length_3": 3,
+    "word_length_64": 1,
+    "dead_letters": 0,
+    "input_files": 7,
+    "input_bytes": 11,
+}
+REMOTE = ["--runner=FlinkRunner", "--flink_master=somewhere:8081"]
+
+
+def reported(
+    scratch: Path, *arguments: str, totals: dict[str, int] | None, error: Exception | None = None
+) -> RunReport:
+    """What is reported of a run of which so much is known, and no more."""
+    options = parse([f"--output={scratch}/r.json", f"--report={scratch}/r.html", *arguments])
+    record = Record(options, tempfile.mkdtemp(dir=scratch))
+    with record.keeping():
+        record.totals = totals
+    return record.report(error)
+
+
+def plain(report: RunReport) -> dict[str, Any]:
+    """The JSON of `report`."""
+    return check_schema(to_json(report))
+
+
+def test_of_a_remote_run_what_its_workers_use_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("cat")
+    report = reported(tmp_path, *REMOTE, f"--input={tmp_path}/a.txt", totals=TOTALS)
+    found = plain(report)
+    for name in ("cpu_seconds", "phases", "peak_memory_bytes", "peak_process_bytes", "timeline"):
+        assert found[name] is None
+        assert found["unknown"][name] == "FlinkRunner may work on other machines"
+    assert found["input"] == {"patterns": [f"{tmp_path}/a.txt"], "files": 7, "bytes": 11}
+    assert found["unknown"]["block_bytes"] == "the runner has told of none"
+    assert found["metrics"]["words"] == 4
+    assert found["metrics"]["retries"] == 0  # nothing was counted: there was none
+    assert all(law["holds"] for law in found["conservation"])
+    assert "unknown: the runner has told of none" in Page(to_html(report)).texts
+
+
+def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
+    report = reported(tmp_path, "--input=x", totals=None, error=AnagramError("no\nluck"))
+    found = plain(report)
+    assert found["error"] == "no luck"
+    assert set(found["metrics"].values()) == {None}
+    assert found["dead_letters"] == {"path": None, "number": None, "by_cause": {}}
+    assert found["unknown"]["phases"] == "the run failed before its runner began"
+    assert found["input"] == {"patterns": ["x"], "files": None, "bytes": None}
+    assert "failed" in found["unknown"]["input"]
+    for name in ("metrics", "conservation", "words_by_length", "result", "largest_classes"):
+        assert found["unknown"][name] == "the run failed"
+
+
+def test_longer_words_than_are_told_apart_are_one_length(tmp_path: Path) -> None:
+    found = plain(reported(tmp_path, "--text=x", totals=TOTALS))
+    assert found["words_by_length"] == [{"length": 3, "words": 3}, {"length": 64, "words": 1}]
+    assert found["metrics"]["word_length"] == {"count": 4, "min": 3, "mean": 18.25, "max": 64}
+
+
+def test_a_dictionary_that_cannot_be_read_has_no_identity(tmp_path: Path) -> None:
+    report = reported(tmp_path, "--text=x", "--dictionary=none", totals=TOTALS)
+    assert plain(report)["dictionary"]["sha256"] is None
+    assert plain(report)["unknown"]["dictionary"] == "the words of the text itself"
+    error = AnagramError("--dictionary=nosuch")
+    report = reported(tmp_path, "--text=x", "--dictionary=nosuch", totals=None, error=error)
+    assert plain(report)["dictionary"]["words"] is None
+    assert "nosuch" in plain(report)["unknown"]["dictionary"]
+
+
+def test_a_broken_law_is_reported_as_broken(tmp_path: Path) -> None:
+    report = reported(tmp_path, "--text=x", totals={**TOTALS, "records_processed": 0})
+    broken = [law["law"] for law in plain(report)["conservation"] if not law["holds"]]
+    assert broken == ["records read = records processed + dead letters"]
+    assert "broken" in Page(to_html(report)).texts
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (AnagramError("a\n  b"), "a b"),
+        (KeyboardInterrupt(), "interrupted; nothing was published"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+    ],
+)
+def test_an_error_is_one_line(error: BaseException, line: str) -> None:
+    assert one_line(error) == line

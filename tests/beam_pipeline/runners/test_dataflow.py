@@ -1,0 +1,138 @@
+"""The job that Dataflow would get, built and checked without Google Cloud.
+
+That the service accepts it cannot be shown here. Building the job goes through Beam's own
+client, up to where it would be sent; the client is internal to Beam and may change with it.
+"""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+
+from beam_pipeline import __version__
+from beam_pipeline.cli.parsing import parse
+from beam_pipeline.io.sinks import WriteResult
+from beam_pipeline.io.sources import ReadFiles
+from beam_pipeline.pipeline import ENGINES, build
+from beam_pipeline.runners.prepare import prepare
+from beam_pipeline.runners.run import run_to_end
+from tests.support.flex_template import LEFT_OUT, metadata
+
+RESOURCES = Path(__file__).parents[3] / "resources" / "dataflow"
+ARGUMENTS = [
+    "--input=gs://my-bucket/books/**",
+    "--output=gs://my-bucket/out/counts.json",
+    "--runner=DataflowRunner",
+    "--project=my-project",
+    "--region=europe-west1",
+    "--temp_location=gs://my-bucket/temp",
+    "--dry_run=True",
+    "--no_auth",
+]
+
+
+@pytest.fixture
+def apiclient() -> Any:
+    """Beam's client of the Dataflow service."""
+    pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
+    from apache_beam.runners.dataflow.internal import apiclient
+
+    return apiclient
+
+
+def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str], Any]:
+    """The job description, the names of the files staged for it, and the pipeline's graph."""
+    options = parse([*ARGUMENTS, f"--engine={engine}"])
+    prepare(options, str(folder))
+    pipeline = beam.Pipeline(options=options)
+    source = ReadFiles(tuple(options.input))
+    build(pipeline, source, engine=engine) | "WriteResult" >> WriteResult(options.output)
+    result = pipeline.run()
+    staged: list[str] = []
+
+    class Client(apiclient.DataflowApplicationClient):  # type: ignore[misc, name-defined]
+        """Does all but reach the network."""
+
+        def stage_file_with_retry(self, _folder: str, name: str, *_: Any, **__: Any) -> None:
+            staged.append(name)
+
+        def submit_job_description(self, job: Any) -> None:
+            self.job = job
+
+    client = Client(options)
+    client.create_job(result.job)
+    return client.job.proto, staged, pipeline.runner.proto_pipeline
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_job_and_all_that_its_workers_need(engine: str, apiclient: Any, tmp_path: Path) -> None:
+    job, staged, graph = submitted(apiclient, engine, tmp_path)
+    assert job.type_.name == "JOB_TYPE_BATCH"
+    (pool,) = job.environment.worker_pools
+    packages = {package.name for package in pool.packages}
+    assert f"beam_anagrams-{__version__}-py3-none-any.whl" in packages
+    for requirement in ("english_words", "numba", "llvmlite"):
+        assert [name for name in packages if name.startswith(f"{requirement}-")]
+    assert "requirements.txt" in packages
+    assert packages <= set(staged)
+    assert all(p.location.startswith("storage.googleapis.com/my-bucket/") for p in pool.packages)
+    stages = {transform.unique_name for transform in graph.components.transforms.values()}
+    counting = {"ReadText", "CountSignatures", "ExpandSignatures", "WriteResult"}
+    assert counting | ({"TallyBlocks"} if engine == "vectorized" else {"ExtractWords"}) <= stages
+    # Between the list of work units and reading them is a shuffle: reading is spread.
+    named = {transform.unique_name: transform for transform in graph.components.transforms.values()}
+    (spread,) = named["ReadText/SpreadWorkUnits"].outputs.values()
+    assert spread in named["ReadText/ReadBlocks"].inputs.values()
+    assert spread not in named["ReadText/PlanWorkUnits"].outputs.values()
+
+
+def test_a_template_is_written_down_and_not_waited_for() -> None:
+    class NeverRuns:
+        """Stands for the launcher's pipeline: its result is no running job."""
+
+        def run(self) -> Any:
+            return object()
+
+    options = parse([*ARGUMENTS, "--template_location=gs://my-bucket/template"])
+    run_to_end(NeverRuns(), options)
+
+
+def test_parameters_of_the_flex_template_are_the_real_options() -> None:
+    listed = json.loads((RESOURCES / "metadata.json").read_text())
+    assert listed == metadata(), "run: python -m tests.support.flex_template"
+    names = {parameter["name"] for parameter in listed["parameters"]}
+    assert {"input", "output", "dictionary", "engine"} <= names
+    assert not names & set(LEFT_OUT)
+    values = {"input": "gs://b/x", "output": "gs://b/y.json", "encoding": "latin-1"}
+    values |= {"merge": "gs://b/old.json", "dead_letters": "gs://b/d.jsonl", "chaos": "take-home"}
+    needed = {"dead_letters": ["--on_error=dead_letter"]}
+    for parameter in listed["parameters"]:
+        if parameter["name"] == "text":
+            continue  # instead of the input
+        choices = [option["value"] for option in parameter.get("enumOptions", ())]
+        value = values.get(parameter["name"], choices[0] if choices else "1")
+        name = parameter["name"]
+        parse([*ARGUMENTS, *needed.get(name, ()), f"--{name}={value}"])
+
+
+def test_the_launchers_program_is_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py", "--txet=cat"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(RESOURCES / "main.py"), run_name="__main__")
+    assert ended.value.code == 2
+    assert "did you mean --text?" in capsys.readouterr().err
+
+
+def test_the_dockerfile_copies_and_runs_what_there_is() -> None:
+    lines = (RESOURCES / "Dockerfile").read_text().splitlines()
+    copied = [line.split() for line in lines if line.startswith("COPY ")]
+    root = RESOURCES.parents[1]
+    assert all((root / source).exists() for _, source, _ in copied)
+    (program,) = (line.partition("PY_FILE=")[2] for line in lines if "PYTHON_PY_FILE=" in line)
+    assert program in {target for _, _, target in copied}

@@ -1,0 +1,211 @@
+"""Jobs on a real Flink cluster, and on Flink and Spark inside their job servers."""
+
+import functools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from apache_beam.version import __version__ as beam_version
+
+from tests.support import pieces, worker_pool
+from tests.support.cli import COMMAND, assert_one_line_error, environment, run
+from tests.support.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
+from tests.support.reference import dictionary_words
+
+pytestmark = pytest.mark.cluster
+
+MANIFEST = Path(__file__).parents[3] / "resources" / "flink" / "session-cluster.yaml"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cluster's files are; kept between runs if FLINK_CLUSTER names a folder."""
+    given = os.environ.get("FLINK_CLUSTER")
+    return Path(given).absolute() if given else tmp_path_factory.mktemp("flink")
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[FlinkCluster]:
+    """A cluster that runs."""
+    pieces.job_server("flink")
+    pieces.boot()
+    cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every word of GCIDE several times, in 10 MB."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    listed = sorted(dictionary_words("gcide"))
+    path.write_text("\n".join(" ".join(listed[n:] + listed[:n]) for n in range(9)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(text: Path) -> bytes:
+    """The result on the runner of this machine."""
+    finished = run("--input", text, cwd=text.parent)
+    assert finished.code == 0, finished.err
+    return finished.out
+
+
+@pytest.mark.parametrize(("engine", "shards"), [("vectorized", 3), ("elementwise", 1)])
+def test_flink_gives_the_same_files(
+    engine: str, shards: int, cluster: FlinkCluster, text: Path, tmp_path: Path
+) -> None:
+    job = ("--input", text, "--output=r.csv", f"--num_shards={shards}")
+    files = {}
+    for name, options in (("here", ()), ("there", (f"--engine={engine}", *cluster.options))):
+        folder = tmp_path / name
+        folder.mkdir()
+        finished = run(*job, *options, cwd=folder)
+        assert finished.code == 0, finished.err
+        files[name] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(files["here"]) == shards
+    assert files["there"] == files["here"]
+
+
+def test_a_job_that_fails_on_flink_is_one_line(cluster: FlinkCluster, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"cat \xff")
+    job = ("--input=bad.txt", "--encoding_errors=strict", "--output=r.json")
+    finished = run(*job, *cluster.options, cwd=tmp_path)
+    assert_one_line_error(finished, "bad.txt", "not valid utf-8", code=1)
+    assert os.listdir(tmp_path) == ["bad.txt"]
+
+
+def test_flink_survives_the_loss_of_a_task_manager(
+    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    retries = ("--number_of_execution_retries=5", "--execution_retry_delay=2000")
+    job = ("--input", str(text), "--engine=elementwise", "--output=r.json", *retries)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    running = _wait_until_it_reads(cluster, process)
+    cluster.kill_task_manager(1)
+    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.start_task_manager(1)
+    assert process.wait(300) == 0
+    assert (tmp_path / "r.json").read_bytes() == expected
+    failures = cluster.rest(f"jobs/{running}/exceptions")["exceptionHistory"]["entries"]
+    assert failures  # or it was over before
+
+
+def test_a_stopped_run_leaves_no_job_behind(
+    cluster: FlinkCluster, text: Path, tmp_path: Path
+) -> None:
+    """With Ctrl-C: its job server gets the interrupt too, and is of no help any more."""
+    (tmp_path / "r.json").write_text("old")
+    job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
+    process = psutil.Popen(
+        [*COMMAND, *job, *cluster.options],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    running = _wait_until_it_reads(cluster, process)
+    children = process.children(recursive=True)
+    assert any(child.name() == "java" for child in children)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"error: interrupted; nothing was published\n")
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    deadline = time.monotonic() + 60
+    while (state := cluster.rest(f"jobs/{running}")["state"]) in ("RUNNING", "CANCELLING"):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert state == "CANCELED"
+    assert (tmp_path / "r.json").read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
+
+
+def _wait_until_it_reads(cluster: FlinkCluster, process: psutil.Popen) -> str:
+    """Waits until the job's tasks read the text, or just have; -> the job's id at Flink."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        for job in cluster.rest("jobs")["jobs"]:
+            if job["status"] == "RUNNING":
+                tasks = cluster.rest(f"jobs/{job['id']}")["vertices"]
+                states = {t["status"] for t in tasks if "ExtractWords" in t["name"]}
+                if states & {"RUNNING", "FINISHED"}:  # behind it, much is still to be done
+                    return str(job["id"])
+        time.sleep(0.2)
+    raise AssertionError(f"the job never ran: {process.stderr and process.stderr.read()!r}")
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether `process` runs, and has not only not been asked how it ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_cluster_survives_the_loss_of_a_task_manager_and_goes_down(cluster: FlinkCluster) -> None:
+    overview = cluster.rest("overview")
+    assert overview["flink-version"] == FLINK
+    assert overview["slots-total"] == TASK_MANAGERS
+    cluster.kill_task_manager(1)
+    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.start_task_manager(1)
+    cluster.wait_for_task_managers(TASK_MANAGERS)
+    started = [psutil.Process(pid) for pid in cluster.processes().values()]
+    assert len(started) == 2 + TASK_MANAGERS
+    cluster.down()
+    assert not [process for process in started if lives(process)]
+    assert cluster.processes() == {}
+    cluster.down()  # nothing is left to end
+
+
+@pytest.mark.parametrize(
+    ("runner", "options"),
+    [
+        ("flink", ["--runner=FlinkRunner", "--flink_master=[local]", "--parallelism=2"]),
+        ("spark", ["--runner=SparkRunner", "--spark_master_url=local[2]"]),
+    ],
+)
+def test_a_runner_inside_its_job_server_gives_the_same_bytes(
+    runner: str, options: list[str], text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    jar = f"--{runner}_job_server_jar={pieces.job_server(runner)}"
+    finished = run("--input", text, "--output=r.json", *options, jar, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+def test_manifest_names_the_versions_in_use() -> None:
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"]
+    images = {c["name"]: c["image"] for pod in pods for c in pod["containers"]}
+    assert images["jobmanager"] == images["taskmanager"] == f"flink:{FLINK}-java17"
+    assert images["worker-pool"].endswith(f"_sdk:{beam_version}")
+
+
+def test_manifest_fits_together() -> None:
+    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
+    (claim,) = (d["metadata"]["name"] for d in documents if d["kind"] == "PersistentVolumeClaim")
+    (config,) = (d for d in documents if d["kind"] == "ConfigMap")
+    (service,) = (d for d in documents if d["kind"] == "Service")
+    settings = yaml.safe_load(config["data"]["FLINK_PROPERTIES"])
+    assert settings["jobmanager.rpc.address"] == service["metadata"]["name"]
+    for deployment in (d for d in documents if d["kind"] == "Deployment"):
+        template = deployment["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"] == labels
+        (volume,) = template["spec"]["volumes"]
+        assert volume["persistentVolumeClaim"]["claimName"] == claim
+        for container in template["spec"]["containers"]:
+            assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"]]
+            for source in container.get("envFrom", ()):
+                assert source["configMapRef"]["name"] == config["metadata"]["name"]

@@ -1,0 +1,245 @@
+"""Jobs on real portable runners, whose workers have nothing of ours until a job brings it.
+
+Prism is Beam's runner in Go; the other job server is the one that Beam for Python brings along,
+in a process of its own. Workers come from pools whose Python has apache-beam only, or, to save
+the time of installing them again and again, what this package requires as well.
+"""
+
+import contextlib
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from beam_pipeline.runners.staging import requirements
+from tests.support import pieces, worker_pool
+from tests.support.cli import COMMAND, Finished, assert_one_line_error, environment, run
+from tests.support.reference import dictionary_words
+
+pytestmark = pytest.mark.cluster
+
+FAILED = 1
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two megabytes of words of GCIDE and of none, and a byte that is no text."""
+    chosen = random.Random(7)
+    known = sorted(dictionary_words("gcide"))
+    words = [chosen.choice(known) if n % 5 else f"x{n}" for n in range(200_000)]
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_bytes(" ".join(words).replace(" x1", "\nx1").encode() + b" broken\xff act")
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(text: Path) -> bytes:
+    """The result for `text` on the runner of this machine."""
+    finished = run("--input", text, cwd=text.parent)
+    assert finished.code == 0, finished.err
+    return finished.out
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a Python with apache-beam only."""
+    return worker_pool.bare_environment(tmp_path_factory.mktemp("workers") / "bare")
+
+
+@pytest.fixture(scope="module")
+def prepared(bare: Path) -> Path:
+    """The programs of a Python that has, beside apache-beam, what this package needs."""
+    folder = bare.parent.with_name("prepared")
+    subprocess.run([bare / "python", "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (inherited,) = bare.parent.glob("lib/python*/site-packages")
+    (packages / "bare.pth").write_text(f"{inherited}\n")
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-compile"]
+    subprocess.run([*pip, *requirements()], check=True, timeout=300)
+    return folder / "bin"
+
+
+@contextlib.contextmanager
+def external(programs: Path, folder: Path) -> Iterator[tuple[list[str], int]]:
+    """The options of a job whose workers a pool with `programs` starts, and its process id."""
+    boot, port = pieces.boot(), worker_pool.free_port()
+    with worker_pool.serving(programs, boot, port, folder / "pool.log") as pid:
+        yield ["--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"], pid
+
+
+@pytest.fixture
+def bare_workers(bare: Path, tmp_path: Path) -> Iterator[list[str]]:
+    """The options of a job whose workers have apache-beam only."""
+    with external(bare, tmp_path) as (options, _):
+        yield options
+
+
+@pytest.fixture
+def pool(prepared: Path, tmp_path: Path) -> Iterator[tuple[list[str], int]]:
+    """The options of a job whose workers lack nothing but this package, and their pool's id."""
+    with external(prepared, tmp_path) as (options, pid):
+        nothing = tmp_path / "requirements.txt"
+        nothing.touch()
+        yield [*options, f"--requirements_file={nothing}"], pid
+
+
+@pytest.fixture
+def prism() -> list[str]:
+    """The options of a job on Prism."""
+    return ["--runner=PrismRunner", f"--prism_location={pieces.prism()}"]
+
+
+@pytest.fixture
+def job_server(bare: Path, tmp_path: Path) -> Iterator[list[str]]:
+    """The options of a job on Beam's own job server in Python, which has nothing of ours."""
+    port = worker_pool.free_port()
+    service = "apache_beam.runners.portability.local_job_service_main"
+    with (tmp_path / "job_server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [bare / "python", "-m", service, "-p", str(port)], cwd=bare, stdout=log, stderr=log
+        )
+    try:
+        worker_pool.wait_for(port, process)
+        yield [f"--job_endpoint=localhost:{port}"]
+    finally:
+        worker_pool.end(process)
+
+
+def no_leftovers(folder: Path) -> bool:
+    return not [path for path in folder.iterdir() if path.suffix == ".tmp"]
+
+
+def test_the_bare_environment_has_nothing_of_ours(bare: Path) -> None:
+    for module in ("transforms", "beam_pipeline", "numba", "english_words"):
+        tried = subprocess.run(
+            [bare / "python", "-c", f"import {module}"], cwd=bare, capture_output=True
+        )
+        assert b"ModuleNotFoundError" in tried.stderr
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_prism_gives_the_same_bytes(
+    engine: str, prism: list[str], text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    finished = run("--input", text, "--engine", engine, *prism, cwd=tmp_path)
+    assert (finished.code, finished.out) == (0, expected), finished.err
+    assert "PrismRunner" in finished.err
+
+
+def test_prism_with_bare_workers_gives_the_same_bytes(
+    prism: list[str], bare_workers: list[str], text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    finished = run("--input", text, "--output=r.json", *prism, *bare_workers, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "r.json").read_bytes() == expected
+    assert no_leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        ["--runner=PortableRunner", "--engine=vectorized"],
+        # Flink's client with what a Flink job takes; behind it is not Flink here.
+        ["--runner=FlinkRunner", "--engine=elementwise", "--number_of_execution_retries=3"],
+    ],
+    ids=["PortableRunner", "the client of FlinkRunner"],
+)
+def test_a_job_server_gives_the_same_shards(
+    client: list[str],
+    job_server: list[str],
+    pool: tuple[list[str], int],
+    text: Path,
+    tmp_path: Path,
+) -> None:
+    job = ("--input", text, "--num_shards=3")
+    here = run(*job, "--output=here.csv", cwd=tmp_path)
+    there = run(*job, "--output=there.csv", *client, *job_server, *pool[0], cwd=tmp_path)
+    assert (here.code, there.code) == (0, 0), there.err
+    for shard in ("00000-of-00003", "00001-of-00003", "00002-of-00003"):
+        ours, theirs = (tmp_path / f"{name}.csv-{shard}" for name in ("here", "there"))
+        assert ours.read_bytes() == theirs.read_bytes()
+    assert no_leftovers(tmp_path)
+
+
+def test_a_failing_job_is_one_line_and_publishes_nothing(
+    prism: list[str], text: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text("old")
+    options = ("--encoding_errors=strict", "--output=r.json")
+    finished = run("--input", text, *options, *prism, cwd=tmp_path)
+    assert_one_line_error(finished, text, "not valid utf-8", code=FAILED)
+    assert (tmp_path / "r.json").read_text() == "old"
+    assert no_leftovers(tmp_path)
+
+
+def test_workers_run_the_code_that_was_staged(
+    prism: list[str], pool: tuple[list[str], int], text: Path, tmp_path: Path
+) -> None:
+    """A traceback tells where the code was that failed; with nothing published."""
+    options = ("--encoding_errors=strict", "--output=r.json", "--verbose")
+    finished = run("--input", text, *options, *prism, *pool[0], cwd=tmp_path)
+    assert finished.code == FAILED
+    assert "/beam-worker-" in finished.err
+    assert "site-packages/transforms/" in finished.err
+    assert list(tmp_path.glob("*r.json*")) == []
+
+
+def test_a_killed_worker_never_makes_a_wrong_result(
+    prism: list[str],
+    pool: tuple[list[str], int],
+    text: Path,
+    expected: bytes,
+    tmp_path: Path,
+) -> None:
+    """Its pool starts it again; Prism gives the job up if it had work in hand."""
+    job = subprocess.Popen(
+        [*COMMAND, "--input", str(text), "--output=r.json", *prism, *pool[0]],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    _worker_of(pool[1], job).kill()
+    out, err = job.communicate(timeout=240)
+    if job.returncode == 0:
+        assert (tmp_path / "r.json").read_bytes() == expected
+    else:
+        assert_one_line_error(Finished(job.returncode, out, err.decode()), code=FAILED)
+        assert not (tmp_path / "r.json").exists()
+    assert no_leftovers(tmp_path)
+
+
+def test_a_stopped_run_takes_its_runner_with_it(
+    prism: list[str], pool: tuple[list[str], int], text: Path, tmp_path: Path
+) -> None:
+    job = psutil.Popen(
+        [*COMMAND, "--input", str(text), "--output=r.json", *prism, *pool[0]],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+    )
+    _worker_of(pool[1], job)
+    children = job.children(recursive=True)
+    assert "prism" in [child.name() for child in children]
+    job.terminate()
+    _, err = job.communicate(timeout=60)
+    assert (job.returncode, err) == (143, b"error: interrupted; nothing was published\n")
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert not (tmp_path / "r.json").exists()
+    assert no_leftovers(tmp_path)
+
+
+def _worker_of(pool: int, job: "subprocess.Popen[bytes]") -> psutil.Process:
+    """The process that runs our code for the pool's worker, once there is one."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and job.poll() is None:
+        for child in psutil.Process(pool).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if "apache_beam.runners.worker.sdk_worker_main" in child.cmdline():
+                    return child
+        time.sleep(0.05)
+    raise AssertionError("no worker was started")

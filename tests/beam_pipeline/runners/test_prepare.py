@@ -1,0 +1,249 @@
+"""A runner's missing piece, or a wrong option of it, is one line before anything is submitted."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+from beam_pipeline.cli.parsing import parse
+from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.runners.prepare import prepare
+from tests.support.cli import Here, assert_one_line_error
+from tests.support.worker_pool import free_port
+
+WRONG_USAGE = 2
+OUTPUT = "--output=out.json"
+CLUSTER = ("--runner=FlinkRunner", "--flink_master=flink:8081", OUTPUT)
+DATAFLOW = (
+    "--runner=DataflowRunner",
+    "--project=p",
+    "--region=r",
+    "--temp_location=gs://bucket/temp",
+    "--output=gs://bucket/out.json",
+)
+
+
+@pytest.fixture
+def here(
+    capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Here:
+    """Runs the command line in this process, on a machine that has no piece of any runner."""
+    empty = str(tmp_path / "empty")
+    for name in ("HOME", "GOBIN", "GOPATH", "PATH"):
+        monkeypatch.setenv(name, empty)
+    monkeypatch.setattr("beam_pipeline.runners.prepare.PrismJobServer.BIN_CACHE", empty)
+    monkeypatch.setattr("beam_pipeline.runners.prepare.JavaJarServer.JAR_CACHE", empty)
+    monkeypatch.chdir(tmp_path)
+    return Here(capfdbinary)
+
+
+@pytest.fixture
+def prism(tmp_path: Path) -> str:
+    """What passes for prism until it is started."""
+    path = tmp_path / "prism"
+    path.write_text("#!/bin/sh\necho -job_port >&2\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def jar(tmp_path: Path) -> str:
+    """What passes for a job server until it is started."""
+    path = tmp_path / "server.jar"
+    path.touch()
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--runner=Prism"], ["PrismRunner", "go install", "cmd/prism@v2.", "Go is not"]),
+        (["--runner=PrismRunner", "--prism_location=no"], ["--prism_location=no", "go install"]),
+        (
+            ["--runner=PrismRunner", "--prism_location=/bin/sh"],
+            ["--prism_location=/bin/sh", "is not", "go install"],
+        ),
+        (
+            ["--runner=FlinkRunner", OUTPUT],
+            ["flink_job_server_jar", "mvn dependency:get", "beam-runners-flink-2.2-job-server:2."],
+        ),
+        (
+            ["--runner=FlinkRunner", "--flink_version=1.20", OUTPUT],
+            ["beam-runners-flink-1.20-job-server"],
+        ),
+        (
+            ["--runner=FlinkRunner", "--flink_job_server_jar=no.jar", OUTPUT],
+            ["--flink_job_server_jar=no.jar", "no such file", "mvn dependency:get"],
+        ),
+        (
+            ["--runner=FlinkRunner", "--flink_job_server_jar=server.jar", OUTPUT],
+            ["FlinkRunner", "Java 17", "apt-get install"],
+        ),
+        (
+            ["--runner=SparkRunner", OUTPUT],
+            ["spark_job_server_jar", "mvn dependency:get", "beam-runners-spark-3-job-server:2."],
+        ),
+        (["--runner=PortableRunner", OUTPUT], ["PortableRunner", "--job_endpoint"]),
+        ([*CLUSTER, "--job_endpoint=h:1"], ["--environment_type", "Docker", "EXTERNAL"]),
+        (
+            [*CLUSTER, "--job_endpoint=h:1", "--environment_type=EXTERNAL"],
+            ["--environment_config", "HOST:PORT"],
+        ),
+        (
+            [*CLUSTER, "--job_endpoint=h:1", "--environment_type=PROCESS"],
+            ["--environment_config", "command", "python/container@v2."],
+        ),
+        (
+            ["--runner=PrismRunner", "--prism_location=prism", "--environment_type=PROCESS"],
+            ["--environment_type=PROCESS", "EXTERNAL"],
+        ),
+        (
+            [*CLUSTER, "--job_endpoint=h:1", "--environment_type=DOCKER", "--input=-"],
+            ["--input=-", "FlinkRunner", "standard input"],
+        ),
+        (["--runner=FlinkRunner", "--flink_mater=[local]", OUTPUT], ["flink_mater", "_master"]),
+        (["--runner=FlinkRunner", "--paralelism=2", OUTPUT], ["--paralelism", "--parallelism"]),
+        (
+            ["--runner=FlinkRunner", "--number_of_execution_retry=3", OUTPUT],
+            ["--number_of_execution_retry", "--number_of_execution_retries"],
+        ),
+        (
+            ["--runner=FlinkRunner", "--execution_retry_delay=long", OUTPUT],
+            ["--execution_retry_delay", "long"],
+        ),
+        (["--runner=SparkRunner", "--spark_master=local", OUTPUT], ["--spark_master_url"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+@pytest.mark.usefixtures("jar", "prism")
+def test_what_is_missing_is_one_line_that_says_how_to_get_it(
+    arguments: list[str], names: list[str], here: Here
+) -> None:
+    text = [] if "--input=-" in arguments else ["--text=cat"]
+    assert_one_line_error(here(*text, *arguments), *names, code=WRONG_USAGE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ("--project=", ["--project", "DataflowRunner"]),
+        ("--region=", ["--region"]),
+        ("--temp_location=", ["--temp_location", "gs://"]),
+        ("--temp_location=/tmp/x", ["--temp_location=/tmp/x", "gs://"]),
+        ("--temp_location=gs://B", ["--temp_location=gs://B", "gs://BUCKET/NAME"]),
+        ("--staging_location=gs://-/x", ["--staging_location=gs://-/x"]),
+        ("--output=here.json", ["--output=here.json", "no file of this machine"]),
+        ("--dictionary=words.txt", ["--dictionary=words.txt", "no file of this machine"]),
+    ],
+)
+def test_dataflow_options_are_checked_before_submission(
+    changed: str, names: list[str], here: Here
+) -> None:
+    pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
+    assert_one_line_error(here("--text=cat", *DATAFLOW, changed), *names, code=WRONG_USAGE)
+
+
+def test_dataflow_reads_no_local_input(here: Here, tmp_path: Path) -> None:
+    pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
+    (tmp_path / "a.txt").write_text("cat")
+    assert_one_line_error(
+        here("--input=a.txt", *DATAFLOW), "--input=a.txt", "gs://", code=WRONG_USAGE
+    )
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port of this machine that answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_a_pool_that_does_not_answer_is_found_before_submission(
+    prism: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: int
+) -> None:
+    monkeypatch.setattr("beam_pipeline.runners.prepare.stage", lambda options, folder: None)
+    common = ["--text=cat", "--runner=PrismRunner", f"--prism_location={prism}"]
+    common += ["--environment_type=EXTERNAL"]
+    port = free_port()
+    with pytest.raises(UsageError, match=f"localhost:{port}: no worker pool answers"):
+        prepare(parse([*common, f"--environment_config=localhost:{port}"]), str(tmp_path))
+    prepare(parse([*common, f"--environment_config=localhost:{listening}"]), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "master",
+    [
+        "--runner=PortableRunner --job_endpoint=localhost:{}",
+        "--runner=FlinkRunner --flink_job_server_jar={jar} --flink_master=localhost:{}",
+        "--runner=FlinkRunner --flink_job_server_jar={jar} --flink_master=http://[::1]:{}",
+        "--runner=SparkRunner --spark_job_server_jar={jar} --spark_master_url=spark://localhost:{}",
+    ],
+)
+def test_a_master_that_does_not_answer_is_found_before_submission(
+    master: str, jar: str, here: Here
+) -> None:
+    options = master.format(free_port(), jar=jar).split()
+    pool = ("--environment_type=EXTERNAL", "--environment_config=elsewhere:1")
+    java = "--job_server_java_launcher=/bin/sh"  # what passes for Java until it is started
+    finished = here("--text=cat", OUTPUT, *options, *pool, java)
+    assert_one_line_error(finished, options[-1], "nobody answers", code=WRONG_USAGE)
+
+
+def test_what_maven_has_fetched_is_used(
+    here: Here, tmp_path: Path, jar: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apache_beam.options.pipeline_options import FlinkRunnerOptions
+    from apache_beam.version import __version__ as version
+
+    monkeypatch.setenv("PATH", os.defpath)
+    name = "beam-runners-flink-2.2-job-server"
+    folder = tmp_path / "empty/.m2/repository/org/apache/beam" / name / version
+    folder.mkdir(parents=True)
+    fetched = Path(jar).rename(folder / f"{name}-{version}.jar")
+    options = parse(["--text=cat", "--runner=FlinkRunner", "--flink_master=[local]", OUTPUT])
+    monkeypatch.setattr("shutil.which", lambda program: program)
+    prepare(options, str(tmp_path))
+    assert options.view_as(FlinkRunnerOptions).flink_job_server_jar == str(fetched)
+
+
+def test_paths_are_absolute_where_workers_run_in_other_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("beam_pipeline.runners.prepare.stage", lambda options, folder: None)
+    Path("words.txt").write_text("cat")
+    paths = ["--text=cat", "--output=out.json", "--dictionary=words.txt"]
+    process = json.dumps({"command": "/boot"})
+    remote = ["--runner=PortableRunner", f"--job_endpoint=localhost:{listening}"]
+    remote += ["--environment_type=PROCESS"]
+    options = parse([*paths, *remote, f"--environment_config={process}"])
+    prepare(options, str(tmp_path))
+    assert options.output == str(tmp_path / "out.json")
+    assert options.dictionary == str(tmp_path / "words.txt")
+    local = parse(paths)
+    prepare(local, str(tmp_path))
+    assert (local.output, local.dictionary) == ("out.json", "words.txt")
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["nothing there", "an old result there"])
+def test_a_result_that_is_not_here_is_no_success(
+    old: bool, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers on another machine may have written it to a folder of the same name there."""
+    output = tmp_path / "out.json"
+    if old:
+        output.write_text("old")
+
+    def elsewhere(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+        """Stands for a job that has ended well, of which nothing is seen here."""
+
+    monkeypatch.setattr("beam_pipeline.job.run_to_end", elsewhere)
+    finished = here("--text=cat", f"--output={output}")
+    assert_one_line_error(finished, f"--output={output}", "another machine", code=1)
+    assert output.exists() == old

@@ -1,0 +1,169 @@
+"""A run that is stopped, or loses a worker, ends at once and leaves the old result."""
+
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import psutil
+import pytest
+
+from beam_pipeline import job
+from beam_pipeline.io import publishing as atomic
+from beam_pipeline.options import AnagramOptions
+from tests.support.cli import COMMAND, Here, assert_one_line_error, environment
+from transforms.errors import AnagramError
+
+# Each attempt at a stage takes a minute: whoever ends before did not wait for it.
+SLOW = "--chaos=words=0:60"
+IN_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+PATIENCE = 40
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "old.json").write_text("old")
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_text("cat")
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[functools.partial]:
+    """Starts a run that will take long; ends it, should the test fail."""
+    started: list[subprocess.Popen] = []
+
+    def start(*arguments: str) -> subprocess.Popen:
+        started.append(
+            subprocess.Popen(
+                [*COMMAND, "--input=*.txt", "--output=old.json", SLOW, *arguments],
+                cwd=folder,
+                env=environment(TMPDIR=str(folder)),
+                stderr=subprocess.PIPE,
+                # A shell may have started the tests with interrupts ignored.
+                preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            )
+        )
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.poll() is None:
+            running.kill()
+
+
+def workers_of(running: subprocess.Popen, number: int) -> list[psutil.Process]:
+    """Its worker processes, once there are so many."""
+    for _ in range(10 * PATIENCE):
+        children = psutil.Process(running.pid).children(recursive=True)
+        found = [child for child in children if child.cmdline()[1:2] == ["-m"]]
+        if len(found) == number:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("no workers")
+
+
+def wait_until_it_works(running: subprocess.Popen, folder: Path) -> None:
+    """Until it has claimed its output; then its pipeline runs."""
+    while not list(folder.glob(".old.json.*.lock")):
+        assert running.poll() is None
+        time.sleep(0.05)
+
+
+def assert_ended(running: subprocess.Popen, folder: Path, code: int, message: bytes) -> None:
+    _, err = running.communicate(timeout=PATIENCE)
+    assert (running.returncode, err.count(b"\n")) == (code, 1), err
+    assert message in err
+    assert (folder / "old.json").read_text() == "old"
+    # Beam makes a folder of its own among the temporary ones, and may be stopped before it goes.
+    left = sorted(name for name in os.listdir(folder) if not name.startswith("beam-pipeline-temp"))
+    assert left == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
+
+
+@pytest.mark.parametrize("mode", [(), IN_PROCESSES], ids=["in_memory", "multi_processing"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_and_its_workers(
+    number: int, code: int, mode: tuple[str, ...], folder: Path, start: functools.partial
+) -> None:
+    running = start(*mode)
+    workers = workers_of(running, 2) if mode else wait_until_it_works(running, folder) or []
+    running.send_signal(number)
+    assert_ended(running, folder, code, b"error: interrupted; nothing was published")
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
+    assert alive == []
+
+
+def test_a_worker_that_dies_fails_the_run(folder: Path, start: functools.partial) -> None:
+    running = start(*IN_PROCESSES)
+    first, second = workers_of(running, 2)
+    second.kill()
+    assert_ended(running, folder, 1, b"error: a worker process has died")
+    _, alive = psutil.wait_procs([first, second], timeout=PATIENCE)
+    assert alive == []
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_worker_that_dies_while_it_publishes_is_finished_for(
+    published: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Behind the point of no return, before or after the files were renamed."""
+    here, rename, run_to_end = Here(capfdbinary), atomic.replace, job.run_to_end
+    output = tmp_path / "result.json"
+
+    def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+        monkeypatch.setattr(atomic, "replace", lambda *paths: _told_or_not(rename, *paths))
+        run_to_end(pipeline, options)
+        monkeypatch.setattr(atomic, "replace", rename)
+        raise AnagramError("a worker process has died")
+
+    def _told_or_not(rename: Callable[..., None], temporary: str, final: str) -> None:
+        if published or final.endswith(".told"):
+            rename(temporary, final)
+
+    monkeypatch.setattr(job, "run_to_end", dies)
+    finished = here("--text=cat", f"--output={output}")
+    assert finished.code == 0, finished.err
+    assert json.loads(output.read_text()) == {"act": 1, "cat": 1, "tac": 1}
+    assert os.listdir(tmp_path) == ["result.json"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_ends_a_run_early_is_told_even_if_its_folder_is_gone(
+    gone: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """And its workers, should some live on, find that nobody waits for them."""
+    here, output = Here(capfdbinary), tmp_path / "new" / "result.json"
+    claims: list[bool] = []
+
+    def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+        (lock,) = output.parent.glob(".*.lock")
+        token = lock.name.split(".")[-2]
+        claims.append(atomic.is_claimed(str(output), token))
+        if gone:
+            shutil.rmtree(output.parent)
+        monkeypatch.setattr(atomic, "remove", lambda paths: removed(paths, token))
+        raise AnagramError("a worker process has died")
+
+    remove = atomic.remove
+
+    def removed(paths: Iterable[str], token: str) -> None:
+        remove(paths)
+        claims.append(atomic.is_claimed(str(output), token))
+
+    monkeypatch.setattr(job, "run_to_end", dies)
+    finished = here("--text=cat", f"--output={output}")
+    assert_one_line_error(finished, "a worker process has died", code=1)
+    assert claims[:2] == [True, False]  # before anything else is cleared up
+    assert os.listdir(tmp_path) == []

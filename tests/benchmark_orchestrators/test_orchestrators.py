@@ -1,0 +1,178 @@
+"""The orchestrators of the project are right, keep the interface, and bear what they say."""
+
+import asyncio
+import importlib.util
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.benchmark.compare import oracle
+from beam_pipeline.benchmark.compare.contest import Comparison, Contest, Subject
+from beam_pipeline.benchmark.compare.contestant import DONE, Contestant
+from beam_pipeline.benchmark.compare.orchestrator import Orchestrator, find
+from beam_pipeline.benchmark.compare.summary import summarize
+from beam_pipeline.cases import load_cases
+from benchmark_orchestrators import _common
+
+FOLDER = Path(_common.__file__).parent
+NAMES = {
+    *("baseline", "indexed", "threads", "asyncio", "processes", "beam_elementwise"),
+    *("beam_vectorized", "polars", "duckdb", "pyspark", "naive_beam_wordcount"),
+}
+#: Those that try again what has failed.
+RESILIENT = sorted(NAMES - {"baseline", "naive_beam_wordcount"})
+#: The one peer that is not among the development tools, for its size.
+HAS_SPARK = importlib.util.find_spec("pyspark") is not None and shutil.which("java") is not None
+
+
+def subject(name: str) -> Subject:
+    (case,) = load_cases(name)
+    return Subject(case.name, case.text.encode(), case.expected)
+
+
+@pytest.fixture(scope="module")
+def calm() -> Comparison:
+    """All of them on the medium case."""
+    contest = Contest(iterations=2, warm_ups=0, timeout=100, seed="calm")
+    (comparison,) = contest.hold(find(FOLDER), [subject("medium")])
+    return comparison
+
+
+def test_all_of_them_are_found() -> None:
+    assert {path.stem for path in find(FOLDER)} == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_without_chaos_each_is_right_on_every_text(calm: Comparison, name: str) -> None:
+    (summary,) = (summary for summary in summarize(calm) if summary.name == name)
+    if name == "pyspark" and not HAS_SPARK:
+        assert summary.verdict == "cannot start"
+        return
+    assert summary.verdict == "right", summary.notes
+    assert (summary.successes, summary.runs) == (4, 4)
+
+
+@pytest.mark.parametrize("name", ["indexed", "threads", "processes", "polars", "duckdb"])
+def test_chunks_of_a_longer_text_add_up(name: str) -> None:
+    (large,) = load_cases("large")
+    text = "\n".join([large.text] * 300)
+    contestant = Contestant(FOLDER / f"{name}.py")
+    try:
+        run = contestant.ask(text.encode(), 100)
+    finally:
+        contestant.stop()
+    assert len(text) > 1 << 20
+    assert run.counts == oracle.counts(text), run.error
+
+
+@pytest.mark.parametrize("name", ["baseline", "indexed", "asyncio"])
+def test_each_says_what_it_shows_and_refuses_what_is_no_text(name: str) -> None:
+    orchestrator = Orchestrator(FOLDER / f"{name}.py")
+    assert orchestrator.refuses_what_is_no_text()
+    assert orchestrator.takes_chaos
+    with pytest.raises(ValueError, match="bytes"):
+        orchestrator.ask(b"cat")
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_each_says_in_its_docstring_what_it_shows(name: str) -> None:
+    assert "\nShows " in (FOLDER / f"{name}.py").read_text("utf-8")
+
+
+def theoretical_success(words: int) -> float:
+    """Of the baseline under ``take-home``: no stage may fail, two of them once for each word."""
+    filter_, words_, anagrams, permutations = 0.2, 0.25, 0.1, 0.01
+    return (1 - filter_) * (1 - words_) * ((1 - anagrams) * (1 - permutations)) ** words
+
+
+@pytest.mark.parametrize("text", ["cat", "cat act tac"])
+def test_the_baseline_fails_as_often_as_the_rates_of_its_stages_say(text: str) -> None:
+    runs = 400
+    baseline = Orchestrator(FOLDER / "baseline.py", "take-home,latency=0,seed=5")
+    succeeded = 0
+    for _ in range(runs):
+        try:
+            answer = baseline.ask(text)
+        except Exception as error:
+            assert "injected" in str(error)
+            continue
+        assert answer["anagram_counts"] == oracle.counts(text)
+        succeeded += 1
+    expected = theoretical_success(len(text.split()))
+    # Six standard deviations: by chance once in 500 million times.
+    tolerance = 6 * math.sqrt(expected * (1 - expected) / runs)
+    assert tolerance < 0.16
+    assert abs(succeeded / runs - expected) < tolerance
+
+
+def test_the_baseline_under_chaos_in_the_harness_is_right_and_unreliable() -> None:
+    contest = Contest(100, 0, 20, "chaos", "take-home,latency=0")
+    paths = [FOLDER / "baseline.py", FOLDER / "indexed.py"]
+    (comparison,) = contest.hold(paths, [subject("small")])
+    baseline, indexed = summarize(comparison)
+    assert baseline.verdict == indexed.verdict == "right"
+    assert 0.25 < baseline.success_rate < 0.8
+    assert indexed.success_rate == 1
+
+
+@pytest.mark.parametrize("name", RESILIENT)
+def test_resilient_ones_succeed_always(name: str) -> None:
+    if name == "pyspark" and not HAS_SPARK:
+        pytest.skip("needs pyspark and Java")
+    contest = Contest(2, 0, 100, "chaos", "rate=0.4,latency=0,seed=3")
+    (comparison,) = contest.hold([FOLDER / f"{name}.py"], [subject("medium")])
+    (summary,) = summarize(comparison)
+    assert summary.verdict == "right", summary.notes
+    assert (summary.successes, summary.runs) == (4, 4), summary.notes
+
+
+def test_chaos_strikes_where_nothing_is_retried() -> None:
+    contestant = Contestant(FOLDER / "naive_beam_wordcount.py", "words=1,latency=0")
+    try:
+        run = contestant.ask(b"cat", 60)
+    finally:
+        contestant.stop()
+    assert run.status != DONE
+    assert "InjectedError" in run.error
+
+
+def test_injected_latency_scales(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("transforms.stages.chaos.time.sleep", slept.append)
+    stages = _common.Stages("words=0:2,latency=0.5")
+    assert stages.do("words", str, "cat") == "cat"
+    assert slept == [1.0]
+    _common.Stages("words=0:2,latency=0").do("words", str, "cat")
+    assert slept == [1.0]
+
+
+def test_attempts_end() -> None:
+    stages = _common.Stages("words=1,latency=0")
+    with pytest.raises(Exception, match="injected"):
+        stages.do("words", str, "cat")
+
+
+def test_waiting_chunks_wait_together() -> None:
+    """What the asyncio orchestrator is there to show."""
+    from benchmark_orchestrators.asyncio import TaskOrchestrator
+
+    text = "cat " * (3 << 18)  # three chunks
+    orchestrator = TaskOrchestrator("words=0:0.5")
+    answer = asyncio.run(orchestrator.process_text(text))
+    assert answer["anagram_counts"]["act"] == 3 << 18
+    assert answer["runtime"] < 1400
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_chunks_are_cut_at_white_space(size: int) -> None:
+    text = "a\u00a0bc, def\n\nghi" * 20
+    parts = _common.chunks(text, size)
+    assert "".join(parts) == text
+    assert [word for part in parts for word in part.split()] == text.split()
+
+
+def test_the_shared_dictionary_is_the_oracles() -> None:
+    members = {word for found in _common.dictionary().values() for word in found}
+    assert members == oracle.words()

@@ -1,0 +1,66 @@
+"""The real command line, in a process of its own or in this one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "beam_pipeline"]
+
+
+class Finished(NamedTuple):
+    """What a run left: its exit code, and the bytes and text it printed."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def environment(**more: str) -> Mapping[str, str]:
+    """The environment of a run in any folder, with the checkout importable."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+def run(*arguments: object, cwd: Path, stdin: bytes = b"", **more: str) -> Finished:
+    """``python -m beam_pipeline`` with `arguments`; `more` are environment variables."""
+    finished = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**more),
+        input=stdin,
+        capture_output=True,
+        timeout=300,
+    )
+    return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
+
+
+class Here:
+    """Runs the command line in this process: fast, but its imports and log settings are ours."""
+
+    def __init__(self, capture: pytest.CaptureFixture[bytes]):
+        self._capture = capture
+
+    def __call__(self, *arguments: object) -> Finished:
+        from beam_pipeline import run
+
+        self._capture.readouterr()
+        code = run([*map(str, arguments)])
+        out, err = self._capture.readouterr()
+        return Finished(code, out, err.decode())
+
+
+def assert_one_line_error(finished: Finished, *names: object, code: int) -> None:
+    """The run failed with `code` and one line on standard error that has all of `names`."""
+    assert finished.code == code, finished.err
+    assert finished.out == b""
+    assert "Traceback" not in finished.err
+    lines = finished.err.splitlines()
+    assert len(lines) == 1, finished.err
+    assert lines[0].startswith("error: ")
+    for name in names:
+        assert str(name) in lines[0]

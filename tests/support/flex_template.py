@@ -1,0 +1,56 @@
+"""The parameters of the Dataflow Flex Template, made of the command line's own options.
+
+python -m tests.support.flex_template > resources/dataflow/metadata.json
+"""
+
+import argparse
+import json
+from typing import Any
+
+from beam_pipeline.options import AnagramOptions
+
+#: Options that a template has no use for: they need a terminal, a person or this machine.
+LEFT_OUT = ("test_case", "replay", "report")
+_NUMBER = "[1-9][0-9]*"
+
+
+def metadata() -> dict[str, Any]:
+    """What a template's metadata file must say of the options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    AnagramOptions._add_argparse_args(parser)  # type: ignore[arg-type]
+    parameters = [
+        _parameter(action)
+        for action in parser._actions
+        # A template passes values only: a flag without one cannot be a parameter.
+        if action.nargs != 0 and action.dest not in LEFT_OUT
+    ]
+    return {
+        "name": "Anagram counts",
+        "description": "For every word of a dictionary, how many words of a text are anagrams "
+        "of it.",
+        "streaming": False,
+        "parameters": parameters,
+    }
+
+
+def _parameter(action: argparse.Action) -> dict[str, Any]:
+    told = (action.help or "") % {"default": action.default}
+    help_text = " ".join(told.split())
+    parameter: dict[str, Any] = {
+        "name": action.dest,
+        "label": action.dest.replace("_", " ").capitalize(),
+        "helpText": help_text[:1].upper() + help_text[1:] + ".",
+        "isOptional": action.dest != "output",  # workers have no standard output
+    }
+    if action.choices is not None:
+        parameter["paramType"] = "ENUM"
+        parameter["enumOptions"] = [{"value": str(choice)} for choice in action.choices]
+    elif action.type is not None:
+        parameter["regexes"] = [_NUMBER]
+    if action.default is not None:
+        parameter["defaultValue"] = str(action.default)
+    return parameter
+
+
+if __name__ == "__main__":
+    print(json.dumps(metadata(), indent=2))

@@ -1,0 +1,254 @@
+"""The compiled tally counts exactly what the general way and the oracle count."""
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.support import reference
+from tests.support.strategies import ALL_CHARS, TRICKY, ascii_texts, sentences, texts
+from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.kernel.tally import BlockTally, TallyTable, tally_table
+from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
+
+normalizations = st.sampled_from(NORMALIZATIONS)
+
+
+def table_of(members: Iterable[str], normalization: str = "unicode") -> TallyTable:
+    """The table of a dictionary of just these words, even of such as no list would have."""
+    return TallyTable(Dictionary(DictionarySpec("list", normalization), set(members)))
+
+
+def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict[str, int]:
+    """Signature -> count."""
+    tally = BlockTally(table, min_word_length)
+    for data in blocks:
+        tally.add(data)
+        tally.commit()
+    return dict(tally.counted())
+
+
+def words_and_matched(tally: BlockTally) -> tuple[int, int]:
+    """How many words were counted, and how many of them have a class."""
+    words = sum(number for _, number in tally.words_by_length())
+    return words, sum(count for _, count in tally.counted())
+
+
+def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str, int]:
+    signatures = (
+        "".join(sorted(word))
+        for word in reference.words(text, table.normalization)
+        if len(word) >= min_word_length
+    )
+    return {key: n for key, n in Counter(signatures).items() if key in table.slot_of}
+
+
+def assert_counts_as_the_reference(text: str, members: Iterable[str], normalization: str) -> None:
+    """Also with all words of the text in the dictionary, so that none goes unnoticed."""
+    own_words = reference.words(text, normalization)
+    for dictionary in (members, [*own_words, "a"]):
+        table = table_of(dictionary, normalization)
+        for shortest in (1, 3):
+            found = tallied(table, text.encode(), min_word_length=shortest)
+            assert found == expected(table, text, shortest)
+
+
+@settings(max_examples=60)
+@given(texts(), normalizations)
+@example(" ".join(TRICKY), "unicode")
+@example("".join(TRICKY), "ascii")
+@example("a=\u0338b e=\u0301 \u1100=\u1161 α\u037a\u0301", "unicode")
+def test_any_text_is_counted_as_the_reference_does(text: str, normalization: str) -> None:
+    assert_counts_as_the_reference(text, ["a", "b", "abc", "cat"], normalization)
+
+
+@settings(max_examples=60)
+@given(sentences(["cat", "act", "tac", "dog", "listen", "été", "straße"]), normalizations)
+def test_sentences_are_counted_as_the_reference_does(text: str, normalization: str) -> None:
+    assert_counts_as_the_reference(text, ["cat", "act", "silent", "été", "strasse"], normalization)
+
+
+@settings(max_examples=60)
+@given(ascii_texts())
+def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str) -> None:
+    tables = [table_of(["a", "b", "ab", "cat", "0"], name) for name in NORMALIZATIONS]
+    first, second = (tallied(table, text.encode()) for table in tables)
+    assert first == second == expected(tables[0], text)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_every_character_counts_as_the_reference_has_it(normalization: str) -> None:
+    assigned = [char for char in ALL_CHARS if unicodedata.category(char) not in ("Cn", "Co")]
+    # Before and behind letters and a mark, so that a character that composes shows.
+    text = "\n".join(f"a{char}e\u0301 {char}\u0338" for char in assigned)
+    table = table_of(reference.words(text, normalization), normalization)
+    found = tallied(table, text.encode())
+    wrong = Counter(expected(table, text))
+    wrong.subtract(found)
+    assert not [key for key, n in wrong.items() if n]
+
+
+@settings(max_examples=80)
+@given(st.lists(st.one_of(st.binary(max_size=4), st.sampled_from([b"cat", b" ", "é".encode()]))))
+@example([b"c\xe2\x82 a\xf0\x9f\x98", b"\xc2\xa0t\xc0\xa0b\xe0\x80\xa0\xed\xa0\x80"])
+@example([b"c\xe2\x82 a"])
+def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    text = data.decode("utf-8", "ignore")
+    for normalization in NORMALIZATIONS:
+        table = table_of([*reference.words(text, normalization), "cat"], normalization)
+        tally = BlockTally(table)
+        tally.add(data)
+        tally.commit()
+        assert tallied(table, data) == expected(table, text)
+        assert tally.invalid_bytes == len(data) - len(text.encode())
+        found = len(reference.words(text, normalization))
+        assert words_and_matched(tally) == (found, found)
+
+
+def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() -> None:
+    kinds = b" -a\x7f\x80\x85\x8f\x90\x9f\xa0\xbf\xc0\xc2\xc3\xe2\xed\xf0\xff"
+    lines = [
+        bytes([*b"a", lead, second, third, *b"b"])
+        for lead in range(0x80, 0x100)
+        for second in kinds
+        for third in kinds
+    ]
+    data = b"\n".join(lines)
+    text = data.decode("utf-8", "ignore")
+    for normalization in NORMALIZATIONS:
+        table = table_of(reference.words(text, normalization), normalization)
+        # All at once, and each line of its own so that no other makes up for it.
+        assert tallied(table, data) == expected(table, text)
+        for line in lines[::7]:
+            assert tallied(table, line) == expected(table, line.decode("utf-8", "ignore"))
+
+
+def test_words_and_matches_are_told_apart() -> None:
+    tally = BlockTally(table_of(["cat", "dog"]), min_word_length=2)
+    tally.add("act tac xyzzy d o g x é 漢 ÀÉ e\u0301e\u0301 c4t".encode())
+    tally.commit()
+    assert (*words_and_matched(tally), tally.invalid_bytes) == (6, 2, 0)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.lists(st.sampled_from("aabbc"), max_size=45).map("".join), max_size=6), st.data()
+)
+def test_long_words_of_few_letters_never_match_by_overflow(
+    texts_of: list[str], data: st.DataObject
+) -> None:
+    """Words with more of a letter than any class has, against near misses."""
+    filler = "defghijklmnopqrstuvwxyz"
+    members = [word[:15] for word in texts_of if word] + ["abc" * 5, filler]
+    if data.draw(st.booleans()):
+        members += [word for word in texts_of if word] + ["a" * 16, "c" * 40]
+    if data.draw(st.booleans()):
+        members.append("éè")
+    table = table_of(members)
+    near = [word + "a" * 16 for word in members] + [word + "a" * 32 for word in members]
+    text = " ".join([*texts_of, *near, *members, "a" * 32, "b" * 33, "c" * 64])
+    assert tallied(table, text.encode()) == expected(table, text)
+
+
+@pytest.mark.parametrize("longest", [3, 15, 16, 40])
+def test_many_of_a_letter_are_not_taken_for_some_of_another(longest: int) -> None:
+    """Also where an alphabet has classes with so many of each that it takes both numbers."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    members = [alphabet, "cat" + "z" * min(longest, 16), "y" * 3 + "z" * 12]
+    members += [letter * longest for letter in alphabet]
+    table = table_of(members)
+    words = [base + letter * n for base in ("", "cat") for letter in alphabet for n in range(70)]
+    text = " ".join([*words, *members])
+    assert tallied(table, text.encode()) == expected(table, text)
+
+
+def test_both_numbers_are_compared_where_only_letters_beyond_ascii_have_a_second_one() -> None:
+    alphabet, greek = "abcdefghijklmnopqrstuvwxyz", "αβγδεζηθικλμνξοπρστυφχψω"
+    # Four d, of which a class has three at most, weigh as much as one e.
+    table = table_of([letter * 3 for letter in alphabet] + [alphabet * 3, greek, "eωωω"])
+    assert not table.effects.high.any()
+    assert tallied(table, "dddd eωωω".encode()) == {"eωωω": 1}
+
+
+def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: frozenset[str]) -> None:
+    table = tally_table(DictionarySpec("gcide"))
+    words = sorted(gcide)
+    # Turned around, and with one letter exchanged, which is mostly no word.
+    turned = [word[::-1] for word in words]
+    changed = [word[:-1] + chr(97 + (ord(word[-1]) - 96) % 26) for word in words]
+    text = "\n".join([*words, *turned, *changed])
+    assert tallied(table, text.encode()) == expected(table, text)
+
+
+def test_tallies_of_several_blocks_add_up() -> None:
+    table = table_of(["cat", "dog"])
+    assert tallied(table, b"cat act", b"", b" ", b"god", b"tac\n") == {"act": 3, "dgo": 1}
+    assert tallied(table, b"") == {}
+
+
+def test_more_pieces_for_the_general_way_than_are_kept_at_once_all_count() -> None:
+    table = table_of(["éa", "cat"])
+    text = "e\u0301a cat 漢😀 " * 40_000
+    assert tallied(table, text.encode()) == {"aé": 40_000, "act": 40_000}
+
+
+SENTENCE = "act  d-og, e\u0301a éa ЁЖ 漢\u3000😀 tac\t(god)\n... é\u2013cat _ 7ab \u00a0cat "
+
+
+def test_words_are_counted_wherever_a_chunk_of_them_ends() -> None:
+    table = table_of(["éa", "cat", "dog", "ёж", "é", "7ab"])
+    for before in range(len(SENTENCE.encode())):
+        for text in ("_" * before + SENTENCE * 60, "." * before + "act dog, " * 700 + SENTENCE):
+            assert tallied(table, text.encode()) == expected(table, text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["cat ", "cat", " ", "é", "e\u0301a ", "ёж ", "ёж-", "漢", SENTENCE]),
+            st.integers(1, 12_000),
+        ),
+        max_size=5,
+    )
+)
+def test_stretches_of_any_kind_of_text_are_counted_wherever_one_ends(
+    stretches: list[tuple[str, int]],
+) -> None:
+    table = table_of(["éa", "cat", "dog", "ёж", "é", "漢"])
+    text = "".join(piece * (size // len(piece.encode())) for piece, size in stretches)
+    assert tallied(table, text.encode()) == expected(table, text)
+
+
+def test_giants_are_words_that_match_nothing() -> None:
+    table = table_of(["a" * 20, "cat"])
+    tally = BlockTally(table)
+    for giant in ("a" * (MAX_WORD_LENGTH + 1), "9" * 3_000_000, "é" * 1_000_000):
+        tally.add(f"cat {giant} act".encode())
+        tally.commit()
+    assert words_and_matched(tally) == (9, 6)
+    assert dict(tally.words_by_length()) == {3: 6, 64: 3}
+
+
+def test_what_is_not_committed_never_counts() -> None:
+    tally = BlockTally(table_of(["cat", "éa"]))
+    tally.add(b"cat tac")
+    tally.add("act e\u0301a \xff".encode("latin-1", "replace"))
+    assert words_and_matched(tally) == (0, 0)
+    tally.add(b"cat dog")
+    tally.commit()
+    assert words_and_matched(tally) == (2, 1)
+
+
+def test_a_table_is_made_once_for_a_dictionary(tmp_path: Path) -> None:
+    path = tmp_path / "words.json"
+    path.write_text(json.dumps(["cat", "act"]))
+    table = tally_table(DictionarySpec(str(path)))
+    assert tally_table(DictionarySpec(str(path))) is table
+    assert list(table.slot_of) == ["act"]

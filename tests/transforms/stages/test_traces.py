@@ -1,0 +1,113 @@
+"""An attempt that failed leaves no trace: neither in counts nor in totals."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that
+
+from beam_pipeline.report.model import RunReport
+from tests.support.beam import pipeline
+from tests.support.durability import ENOUGH, Proof, write_texts
+from transforms.counts import CountSignatures
+from transforms.stages.chaos import Chaos, Fault
+from transforms.stages.retry import Resilience
+from transforms.stages.totals import Ledger
+from transforms.tally import TallyBlocks
+from transforms.text.blocks import Block
+
+BLOCKS = [
+    *[Block("a", 0, b"cat software xyzzy dog \xff\xfe")] * 60,
+    *[Block("b", 0, "café god act".encode("utf-16-le") + b"\x00\xdc", "utf-16-le")] * 5,
+    *[Block("c", 0, "l'école, ﬁne".encode()), Block("d", 0, b"")] * 5,
+]
+#: What tells of the attempts themselves, and of time.
+_OF_ATTEMPTS = ("retries", "faults_injected")
+
+
+_counts: dict[str, int] = {}
+_totals: Counter[str] = Counter()
+
+
+def take_counts(pairs: Iterable[tuple[str, int]]) -> None:
+    _counts.update(pairs)
+
+
+def take_totals(all_totals: Iterable[Counter[str]]) -> None:
+    for each in all_totals:
+        _totals.update(each)
+
+
+def tallied(chaos: Chaos, threads: int) -> tuple[dict[str, int], Counter[str]]:
+    """-> the counts by signature, and the sum of all totals."""
+    _counts.clear()
+    _totals.clear()
+    resilience, ledger = Resilience(max_attempts=500, chaos=chaos), Ledger()
+    with pipeline() as p:
+        tally = TallyBlocks(threads=threads, resilience=resilience, ledger=ledger)
+        counted = p | beam.Create(BLOCKS) | tally | CountSignatures()
+        assert_that(counted, take_counts, "Counts")
+        assert_that(ledger.totals[0], take_totals, "Totals")
+    return dict(_counts), Counter(_totals)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("limit", [1 << 30, -1], ids=["small", "compiled"])
+def test_failed_attempts_at_a_tally_change_nothing(
+    limit: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transforms.tally._SMALL", limit)
+    monkeypatch.setattr("transforms.tally._BATCH_SIZE", 100)
+    counts, totals = tallied(Chaos(), threads)
+    assert (totals["words"], totals["records_processed"]) == (60 * 4 + 5 * 3 + 5 * 2, len(BLOCKS))
+    assert totals["invalid_bytes"] == 60 * 2 + 5 * 2
+    assert counts["act"] == 60 + 5
+    for rate in (0.3, 0.9):
+        for seed in range(2):
+            faults = {"words": Fault(rate), "anagrams": Fault(rate / 2)}
+            counts_then, totals_then = tallied(Chaos(faults, seed, latency=0), threads)
+            assert counts_then == counts
+            assert totals_then.pop("retries") == totals_then.pop("faults_injected") > 0
+            assert totals_then == totals
+
+
+def told(report: RunReport) -> Mapping[str, object]:
+    """What a run tells of its text: the same, however it was run."""
+    counters = {name: value for name, value in report.metrics.items() if isinstance(value, int)}
+    return {
+        **{name: counters[name] for name in counters if name not in _OF_ATTEMPTS},
+        "lengths": report.words_by_length,
+    }
+
+
+@pytest.mark.parametrize("dictionary", ["gcide", "none"])
+def test_engines_running_modes_and_faults_tell_the_same_of_a_text(
+    dictionary: str, tmp_path: Path
+) -> None:
+    write_texts(tmp_path, 1000, files=5)
+    seen = []
+    for engine in ("vectorized", "elementwise"):
+        options = (f"--input={tmp_path}/text*.txt*", f"--engine={engine}")
+        proof = Proof(tmp_path, (*options, f"--dictionary={dictionary}"))
+        in_processes = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+        for how in ((), in_processes, ("--chaos=rate=0.4,latency=0", ENOUGH)):
+            result, report = proof.result(*how)
+            seen.append((result, told(report)))
+    assert seen[0][1]["words"]
+    assert seen[0][1]["invalid_bytes"]
+    for other in seen[1:]:
+        assert other == seen[0]
+
+
+def test_engines_tell_the_same_of_other_encodings(tmp_path: Path) -> None:
+    data = "cat dog\nl'école ".encode("utf-16") + b"\x00\xdc" + "act\n".encode("utf-16-le")
+    (tmp_path / "text.txt").write_bytes(data)
+    seen = []
+    for engine in ("vectorized", "elementwise"):
+        arguments = (f"--input={tmp_path}/text.txt", f"--engine={engine}", "--encoding=utf-16")
+        result, report = Proof(tmp_path, arguments).result()
+        seen.append((result, told(report)))
+    assert seen[0] == seen[1]
+    assert seen[0][1]["invalid_bytes"] == 2

@@ -1,0 +1,254 @@
+"""Dictionaries hold the words the contract says, from every kind of source, or say why not."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from english_words import get_english_words_set
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import reference
+from tests.support.files import COMPRESSORS
+from tests.support.strategies import texts
+from transforms.dictionary import Dictionary, DictionarySpec, accepted_words, group, is_word
+from transforms.errors import AnagramError
+from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
+from transforms.text.signature import signature
+
+ANIMALS = {"act": ("act", "cat"), "dgo": ("dog",)}
+
+
+def members(spec: str, normalization: str = "unicode") -> list[str]:
+    classes = DictionarySpec(spec, normalization).load().classes
+    return sorted(word for words in classes.values() for word in words)
+
+
+def test_gcide_has_the_numbers_of_the_contract() -> None:
+    raw = get_english_words_set(["gcide"])
+    loaded = DictionarySpec().load()
+    assert len(raw) == 115_325
+    assert sum(map(is_word, raw)) == 105_927
+    assert loaded.size == 105_381
+    assert len(loaded.classes) == 97_527
+    assert loaded.classes["act"] == ("act", "cat", "tac")
+
+
+@pytest.mark.parametrize(
+    ("spec", "normalization"),
+    [("gcide", "unicode"), ("gcide", "ascii"), ("web2", "ascii"), ("gcide+web2", "unicode")],
+)
+def test_word_lists_and_unions_are_those_of_the_reference(spec: str, normalization: str) -> None:
+    expected = reference.dictionary_words(spec, normalization)
+    assert set(members(spec, normalization)) == expected
+    assert DictionarySpec(spec, normalization).load().size == len(expected)
+
+
+def test_the_order_of_a_union_does_not_matter() -> None:
+    union = DictionarySpec("gcide+web2").load()
+    assert DictionarySpec("web2+gcide").load().classes == union.classes
+    assert DictionarySpec("gcide+web2+gcide").load().sha256() == union.sha256()
+
+
+def test_classes_list_sorted_words_under_their_signature() -> None:
+    for key, words in DictionarySpec("gcide+web2").load().classes.items():
+        assert list(words) == sorted(set(words))
+        assert {signature(word) for word in words} == {key}
+
+
+@pytest.mark.parametrize("entry", ["cat", "Cat", "don't", "don’t", "o'", "éa", "e\u0301", "漢字"])
+def test_letters_marks_and_apostrophes_make_a_word(entry: str) -> None:
+    assert is_word(entry)
+    assert reference.accepts(entry)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["a b", "a-b", "a–b", "mp3", "e.g.", "<eacute/", "a_b", "x²", "a\u200db", "ca\tt", "a\n"],
+)
+def test_any_other_character_makes_an_entry_no_word(entry: str) -> None:
+    assert not is_word(entry)
+    assert not reference.accepts(entry)
+
+
+@given(st.one_of(texts(4), st.text("aé\u0301'’ -1", max_size=5)))
+def test_entries_are_accepted_as_the_reference_does(entry: str) -> None:
+    has_letter = any(char not in "'’" for char in entry)
+    assert is_word(entry) == (has_letter and reference.accepts(entry))
+
+
+@given(st.lists(st.one_of(texts(3), st.text("abcé'-1", max_size=4)), max_size=8))
+def test_grouping_takes_the_accepted_entries_through_normalization(entries: list[str]) -> None:
+    for normalization in NORMALIZATIONS:
+        expected: dict[str, set[str]] = {}
+        for entry in filter(reference.accepts, entries):
+            for word in reference.words(entry, normalization):
+                expected.setdefault("".join(sorted(word)), set()).add(word)
+        assert group(accepted_words(entries, normalization)) == {
+            key: tuple(sorted(words)) for key, words in expected.items()
+        }
+
+
+@given(st.sets(st.text("abc", min_size=1, max_size=4)), st.lists(st.text("abc", max_size=5)))
+def test_members_are_the_same_whatever_was_asked_for_before(
+    words: set[str], asked: list[str]
+) -> None:
+    dictionary, expected = Dictionary(DictionarySpec("list"), words), group(words)
+    for key in map(signature, asked):
+        assert dictionary.members(key) == expected.get(key, ())
+    assert dictionary.classes == expected
+    assert dictionary.size == len(words)
+
+
+def test_threads_may_ask_at_the_same_time(gcide: frozenset[str]) -> None:
+    keys = sorted({signature(word) for word in gcide}, key=hash)
+    for _ in range(3):
+        dictionary = Dictionary(DictionarySpec(), gcide)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(dictionary.members, keys, chunksize=1000))
+        assert found == list(map(dictionary.classes.get, keys))
+
+
+def test_entries_too_long_to_match_are_left_out() -> None:
+    longest = "a" * MAX_WORD_LENGTH
+    assert accepted_words([longest, longest + "a"]) == {longest}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "cat\nact\ndog\n",
+        "cat\r\nact\r\ndog",
+        "\ufeffcat\nact\ndog\n",
+        "  cat \n\nact\t\ndog\ncat\n",
+        "Cat\nACT\nDog\nmp3\nsea cat\n<eacute/\n",
+        "c'at\nact\ndog",
+    ],
+    ids=["plain", "CRLF", "BOM", "blank", "cased and refused", "apostrophe"],
+)
+def test_word_per_line_files_are_read(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(content.encode())
+    assert DictionarySpec(str(path)).load().classes == ANIMALS
+
+
+@pytest.mark.parametrize("extension", COMPRESSORS)
+@pytest.mark.parametrize("name", ["list.txt", "list.json"])
+def test_compressed_files_are_read(name: str, extension: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.{extension}"
+    content = b"cat\nact\ndog\n" if name == "list.txt" else b'["cat", "act", "dog"]'
+    path.write_bytes(COMPRESSORS[extension](content))
+    assert DictionarySpec(str(path)).load().classes == ANIMALS
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['["cat", "act", "dog"]', '{"cat": 1, "act": null, "dog": ["x"]}', '\ufeff["cat","act","dog"]'],
+)
+def test_json_arrays_and_objects_are_read(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "words.JSON"
+    path.write_bytes(content.encode())
+    assert DictionarySpec(str(path)).load().classes == ANIMALS
+
+
+def test_a_path_can_be_joined_with_a_word_list(tmp_path: Path) -> None:
+    path = tmp_path / "more.txt"
+    path.write_text("tca\ncta\n")
+    assert DictionarySpec(f"gcide+{path}").load().classes["act"] == (
+        "act", "cat", "cta", "tac", "tca",
+    )  # fmt: skip
+
+
+def test_a_file_may_have_a_plus_sign_in_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "a+b.txt"
+    path.write_text("cat\nact\ndog\n")
+    assert DictionarySpec(str(path)).load().classes == ANIMALS
+
+
+def test_ascii_normalization_deletes_other_letters(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("café\ncaf\n漢\n", encoding="utf-8")
+    assert members(str(path), "ascii") == ["caf"]
+    assert members(str(path), "unicode") == ["caf", "café", "漢"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.txt", b""),
+        ("blank.txt", b"\n \n\t\n"),
+        ("numbers.txt", b"1\n2\n3-4\n"),
+        ("latin1.txt", b"caf\xe9\n"),
+        ("binary.txt", bytes(range(256))),
+        ("broken.json", b'["cat", '),
+        ("number.json", b"3"),
+        ("string.json", b'"cat"'),
+        ("mixed.json", b'["cat", 3]'),
+        ("none.json", b"[]"),
+        ("plain.txt.gz", b"cat\n"),
+        ("cut.txt.gz", COMPRESSORS["gz"](b"cat\nact\n")[:-5]),
+    ],
+)
+def test_a_file_without_usable_words_is_one_clear_error(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(AnagramError) as caught:
+        DictionarySpec(str(path)).load()
+    assert f"dictionary {path}: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "gcid", "no/such/file", "gcide+", "gcide+none", "none+web2", "/", "nofs://x/y"]
+)
+def test_what_is_no_dictionary_is_one_clear_error(spec: str) -> None:
+    with pytest.raises(AnagramError) as caught:
+        DictionarySpec(spec).load()
+    assert str(caught.value).startswith("dictionary ")
+    assert all(part in str(caught.value) for part in spec.split("+"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dictionary_is_loaded_once(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("cat\n")
+    loaded = DictionarySpec(str(path)).load()
+    path.unlink()
+    assert DictionarySpec(str(path)).load() is loaded
+    assert DictionarySpec("gcide").load() is DictionarySpec().load()
+
+
+def test_a_dictionary_that_failed_to_load_can_be_loaded_later(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    with pytest.raises(AnagramError):
+        DictionarySpec(str(path)).load()
+    path.write_text("cat\n")
+    assert DictionarySpec(str(path)).load().size == 1
+
+
+def test_identity_is_the_hash_of_the_sorted_words(tmp_path: Path) -> None:
+    path = tmp_path / "words.json"
+    path.write_text(json.dumps(["dog", "Cat", "act", "act", "x1"]))
+    loaded = DictionarySpec(str(path)).load()
+    assert loaded.size == 3
+    assert loaded.spec == DictionarySpec(str(path))
+    assert loaded.sha256() == hashlib.sha256(b"act\ncat\ndog\n").hexdigest()
+
+
+def test_identity_of_a_word_list_is_that_of_the_reference(gcide: frozenset[str]) -> None:
+    lines = "".join(f"{word}\n" for word in sorted(gcide))
+    assert DictionarySpec().load().sha256() == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_only_none_means_the_words_of_the_text() -> None:
+    assert DictionarySpec("none").is_corpus
+    assert not DictionarySpec("gcide").is_corpus
+
+
+def test_unknown_normalization_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"normalization='nfc'.*unicode.*ascii"):
+        DictionarySpec(normalization="nfc")

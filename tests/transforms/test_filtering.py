@@ -1,0 +1,84 @@
+"""FilterBlocks tells text from other bytes, as its policy has it."""
+
+from itertools import pairwise
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.beam import assert_gives, pipeline
+from transforms.filtering import FilterBlocks, decoding_error, sift
+from transforms.stages.dead_letters import DeadLetter
+from transforms.stages.totals import Ledger
+from transforms.text.blocks import Block
+
+GOOD = [
+    Block("a", 0, "café\n".encode()),
+    Block("b", 7, "cat".encode("utf-16-le"), "utf-16-le"),
+    Block("c", 0, b"caf\xe9", "latin-1"),
+    Block("d", 0, b""),
+]
+BAD = Block("some.txt", 9000, b"the cat\nis \xff\non the\nmat\n\xe2\x82\nlast")
+
+
+@pytest.mark.parametrize("errors", ["replace", "strict", "quarantine"])
+def test_valid_text_passes_as_it_is(errors: str) -> None:
+    assert_gives(GOOD, FilterBlocks(errors), GOOD)
+
+
+def test_replace_lets_all_pass() -> None:
+    assert_gives([BAD], FilterBlocks("replace"), [BAD])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_strict_fails_at_the_offset_in_the_file(encoding: str) -> None:
+    bad_byte = b"\xff" if encoding == "utf-8" else b"\x00\xdc"
+    text = "the cat ".encode(encoding)
+    bad = Block("some.txt", 9000, text + bad_byte + " sat".encode(encoding), encoding)
+    message = rf"some\.txt: byte {9000 + len(text)}: not valid {encoding}"
+    with pytest.raises(Exception, match=message):
+        assert_gives([*GOOD, bad, *GOOD], FilterBlocks("strict"), [])
+
+
+def test_quarantine_puts_aside_the_lines_that_are_no_text() -> None:
+    ledger = Ledger()
+    with pipeline() as p:
+        kept = p | beam.Create([BAD]) | FilterBlocks("quarantine", ledger=ledger)
+        lines = [Block("some.txt", 9000, b"the cat\n"), Block("some.txt", 9013, b"on the\nmat\n"),
+                 Block("some.txt", 9027, b"last")]  # fmt: skip
+        assert_that(kept, equal_to(lines), "Kept")
+        (letters,) = ledger.dead_letters
+        aside = letters | beam.Map(lambda letter: (letter.stage, letter.attempts, letter.record))
+        bad = [Block("some.txt", 9008, b"is \xff\n"), Block("some.txt", 9024, b"\xe2\x82\n")]
+        assert_that(aside, equal_to([("filter", 1, line) for line in bad]), "PutAside")
+
+
+@given(
+    st.lists(st.sampled_from([b"cat", b" ", b"\n", b"\xff", "é".encode(), b"\xe2\x82"])),
+    st.integers(0, 99),
+)
+def test_sifting_keeps_every_byte_and_parts_only_what_it_must(
+    pieces: list[bytes], offset: int
+) -> None:
+    block = Block("a", offset, b"".join(pieces))
+    sifted = [
+        (piece.record, True) if isinstance(piece, DeadLetter) else (piece, False)
+        for piece in sift(block)
+    ]
+    assert b"".join(piece.data for piece, _ in sifted) == block.data
+    at = offset
+    for piece, is_bad in sifted:
+        assert piece.offset == at
+        at += len(piece.data)
+        assert (decoding_error(piece) is not None) == is_bad
+        if is_bad:
+            assert piece.data.count(b"\n") <= 1
+    kinds = [is_bad for _, is_bad in sifted]
+    assert not any(not first and not second for first, second in pairwise(kinds))
+
+
+def test_invalid_settings_are_refused_by_name_and_value() -> None:
+    with pytest.raises(ValueError, match=r"errors='ignore'.*replace.*strict.*quarantine"):
+        FilterBlocks("ignore")

@@ -1,0 +1,78 @@
+"""TallyBlocks counts its bundles, small or large, on any number of threads."""
+
+import random
+from collections import Counter
+from typing import Any
+
+import apache_beam as beam
+import pytest
+
+from tests.support import reference
+from tests.support.beam import assert_gives
+from transforms.counts import CountSignatures
+from transforms.tally import TallyBlocks
+from transforms.text.blocks import Block
+
+
+class SummedTally(beam.PTransform):
+    """TallyBlocks, and the sum of what its bundles give: how they were cut does not matter."""
+
+    def __init__(self, **settings: Any):
+        super().__init__()
+        self._settings = settings
+
+    def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[tuple[str, int]]:
+        return blocks | TallyBlocks(**self._settings) | CountSignatures()
+
+
+LETTERS = ["c", "a", "t", "d", "o", "g", "é", " ", "-", "\n"]
+
+
+@pytest.fixture(params=["small", "compiled", "mixed"])
+def bundle_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles counted with the compiler left out, used from the start, and from the middle on."""
+    limit = {"small": 1 << 30, "compiled": -1, "mixed": 500}[request.param]
+    monkeypatch.setattr("transforms.tally._SMALL", limit)
+
+
+@pytest.mark.usefixtures("bundle_size")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_signatures_of_the_dictionary_are_counted(threads: int) -> None:
+    blocks = [Block("a", 0, b"cat software xyzzy dog")] * 100
+    blocks += [Block("b", 0, "café god act".encode("utf-16-le"), "utf-16-le"), Block("c", 0, b"")]
+    expected = {"act": 101, "aeforstw": 100, "dgo": 101}
+    assert_gives(blocks, SummedTally(threads=threads), expected.items())
+
+
+@pytest.mark.usefixtures("bundle_size")
+def test_shorter_words_are_left_out() -> None:
+    blocks = [Block("a", 0, b"at cat a on\n" * 100)]
+    assert_gives(blocks, SummedTally(min_word_length=3), [("act", 100)])
+
+
+@pytest.mark.usefixtures("bundle_size")
+def test_the_order_of_blocks_does_not_matter(gcide: frozenset[str]) -> None:
+    generator = random.Random(4)
+    blocks = [
+        Block("a", 0, "".join(generator.choices(LETTERS, k=40)).encode() + b" cat")
+        for _ in range(60)
+    ]
+    signatures = Counter(
+        "".join(sorted(word)) for block in blocks for word in reference.words(block.decode()[0])
+    )
+    known = {"".join(sorted(word)) for word in gcide}
+    expected = [(key, count) for key, count in signatures.items() if key in known]
+    generator.shuffle(blocks)
+    assert_gives(blocks, SummedTally(threads=2), expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TallyBlocks(min_word_length=0), r"min_word_length=0.*1 or more"),
+        (lambda: TallyBlocks(threads=0), r"threads=0.*1 or more"),
+    ],
+)
+def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,154 @@
+"""What a dead letter holds: the record that a stage could not process, whole.
+
+Records of all kinds become JSON and come back from it exactly; bytes that are no text are
+written in base64.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from transforms.text.blocks import Block, FilePart
+
+
+class ClassCount(NamedTuple):
+    """Occurrences of an anagram class; in corpus mode also which of its words were seen."""
+
+    signature: str
+    count: int  # type: ignore[assignment]  # shadows tuple.count
+    words: tuple[str, ...] = ()
+
+
+#: Bytes of a text, a part of a file that could not be read, or words already counted.
+Record = Block | FilePart | ClassCount
+
+
+class DeadLetter(NamedTuple):
+    """A record that has been put aside.
+
+    Attributes:
+      stage: which stage gave up, one of `transforms.stages.chaos.STAGES`.
+      cause: the last error, in one line.
+      attempts: how many were made.
+      record: what it was made at.
+    """
+
+    stage: str
+    cause: str
+    attempts: int
+    record: Record
+
+    @property
+    def words(self) -> int:
+        """How many words, already extracted, are in it."""
+        return self.record.count if isinstance(self.record, ClassCount) else 0
+
+
+def place(record: Record) -> str:
+    """Where `record` is from, for messages: file and byte where they are known."""
+    match record:
+        case Block(source, offset) | FilePart(source, offset):
+            return f"{source}: byte {offset}"
+        case ClassCount(signature):
+            return f"words with the letters {signature[:40]!r}"
+
+
+def to_json(letter: DeadLetter, settings: Mapping[str, Any]) -> str:
+    """`letter` -> one line of JSON, with the `settings` of its run."""
+    fields: dict[str, Any] = {
+        "stage": letter.stage,
+        "cause": letter.cause,
+        "attempts": letter.attempts,
+        "source": None,
+        "offset": None,
+        **_fields(letter.record),
+        "settings": dict(settings),
+    }
+    return json.dumps(fields, ensure_ascii=True)
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    match record:
+        case Block(source, offset, data, encoding, invalid_bytes):
+            return {
+                "kind": "block",
+                "source": source,
+                "offset": offset,
+                "encoding": encoding,
+                "invalid_bytes": invalid_bytes,
+                **_data(data),
+            }
+        case FilePart(source, start, end, at_cut, carry):
+            return {
+                "kind": "file",
+                "source": source,
+                "offset": start,
+                "end": end,
+                "at_cut": at_cut,
+                "carry": carry,
+            }
+        case ClassCount(signature, count, words):
+            return {"kind": "class", "signature": signature, "count": count, "words": list(words)}
+
+
+def _data(data: bytes) -> dict[str, str]:
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def from_json(line: str) -> tuple[DeadLetter, dict[str, Any]]:
+    """One line of JSON -> the dead letter and the settings of its run.
+
+    Raises:
+      ValueError: it is no dead letter.
+    """
+    try:
+        fields = json.loads(line)
+        letter = DeadLetter(
+            _field(fields, "stage", str),
+            _field(fields, "cause", str),
+            _field(fields, "attempts", int),
+            _record(fields),
+        )
+        return letter, dict(_field(fields, "settings", dict))
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"not a dead letter ({type(error).__name__}: {error})") from error
+
+
+def _record(fields: Mapping[str, Any]) -> Record:
+    match fields["kind"]:
+        case "block":
+            if "text" in fields:
+                data = _field(fields, "text", str).encode()
+            else:
+                data = base64.b64decode(_field(fields, "base64", str), validate=True)
+            return Block(
+                _field(fields, "source", str),
+                _field(fields, "offset", int),
+                data,
+                _field(fields, "encoding", str),
+                _field(fields, "invalid_bytes", int),
+            )
+        case "file":
+            return FilePart(
+                _field(fields, "source", str),
+                _field(fields, "offset", int),
+                _field(fields, "end", int, type(None)),
+                _field(fields, "at_cut", bool),
+                _field(fields, "carry", str, type(None)),
+            )
+        case "class":
+            words = tuple(_field({"words": word}, "words", str) for word in fields["words"])
+            return ClassCount(_field(fields, "signature", str), _field(fields, "count", int), words)
+        case kind:
+            raise ValueError(f"unknown kind {kind!r}")
+
+
+def _field(fields: Mapping[str, Any], name: str, *types: type) -> Any:
+    value = fields[name]
+    if type(value) not in types or (isinstance(value, int) and value < 0):
+        raise TypeError(f"{name} is {value!r}"[:100])
+    return value
