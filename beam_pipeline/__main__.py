@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from beam_pipeline.runners.shutdown import Terminated, end_children, stoppable
+from beam_pipeline.runners.shutdown import Terminated, end_children, signals_raise
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -17,7 +17,7 @@ def main() -> int:
     """Runs the command line of this process; returns its exit code."""
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
     try:
-        with stoppable():
+        with signals_raise():
             return _run()
     except KeyboardInterrupt as stop:
         from beam_pipeline.cli.messages import print_error, wants_json

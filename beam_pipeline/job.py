@@ -11,21 +11,21 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
-from beam_pipeline.io import publishing as atomic
-from beam_pipeline.io.dead_letters import SETTINGS, CountEarlier, ReadDeadLetters, shards_of
-from beam_pipeline.io.inputs import resolve
-from beam_pipeline.io.sinks import WriteResult
+from beam_pipeline.io import publishing
+from beam_pipeline.io.dead_letters import SETTINGS, ReadDeadLetters, ReadPreviousCounts, shards_of
+from beam_pipeline.io.inputs import expand_patterns
+from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.options import AnagramOptions, UsageError
 from beam_pipeline.pipeline import build
 from beam_pipeline.report.model import RunReport, write
-from beam_pipeline.report.recorder import Record
+from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.runners.run import is_in_process, is_template, run_to_end, threads_for
 from transforms.dictionary import WORD_LISTS, DictionarySpec
 from transforms.errors import AnagramError
 from transforms.stages.chaos import Chaos
-from transforms.stages.retry import Attempts, Resilience, SpentError
-from transforms.stages.totals import Ledger
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.totals import SideOutputs
 
 
 def run_job(options: AnagramOptions) -> RunReport:
@@ -39,9 +39,9 @@ def run_job(options: AnagramOptions) -> RunReport:
         report cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="anagrams-") as scratch:
-        record = Record(options, scratch)
+        record = RunRecorder(options, scratch)
         try:
-            with record.keeping():
+            with record.recording():
                 _run(options, scratch, record)
         except UsageError:
             raise
@@ -56,7 +56,7 @@ def run_job(options: AnagramOptions) -> RunReport:
         return report
 
 
-def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
+def _run(options: AnagramOptions, scratch: str, record: RunRecorder) -> None:
     with contextlib.ExitStack() as stack:
         if not is_in_process(options):
             from beam_pipeline.runners.prepare import (
@@ -64,11 +64,11 @@ def _run(options: AnagramOptions, scratch: str, record: Record) -> None:
             )
 
             prepare(options, scratch)
-        output, token = options.output or str(Path(scratch, "result")), atomic.new_token()
+        output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
         pipeline = _pipeline(options, scratch, output, token, record.gauge)
         for path in filter(None, (output, options.dead_letters)):
-            stack.enter_context(atomic.claimed(path, token))
-        record.watch.hand_over()
+            stack.enter_context(publishing.output_lock(path, token))
+        record.watch.mark_submitted()
         try:
             record.result = run_to_end(pipeline, options)
         except (AnagramError, KeyboardInterrupt) as error:
@@ -95,13 +95,13 @@ def _finish(output: str, token: str, error: BaseException) -> dict[str, int]:
       BaseException: `error`, of a run that had not come so far or cannot be finished.
     """
     try:
-        with atomic.publishing(output):
+        with publishing.publish_lock(output):
             if told := _told(output, token):
                 for temporary, final in told["files"]:
-                    atomic.replace(temporary, final)
+                    publishing.replace(temporary, final)
                 totals: dict[str, int] = told["totals"]
                 return totals
-            atomic.give_up(output, token)  # the job may still be working
+            publishing.revoke(output, token)  # the job may still be working
     except Exception:  # each filesystem raises its own
         raise error from None
     raise error
@@ -109,7 +109,7 @@ def _finish(output: str, token: str, error: BaseException) -> dict[str, int]:
 
 def _told(output: str, token: str) -> dict[str, Any] | None:
     """What the workers have left beside the output, if anything: totals, the files published."""
-    path = atomic.told_path(output, token)
+    path = publishing.manifest_path(output, token)
     if not FileSystems.exists(path):
         return None
     with FileSystems.open(path) as told:
@@ -121,29 +121,29 @@ def _pipeline(
     options: AnagramOptions, scratch: str, output: str, token: str, gauge: str
 ) -> beam.Pipeline:
     dictionary, earlier = _dictionary(options), None
-    ledger = Ledger()
+    side_outputs = SideOutputs()
     resilience = Resilience(
         options.max_attempts, options.on_error, Chaos.parse(options.chaos or "")
     )
     if options.merge:
         try:
-            Attempts("read", resilience.without_chaos())(shards_of, options.merge)
+            Retrier("read", resilience.without_chaos())(shards_of, options.merge)
         except AnagramError as error:
             raise UsageError(f"--merge={error}") from error
-        except SpentError as error:
+        except RetriesExhaustedError as error:
             raise UsageError(f"--merge={options.merge}: {error}") from error
     if options.merge or options.replay:
-        earlier = CountEarlier(
+        earlier = ReadPreviousCounts(
             dictionary,
             options.merge or "",
             options.replay or "",
             resilience=resilience,
-            ledger=ledger,
+            side_outputs=side_outputs,
         )
     pipeline = beam.Pipeline(options=options)
     records = build(
         pipeline,
-        _source(options, scratch, resilience, ledger, gauge),
+        _source(options, scratch, resilience, side_outputs, gauge),
         engine=options.engine,
         dictionary=dictionary,
         encoding_errors=options.encoding_errors,
@@ -154,9 +154,9 @@ def _pipeline(
         threads=threads_for(options),
         earlier=earlier,
         resilience=resilience,
-        ledger=ledger,
+        side_outputs=side_outputs,
     )
-    records | "WriteResult" >> WriteResult(
+    records | "WriteResults" >> WriteResults(
         output,
         options.output_format,
         options.num_shards,
@@ -165,7 +165,7 @@ def _pipeline(
         token,
         tell=True,
         resilience=resilience,
-        ledger=ledger,
+        side_outputs=side_outputs,
     )
     return pipeline
 
@@ -181,23 +181,29 @@ def _dictionary(options: AnagramOptions) -> DictionarySpec:
 
 
 def _source(
-    options: AnagramOptions, scratch: str, resilience: Resilience, ledger: Ledger, gauge: str
+    options: AnagramOptions,
+    scratch: str,
+    resilience: Resilience,
+    side_outputs: SideOutputs,
+    gauge: str,
 ) -> beam.PTransform:
     if options.text is not None:
-        return ReadString(options.text, resilience=resilience, ledger=ledger)
+        return ReadString(options.text, resilience=resilience, side_outputs=side_outputs)
     settings: dict[str, Any] = {
         "encoding": options.encoding,
         "errors": options.encoding_errors,
         "normalization": options.normalization,
         "resilience": resilience,
-        "ledger": ledger,
+        "side_outputs": side_outputs,
         "gauge": gauge,
         "spool": scratch,
     }
     if options.replay is not None:
         return ReadDeadLetters(path=options.replay, **settings)
     try:
-        patterns = [found for pattern in options.input for found in resolve(pattern, scratch)]
+        patterns = [
+            found for pattern in options.input for found in expand_patterns(pattern, scratch)
+        ]
     except AnagramError as error:
         raise UsageError(f"--input={error}") from error
     return ReadFiles(tuple(patterns), **settings)

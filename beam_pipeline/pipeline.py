@@ -6,14 +6,14 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.checks import check_one_of, check_positive
-from transforms.columns import MergeColumns
+from transforms.columns import CombineWordCounts
 from transforms.counts import CollectClasses, CountSignatures
 from transforms.dictionary import DictionarySpec
-from transforms.distinct_words import CollectBlocks
+from transforms.distinct_words import CountDistinctWords
 from transforms.expand import AnagramCount, ExpandSignatures
 from transforms.filtering import FilterBlocks
 from transforms.stages.retry import Resilience
-from transforms.stages.totals import Ledger
+from transforms.stages.totals import SideOutputs
 from transforms.tally import TallyBlocks
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
@@ -24,7 +24,7 @@ class _Care(TypedDict):
     """What all stages are given."""
 
     resilience: Resilience
-    ledger: Ledger | None
+    side_outputs: SideOutputs | None
 
 
 def build(
@@ -41,7 +41,7 @@ def build(
     threads: int = 1,
     earlier: beam.PTransform | None = None,
     resilience: Resilience | None = None,
-    ledger: Ledger | None = None,
+    side_outputs: SideOutputs | None = None,
 ) -> PCollection[AnagramCount]:
     """Adds the counting of anagrams to the pipeline of `root`.
 
@@ -57,15 +57,15 @@ def build(
       threads: cores that ``vectorized`` may use in one worker.
       earlier: begin -> (signature, count) of words counted before, or `ClassTally` in corpus
         mode; they are added to those of the text.
-      resilience: how stages deal with faults.
-      ledger: where the totals and dead letters of all stages go.
+      resilience: how stages bucket_words with faults.
+      side_outputs: where the totals and dead letters of all stages go.
 
     Returns:
       One record for each word of the dictionary that has anagrams in the text.
     """
     check_one_of(ENGINES, engine=engine)
     dictionary = dictionary or DictionarySpec()
-    care: _Care = {"resilience": resilience or Resilience(), "ledger": ledger}
+    care: _Care = {"resilience": resilience or Resilience(), "side_outputs": side_outputs}
     sum_up = CollectClasses() if dictionary.is_corpus else CountSignatures()
     blocks = root | "ReadText" >> source | "FilterText" >> FilterBlocks(encoding_errors, **care)
     if engine == "elementwise":
@@ -74,8 +74,10 @@ def build(
         words = blocks | "ExtractWords" >> extract
         counted = words | "KeyBySignature" >> key | "CountSignatures" >> sum_up
     elif dictionary.is_corpus:
-        collect = CollectBlocks(dictionary.normalization, min_word_length, **care)
-        counted = blocks | "CollectBlocks" >> collect | "CountSignatures" >> MergeColumns()
+        collect = CountDistinctWords(dictionary.normalization, min_word_length, **care)
+        counted = (
+            blocks | "CountDistinctWords" >> collect | "CountSignatures" >> CombineWordCounts()
+        )
     else:
         tally = TallyBlocks(dictionary, min_word_length, threads, **care)
         counted = blocks | "TallyBlocks" >> tally | "CountSignatures" >> sum_up
@@ -84,10 +86,10 @@ def build(
         counted = both | "CountBoth" >> sum_up
     expand = ExpandSignatures(dictionary, min_class_size, min_count, **care)
     records = counted | "ExpandSignatures" >> expand
-    return records if top is None else records | "KeepGreatest" >> KeepGreatest(top)
+    return records if top is None else records | "TopWords" >> TopWords(top)
 
 
-class KeepGreatest(beam.PTransform):
+class TopWords(beam.PTransform):
     """`AnagramCount` -> the `n` with the greatest counts; of equal ones the first words."""
 
     def __init__(self, n: int):

@@ -101,14 +101,14 @@ def test_when_some_attempts_are_spent_kept_and_replayed_make_the_clean_result(
     letters = proof.folder / "dead.jsonl"
     aside = (f"--dead_letters={letters}", "--on_error=dead_letter", "--max_attempts=2")
     faults = "filter=0.4,words=0.4,anagrams=0.4,permutations=0.4"
-    put_aside = 0
+    to_dead_letter = 0
     for seed in range(2):
         proof.output.write_bytes(OLD)
         finished = here(*proof.command(*aside, f"--chaos={faults},seed={seed},latency=0"))
         assert finished.code == 0, finished.err
-        put_aside += len(letters.read_text().splitlines())
+        to_dead_letter += len(letters.read_text().splitlines())
         replay = ("replay", letters, f"--merge={proof.output}", f"--output={proof.output}")
         finished = here(*replay, *proof.arguments[1:2])
         assert finished.code == 0, finished.err
         assert proof.output.read_bytes() == expected
-    assert put_aside
+    assert to_dead_letter

@@ -23,7 +23,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MERGED_SIZE = 8 << 20
 
 
-def deal(counts: Mapping[str, int]) -> Iterator[tuple[int, bytes]]:
+def bucket_words(counts: Mapping[str, int]) -> Iterator[tuple[int, bytes]]:
     """Word -> count, none of them empty -> (bucket, columns of its words and counts)."""
     if not counts:
         return
@@ -64,7 +64,7 @@ def _from_bytes(columns: bytes) -> pyarrow.Table:
 
 
 @dataclass
-class MergeColumns(beam.PTransform):
+class CombineWordCounts(beam.PTransform):
     """(Bucket, columns), many to a bucket -> (signature, `ClassTally`) of each class in it."""
 
     def __post_init__(self) -> None:
@@ -75,12 +75,12 @@ class MergeColumns(beam.PTransform):
     ) -> PCollection[tuple[str, ClassTally]]:
         return (
             columns
-            | "MergePerBucket" >> beam.CombinePerKey(MergeColumnsFn())
+            | "MergePerBucket" >> beam.CombinePerKey(CombineWordCountsFn())
             | "SplitIntoClasses" >> beam.FlatMap(_classes).with_output_types(tuple[str, ClassTally])
         )
 
 
-class MergeColumnsFn(beam.CombineFn):
+class CombineWordCountsFn(beam.CombineFn):
     """Columns, many -> columns in which each word is once. The accumulator is a list of them."""
 
     def create_accumulator(self) -> list[bytes]:

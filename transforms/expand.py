@@ -68,7 +68,7 @@ class _ExpandFn(ElementFn):
         super().start_bundle()
         self._classes_found = self._words_counted = self._words_matched = 0
 
-    def work(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:
+    def process_element(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:
         signature, value = element
         if isinstance(value, int):
             count, members = value, self._members(signature)
@@ -79,20 +79,20 @@ class _ExpandFn(ElementFn):
             return []
         return [AnagramCount(word, count, signature) for word in members]
 
-    def record(self, element: tuple[str, int | ClassTally]) -> ClassCount:
+    def dead_letter_payload(self, element: tuple[str, int | ClassTally]) -> ClassCount:
         signature, value = element
         return ClassCount(signature, *((value,) if isinstance(value, int) else value))
 
-    def note(self, element: tuple[str, int | ClassTally], results: list[AnagramCount]) -> None:
+    def count(self, element: tuple[str, int | ClassTally], results: list[AnagramCount]) -> None:
         count, members = self._occurred
         self._words_counted += count
         if members:
             self._classes_found += 1
             self._words_matched += count
 
-    def dead(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
         self.totals["words_counted"] += letter.words
-        return super().dead(letter)
+        return super().emit_dead_letter(letter)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         self.totals.update(

@@ -39,18 +39,18 @@ class _FilterFn(ElementFn):
         super().__init__("filter", resilience)
         self._errors = errors
 
-    def work(self, block: Block) -> list[Any]:
+    def process_element(self, block: Block) -> list[Any]:
         error = None if self._errors == "replace" else decoding_error(block)
         if error is None:
             return [block]
         if self._errors == "strict":
             raise undecodable(block.source, block.offset, error)
-        return list(sift(block))
+        return list(split_at_invalid_lines(block))
 
-    def record(self, block: Block) -> Block:
+    def dead_letter_payload(self, block: Block) -> Block:
         return block
 
-    def note(self, block: Block, results: list[Any]) -> None:
+    def count(self, block: Block, results: list[Any]) -> None:
         if block.invalid_bytes:
             self.totals["invalid_bytes"] += block.invalid_bytes
         if len(results) > 1:  # each piece is a record now
@@ -58,7 +58,7 @@ class _FilterFn(ElementFn):
 
     def process(self, block: Block) -> list[Any]:
         return [
-            self.dead(piece) if isinstance(piece, DeadLetter) else piece
+            self.emit_dead_letter(piece) if isinstance(piece, DeadLetter) else piece
             for piece in super().process(block)
         ]
 
@@ -72,7 +72,7 @@ def decoding_error(block: Block) -> UnicodeDecodeError | None:
     return None
 
 
-def sift(block: Block) -> Iterator[Block | DeadLetter]:
+def split_at_invalid_lines(block: Block) -> Iterator[Block | DeadLetter]:
     """A block -> its valid lines, neighbours in one `Block`, and each other line put aside."""
     begin = 0  # of the valid lines that have not been handed out yet
     for start, end in _lines(block):

@@ -18,7 +18,7 @@ from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import PlainTally, Tally
 from transforms.stages import metrics
 from transforms.stages.bundles import in_global_window
-from transforms.stages.retry import Attempts, Resilience, SpentError
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.text.blocks import BLOCK_SIZE, Block
 
@@ -55,11 +55,11 @@ class _Counter(NamedTuple):
     """What one thread needs: a tally, and its own attempts."""
 
     tally: Tally
-    words: Attempts
-    anagrams: Attempts
+    words: Retrier
+    anagrams: Retrier
 
 
-class _Done(NamedTuple):
+class _BatchResult(NamedTuple):
     """A batch of blocks, the error if it was not counted, the time it took.
 
     Attributes:
@@ -67,7 +67,7 @@ class _Done(NamedTuple):
     """
 
     batch: list[Block]
-    error: SpentError | None
+    error: RetriesExhaustedError | None
     seconds: float
     invalid_bytes: int
 
@@ -83,8 +83,8 @@ class _TallyFn(StageFn):
         super().__init__(resilience)
         self._dictionary = dictionary
         self._min_word_length = min_word_length
-        self._attempts = [
-            (Attempts("words", own), Attempts("anagrams", own))
+        self._retrier = [
+            (Retrier("words", own), Retrier("anagrams", own))
             for own in (_of_thread(resilience, thread) for thread in range(threads))
         ]
 
@@ -92,7 +92,7 @@ class _TallyFn(StageFn):
         super().start_bundle()
         self._batch: list[Block] = []
         self._batch_size = 0
-        self._crew: _Crew | None = None
+        self._pool: _TallyPool | None = None
 
     def process(self, block: Block) -> Iterator[Any]:
         self._batch.append(block)
@@ -107,46 +107,46 @@ class _TallyFn(StageFn):
         for letter in self._results(wait=True):
             for value in in_global_window([letter.value]):
                 yield TaggedOutput(letter.tag, value)
-        if self._crew is not None:
-            tally = self._crew.dismiss()
+        if self._pool is not None:
+            tally = self._pool.close()
             counted, by_length = list(tally.counted()), dict(tally.words_by_length())
             keyed, words = sum(count for _, count in counted), sum(by_length.values())
             self.totals.update(words=words, words_keyed=keyed, words_unmatched=words - keyed)
             self.totals.update(invalid_bytes=tally.invalid_bytes)
-            self.note_lengths(by_length)
+            self.count_lengths(by_length)
             yield from in_global_window(counted)
-        yield from self.told(*itertools.chain(*self._attempts))
+        yield from self.emit_totals(*itertools.chain(*self._retrier))
 
     def _submit(self) -> None:
-        if self._crew is None:
-            self._crew = self._hire()
-        self._crew.count(self._batch)
+        if self._pool is None:
+            self._pool = self._make_pool()
+        self._pool.count(self._batch)
         self._batch, self._batch_size = [], 0
 
     def _results(self, *, wait: bool) -> Iterator[TaggedOutput]:
         """Takes note of the batches that are done, or waits for all; gives what was put aside."""
-        for done in self._crew.done(wait=wait) if self._crew else ():
+        for done in self._pool.done(wait=wait) if self._pool else ():
             if done.error is not None:
                 for block in done.batch:
-                    yield self.put_aside(done.error, block)
+                    yield self.to_dead_letter(done.error, block)
             else:
                 self.totals.update(
                     records_processed=len(done.batch), invalid_bytes=done.invalid_bytes
                 )
                 metrics.BLOCK_MICROSECONDS.update(round(1e6 * done.seconds))
 
-    def _hire(self) -> "_Crew":
+    def _make_pool(self) -> "_TallyPool":
         if self._batch_size <= _SMALL:
             plain = PlainTally(self._dictionary.load(), self._min_word_length)
-            return _Crew([_Counter(plain, *self._attempts[0])])
+            return _TallyPool([_Counter(plain, *self._retrier[0])])
         # Here, as it loads the compiler.
         from transforms.kernel.tally import BlockTally, tally_table
 
         table = tally_table(self._dictionary)
-        return _Crew(
+        return _TallyPool(
             [
                 _Counter(BlockTally(table, self._min_word_length), *attempts)
-                for attempts in self._attempts
+                for attempts in self._retrier
             ]
         )
 
@@ -158,7 +158,7 @@ def _of_thread(resilience: Resilience, thread: int) -> Resilience:
     )
 
 
-class _Crew:
+class _TallyPool:
     """Threads that count batches of blocks, each with a tally of its own."""
 
     def __init__(self, counters: list[_Counter]):
@@ -167,24 +167,24 @@ class _Crew:
         for counter in counters:
             self._free.put(counter)
         self._pool = ThreadPoolExecutor(len(counters)) if len(counters) > 1 else None
-        self._pending: deque[Future[_Done]] = deque()
+        self._pending: deque[Future[_BatchResult]] = deque()
 
     def count(self, batch: list[Block]) -> None:
         """Takes on one more batch; a single counter counts it at once."""
         if self._pool is not None:
             self._pending.append(self._pool.submit(self._count, batch))
             return
-        done: Future[_Done] = Future()
+        done: Future[_BatchResult] = Future()
         done.set_result(self._count(batch))
         self._pending.append(done)
 
-    def done(self, *, wait: bool) -> Iterator[_Done]:
+    def done(self, *, wait: bool) -> Iterator[_BatchResult]:
         """The batches that are done, in the order they came; waits where too many are not."""
         most = 0 if wait else 2 * len(self._counters)
         while self._pending and (len(self._pending) > most or self._pending[0].done()):
             yield self._pending.popleft().result()
 
-    def dismiss(self) -> Tally:
+    def close(self) -> Tally:
         """Ends the threads; gives their tallies, all in one."""
         if self._pool is not None:
             self._pool.shutdown()
@@ -193,18 +193,18 @@ class _Crew:
             first.merge(tally)
         return first
 
-    def _count(self, batch: list[Block]) -> _Done:
+    def _count(self, batch: list[Block]) -> _BatchResult:
         began, error, invalid = time.perf_counter(), None, 0
         counter = self._free.get()
         try:
             data, invalid = _in_utf8(batch)
             counter.words(counter.anagrams, counter.tally.add, data)
             counter.tally.commit()
-        except SpentError as spent:
+        except RetriesExhaustedError as spent:
             error = spent
         finally:
             self._free.put(counter)
-        return _Done(batch, error, time.perf_counter() - began, invalid)
+        return _BatchResult(batch, error, time.perf_counter() - began, invalid)
 
 
 def _in_utf8(batch: list[Block]) -> tuple[bytes, int]:

@@ -59,21 +59,21 @@ class _ExtractFn(ElementFn):
         super().start_bundle()
         self._lengths: Counter[int] = Counter()
 
-    def work(self, block: Block) -> list[str]:
+    def process_element(self, block: Block) -> list[str]:
         began = time.perf_counter()
         found, self._invalid = extract(block, self._normalization, self._min_length)
         metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
         return found
 
-    def record(self, block: Block) -> Block:
+    def dead_letter_payload(self, block: Block) -> Block:
         return block
 
-    def note(self, block: Block, found: list[str]) -> None:
+    def count(self, block: Block, found: list[str]) -> None:
         self.totals.update(records_processed=1, words=len(found), invalid_bytes=self._invalid)
         self._lengths.update(map(len, found))
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        self.note_lengths(self._lengths)
+        self.count_lengths(self._lengths)
         return super().finish_bundle()
 
 
@@ -90,13 +90,13 @@ class _KeyFn(ElementFn):
         super().start_bundle()
         self._keyed = 0
 
-    def work(self, word: str) -> list[tuple[str, int]]:
+    def process_element(self, word: str) -> list[tuple[str, int]]:
         return [(signature(word), 1)]
 
-    def record(self, word: str) -> ClassCount:
+    def dead_letter_payload(self, word: str) -> ClassCount:
         return ClassCount(signature(word), 1)
 
-    def note(self, word: str, keyed: list[tuple[str, int]]) -> None:
+    def count(self, word: str, keyed: list[tuple[str, int]]) -> None:
         self._keyed += 1
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
@@ -117,13 +117,13 @@ class KeyWithWord(Stage):
 
 
 class _KeyWithWordFn(ElementFn):
-    def work(self, word: str) -> list[tuple[str, ClassTally]]:
+    def process_element(self, word: str) -> list[tuple[str, ClassTally]]:
         if len(word) > MAX_WORD_LENGTH:
             return []
         return [(signature(word), ClassTally(1, (word,)))]
 
-    def record(self, word: str) -> ClassCount:
+    def dead_letter_payload(self, word: str) -> ClassCount:
         return ClassCount(signature(word), 1, (word,) if len(word) <= MAX_WORD_LENGTH else ())
 
-    def note(self, word: str, keyed: list[tuple[str, ClassTally]]) -> None:
+    def count(self, word: str, keyed: list[tuple[str, ClassTally]]) -> None:
         self.totals["words_keyed" if keyed else "words_unmatched"] += 1

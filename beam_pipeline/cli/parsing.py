@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import (
     _BeamArgumentParser,
 )
 
-from beam_pipeline.cli.validation import check
+from beam_pipeline.cli.validation import validate
 from beam_pipeline.options import AnagramOptions, UsageError
 
 #: Beam's in-process runner. `DirectRunner` would first try to download another one.
@@ -63,7 +63,7 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     runner = _runner_called(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     options.view_as(StandardOptions).runner = runner
     _refuse(unknown, known, local=is_local(runner))
-    check(options, local=is_local(runner))
+    validate(options, local=is_local(runner))
     return options
 
 

@@ -16,7 +16,7 @@ STDOUT = "-"
 REPORT_EXTENSIONS = (".json", ".html")
 
 
-def check(options: AnagramOptions, *, local: bool) -> None:
+def validate(options: AnagramOptions, *, local: bool) -> None:
     """Checks what can be checked without running, and fills in what depends on other options."""
     if options.test_case:
         for name in ("input", "text", "output", "replay"):

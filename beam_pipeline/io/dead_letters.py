@@ -11,7 +11,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 from beam_pipeline.io.formats import READERS, Counted, format_of
 from beam_pipeline.io.sources import PartFn, ReadFiles
 from beam_pipeline.options import UsageError
@@ -20,9 +20,9 @@ from transforms.dictionary import NO_DICTIONARY, DictionarySpec
 from transforms.errors import AnagramError
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json
-from transforms.stages.retry import Attempts, Resilience, SpentError, describe
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import Stage, StageFn
-from transforms.text.blocks import Block, FilePart
+from transforms.text.blocks import Block, FileRange
 from transforms.text.encoding import Encoding
 from transforms.text.signature import signature
 
@@ -42,7 +42,7 @@ SETTINGS = (
 
 
 def read_letters(
-    path: str, attempts: Attempts | None = None
+    path: str, retrier: Retrier | None = None
 ) -> Iterator[tuple[DeadLetter, dict[str, Any]]]:
     """The dead letters in a file of JSON lines, with the settings of their runs.
 
@@ -50,7 +50,7 @@ def read_letters(
       AnagramError: the file cannot be read, or a line of it is no dead letter.
     """
     try:
-        with _open(path, attempts) as file:
+        with _open(path, retrier) as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield from_json(line.decode())
@@ -58,15 +58,15 @@ def read_letters(
                     raise AnagramError(f"{path}: line {number}: {error}") from error
     except AnagramError:
         raise
-    except SpentError as error:
+    except RetriesExhaustedError as error:
         raise AnagramError(f"{path}: cannot be read: {error}") from error
     except Exception as error:  # each decompressor raises its own
         raise AnagramError(f"{path}: cannot be read ({error})") from error
 
 
-def _open(path: str, attempts: Attempts | None) -> BinaryIO:
-    attempts = attempts or Attempts("read", Resilience())
-    return io.BufferedReader(cast(io.RawIOBase, open_retrying(path, attempts)))
+def _open(path: str, retrier: Retrier | None) -> BinaryIO:
+    retrier = retrier or Retrier("read", Resilience())
+    return io.BufferedReader(cast(io.RawIOBase, open_retrying(path, retrier)))
 
 
 def settings_of(path: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class ReadDeadLetters(ReadFiles):
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         path = root | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
-        records = self.run(path, "ReadLetters", _LettersFn(self), Block | FilePart)
+        records = self.run(path, "ReadLetters", _LettersFn(self), Block | FileRange)
         spread = records | "SpreadRecords" >> beam.Reshuffle()
         return self.run(spread, "ReadBlocks", _ReadRecordFn(self), Block)
 
@@ -140,14 +140,14 @@ class _LettersFn(StageFn):
     def __init__(self, settings: ReadDeadLetters):
         super().__init__(settings.resilience)
         self._encoding = settings.encoding
-        self._attempts = Attempts("read", settings.resilience.without_chaos())
+        self._retrier = Retrier("read", settings.resilience.without_chaos())
 
-    def process(self, path: str) -> Iterator[Block | FilePart]:
+    def process(self, path: str) -> Iterator[Block | FileRange]:
         encoding = functools.cache(lambda name: Encoding(name).name)
-        for letter, run in read_letters(path, self._attempts):
-            record = letter.record
+        for letter, run in read_letters(path, self._retrier):
+            record = letter.payload
             if isinstance(record, ClassCount):
-                continue  # see `CountEarlier`
+                continue  # see `ReadPreviousCounts`
             self.totals["parts_planned"] += 1
             recorded = encoding(run.get("encoding") or self._encoding)
             if isinstance(record, Block) and record.encoding == recorded:
@@ -155,12 +155,12 @@ class _LettersFn(StageFn):
             yield record
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told(self._attempts)
+        return self.emit_totals(self._retrier)
 
 
 class _ReadRecordFn(PartFn):
-    def process(self, record: Block | FilePart) -> Iterator[Any]:
-        if isinstance(record, FilePart):
+    def process(self, record: Block | FileRange) -> Iterator[Any]:
+        if isinstance(record, FileRange):
             yield from self.read_part(record)
         else:
             self.totals.update(parts_read=1, records_read=1, bytes_read=len(record.data))
@@ -168,7 +168,7 @@ class _ReadRecordFn(PartFn):
 
 
 @dataclass
-class CountEarlier(Stage):
+class ReadPreviousCounts(Stage):
     """Words that an earlier run has counted -> (signature, count), or `ClassTally` without one.
 
     Attributes:
@@ -186,23 +186,23 @@ class CountEarlier(Stage):
 
     def expand(self, root: PBegin) -> PCollection[tuple[str, Any]]:
         start = root | "Earlier" >> beam.Create([None], reshuffle=False)
-        return self.run(start, "ReadEarlier", _EarlierFn(self), tuple[str, Any])
+        return self.run(start, "ReadEarlier", _ReadPreviousFn(self), tuple[str, Any])
 
 
-class _EarlierFn(StageFn):
-    def __init__(self, settings: CountEarlier):
+class _ReadPreviousFn(StageFn):
+    def __init__(self, settings: ReadPreviousCounts):
         super().__init__(settings.resilience)
         self._dictionary = settings.dictionary
         self._result, self._dead_letters = settings.result, settings.dead_letters
-        self._attempts = Attempts("read", settings.resilience.without_chaos())
+        self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def process(self, _: None) -> Iterator[tuple[str, Any]]:
         path = self._dead_letters
-        letters = read_letters(path, self._attempts) if path else iter(())
-        records = (letter.record for letter, _ in letters)
+        letters = read_letters(path, self._retrier) if path else iter(())
+        records = (letter.payload for letter, _ in letters)
         counts = (record for record in records if isinstance(record, ClassCount))
         known = None if self._dictionary.is_corpus else self._dictionary.load()
-        for key, count, words in itertools.chain(counts, read_result(self._result, self._attempts)):
+        for key, count, words in itertools.chain(counts, read_result(self._result, self._retrier)):
             if words and known is not None and tuple(sorted(words)) != known.members(key):
                 raise AnagramError(
                     f"{self._result}: {words[0]!r} is no word of the dictionary, or stands without "
@@ -215,17 +215,17 @@ class _EarlierFn(StageFn):
             yield key, count if known is not None else ClassTally(count, words)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told(self._attempts)
+        return self.emit_totals(self._retrier)
 
 
-def read_result(path: str, attempts: Attempts) -> Iterable[ClassCount]:
+def read_result(path: str, retrier: Retrier) -> Iterable[ClassCount]:
     """The anagram classes in a result file, or in its shards; none for an empty path.
 
     Raises:
       AnagramError: it cannot be read, or its words with the same letters differ in their counts.
     """
     classes: dict[str, ClassCount] = {}
-    for word, count in _counted(path, attempts) if path else ():
+    for word, count in _counted(path, retrier) if path else ():
         key = signature(word)
         seen = classes.get(key, ClassCount(key, count))
         if seen.count != count:
@@ -234,17 +234,17 @@ def read_result(path: str, attempts: Attempts) -> Iterable[ClassCount]:
     return classes.values()
 
 
-def _counted(path: str, attempts: Attempts) -> Iterator[Counted]:
+def _counted(path: str, retrier: Retrier) -> Iterator[Counted]:
     try:
-        for shard in attempts(shards_of, path):
-            with _open(shard, attempts) as file:
+        for shard in retrier(shards_of, path):
+            with _open(shard, retrier) as file:
                 for word, count in READERS[format_of(path) or ""](file):
                     if type(count) is not int or count < 1:
                         raise ValueError(f"{count!r} is no count")
                     yield word, count
     except AnagramError:
         raise
-    except SpentError as error:
+    except RetriesExhaustedError as error:
         raise AnagramError(f"{path}: cannot be read: {error}") from error
     except Exception as error:  # each decompressor and format raises its own
         raise AnagramError(f"{path}: cannot be read as a result ({describe(error)})") from error
@@ -256,13 +256,13 @@ def shards_of(path: str) -> list[str]:
     Raises:
       AnagramError: there is neither, or both, or shards are missing.
     """
-    shards = atomic.all_shards(path)
+    shards = publishing.all_shards(path)
     if FileSystems.exists(path):
         if shards:
             raise AnagramError(f"{path}: there is also {shards[0]}; which one is the result?")
         return [path]
     if not shards:
         raise AnagramError(f"{path}: there is no such result")
-    if shards != [atomic.shard_path(path, n, len(shards)) for n in range(len(shards))]:
+    if shards != [publishing.shard_path(path, n, len(shards)) for n in range(len(shards))]:
         raise AnagramError(f"{path}: its shards are not those of one result")
     return shards

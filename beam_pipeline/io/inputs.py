@@ -19,7 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from beam_pipeline.io.publishing import is_temporary
 from transforms.errors import AnagramError
 from transforms.files.compression import is_compressed
-from transforms.text.blocks import BLOCK_SIZE, FilePart
+from transforms.text.blocks import BLOCK_SIZE, FileRange
 
 #: No part and no work unit is larger, in bytes.
 MAX_UNIT_SIZE = 64 << 20
@@ -28,14 +28,14 @@ _UNITS = 64
 STDIN = "-"
 
 
-class WorkUnit(tuple[FilePart, ...]):
+class ReadShard(tuple[FileRange, ...]):
     """Parts of files that one worker reads together.
 
     Beam pickles a class of its own whole, and of a plain tuple each item for itself.
     """
 
 
-def resolve(pattern: str, spool_dir: str) -> list[str]:
+def expand_patterns(pattern: str, spool_dir: str) -> list[str]:
     """What a user gave as an input -> the Beam file patterns that mean it.
 
     A folder stands for all files below it, ``**/`` also for no folder at all; a file whose
@@ -85,11 +85,11 @@ def _spool(pipe: BinaryIO, spool_dir: str) -> str:
     return glob.escape(file.name)
 
 
-def plan(
+def plan_shards(
     patterns: tuple[str, ...],
     unit_size: int | None = None,
     tell: Callable[[int, int], None] = lambda files, size: None,
-) -> Iterator[WorkUnit]:
+) -> Iterator[ReadShard]:
     """File `patterns` -> the work units that read every matching file once.
 
     Args:
@@ -101,17 +101,17 @@ def plan(
     if unit_size is None:
         unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
         unit_size += -unit_size % 4  # ranges must not cut wide code units
-    unit: list[FilePart] = []
+    unit: list[FileRange] = []
     filled = 0
     for path, size in sizes.items():
         for part, part_size in _split(path, size, unit_size):
             if unit and filled + part_size > unit_size:
-                yield WorkUnit(unit)
+                yield ReadShard(unit)
                 unit, filled = [], 0
             unit.append(part)
             filled += part_size
     if unit:
-        yield WorkUnit(unit)
+        yield ReadShard(unit)
 
 
 def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, int]]:
@@ -122,11 +122,11 @@ def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[
                 yield file.path, file.size_in_bytes
 
 
-def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[FilePart, int]]:
+def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[FileRange, int]]:
     if size <= unit_size or is_compressed(path):
-        yield FilePart(path), size
+        yield FileRange(path), size
         return
     for start in range(0, size, unit_size):
         end = start + unit_size
-        part = FilePart(path, start, end if end < size else None)
+        part = FileRange(path, start, end if end < size else None)
         yield part, min(unit_size, size - start)

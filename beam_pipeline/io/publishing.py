@@ -41,7 +41,7 @@ def temporary_path(path: str, token: str) -> str:
     return _hidden(path, f"{token}.{uuid.uuid4().hex[:8]}.tmp")
 
 
-def told_path(path: str, token: str) -> str:
+def manifest_path(path: str, token: str) -> str:
     """Where the workers of a run that writes `path` leave what they tell the one who waits."""
     return _hidden(path, f"{token}.told")
 
@@ -66,7 +66,7 @@ def replace(temporary: str, final: str) -> None:
 
 
 @contextlib.contextmanager
-def publishing(path: str) -> Iterator[None]:
+def publish_lock(path: str) -> Iterator[None]:
     """While inside, no other run publishes beside `path`, as far as the filesystem has locks."""
     if not _is_local(path):
         yield
@@ -80,13 +80,13 @@ def publishing(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def claimed(path: str, token: str) -> Iterator[None]:
+def output_lock(path: str, token: str) -> Iterator[None]:
     """For the time of a run that writes `path`: clears up behind killed runs, and behind it."""
     local = _is_local(path)
     with contextlib.ExitStack() as stack:
         try:
             if local:
-                stack.enter_context(_made(os.path.dirname(path)))
+                stack.enter_context(_created_folder(os.path.dirname(path)))
             # Before there is a lock: a signal may come as soon as it is there.
             stack.callback(_remove_own, path, token)
             if local:
@@ -97,12 +97,12 @@ def claimed(path: str, token: str) -> Iterator[None]:
         yield
 
 
-def is_claimed(path: str, token: str) -> bool:
-    """Whether the run that has claimed `path` still wants it; without locks it always does."""
+def is_locked(path: str, token: str) -> bool:
+    """Whether the run that has output_lock `path` still wants it; without locks it always does."""
     return not _is_local(path) or os.path.exists(_hidden(path, f"{token}.lock"))
 
 
-def give_up(path: str, token: str) -> None:
+def revoke(path: str, token: str) -> None:
     """Whoever still works for the run with this `token` is not to publish `path`."""
     if _is_local(path):
         remove([_hidden(path, f"{token}.lock")])
@@ -150,7 +150,7 @@ def _locked(lock: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _made(folder: str) -> Iterator[None]:
+def _created_folder(folder: str) -> Iterator[None]:
     """Makes `folder`, with those above it; afterwards those made and still empty are removed."""
     above = folder = os.path.abspath(folder)
     missing = []

@@ -22,23 +22,23 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 from beam_pipeline.io.formats import FORMATS, Counted
 from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import DeadLetter, to_json
-from transforms.stages.retry import Attempts, SpentError
+from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
-from transforms.stages.totals import Totals, check
+from transforms.stages.totals import Totals, check_invariants
 
 _RUN_RECORDS = 50_000
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
 
 
-class Outcome(NamedTuple):
+class WriteOutcome(NamedTuple):
     """What there is to publish, and what all stages have told.
 
     Attributes:
@@ -50,19 +50,19 @@ class Outcome(NamedTuple):
 
 
 @dataclass
-class WriteResult(Stage):
+class WriteResults(Stage):
     """`AnagramCount` -> the paths of the files written, once they stand.
 
-    Where there is a ledger, the totals in it must agree before anything is published.
+    Where there is a side_outputs, the totals in it must agree before anything is published.
 
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`.
       num_shards: number of files. A word's shard depends on the word only.
-      dead_letters: the file for the dead letters of the ledger, JSON lines; empty: there is none.
+      dead_letters: the file for the dead letters of the side_outputs, JSON lines; empty: there is none.
       settings: of the run, noted in each dead letter.
       token: names the temporary files of this run.
-      tell: whether to leave the totals, and the files to publish, at `atomic.told_path`.
+      tell: whether to leave the totals, and the files to publish, at `publishing.manifest_path`.
 
     Raises (when it runs):
       AnagramError: the output cannot be written, or the totals do not agree.
@@ -73,7 +73,7 @@ class WriteResult(Stage):
     num_shards: int = 1
     dead_letters: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    token: str = field(default_factory=atomic.new_token)
+    token: str = field(default_factory=publishing.new_token)
     tell: bool = False
 
     def __post_init__(self) -> None:
@@ -89,19 +89,19 @@ class WriteResult(Stage):
             records.pipeline
             | "EmptyRuns" >> beam.Create([(shard, b"") for shard in shards], reshuffle=False)
         )
-        if self.ledger is not None and self.dead_letters:
-            letters = tuple(self.ledger.dead_letters) | "AllDeadLetters" >> beam.Flatten()
+        if self.side_outputs is not None and self.dead_letters:
+            letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
             runs.append(letters | "PackDeadLetters" >> beam.Map(_pack_letter, self.settings))
         files = (
             tuple(runs)
             | "AllRuns" >> beam.Flatten().with_output_types(tuple[int, bytes])
             | "GroupByShard" >> beam.GroupByKey()
         )
-        written = self.run(files, "WriteShards", _WriteFn(self), Outcome)
-        totals = [] if self.ledger is None else self.ledger.totals
+        written = self.run(files, "WriteShards", _WriteFn(self), WriteOutcome)
+        totals = [] if self.side_outputs is None else self.side_outputs.totals
         told = tuple(totals) | "AllTotals" >> beam.Flatten(pipeline=records.pipeline)
         return (
-            (written, told | "AsOutcomes" >> beam.Map(_told).with_output_types(Outcome))
+            (written, told | "AsOutcomes" >> beam.Map(_told).with_output_types(WriteOutcome))
             | "Outcomes" >> beam.Flatten()
             | "MergeOutcomes" >> beam.CombineGlobally(_MergeFn()).without_defaults()
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
@@ -111,7 +111,7 @@ class WriteResult(Stage):
 class _PackFn(StageFn):
     """Records -> (shard, a sorted run of them packed into bytes)."""
 
-    def __init__(self, sink: WriteResult):
+    def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
         self._num_shards = sink.num_shards
 
@@ -131,7 +131,7 @@ class _PackFn(StageFn):
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
         yield from in_global_window((shard, _pack(lines)) for shard, lines in self._lines.items())
         self.totals["records_packed"] = self._packed
-        yield from self.told()
+        yield from self.emit_totals()
 
 
 def _pack(lines: list[bytes]) -> bytes:
@@ -150,42 +150,42 @@ def _pack_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, 
     return _DEAD_LETTERS, to_json(letter, settings).encode() + b"\n"
 
 
-def _told(totals: Totals) -> Outcome:
-    return Outcome(totals=totals)
+def _told(totals: Totals) -> WriteOutcome:
+    return WriteOutcome(totals=totals)
 
 
 class _WriteFn(StageFn):
-    """(Shard, its packed runs) -> the `Outcome` of having written them."""
+    """(Shard, its packed runs) -> the `WriteOutcome` of having written them."""
 
-    def __init__(self, sink: WriteResult):
+    def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
         self._sink = sink.path, sink.num_shards, sink.format
         self._dead_letters, self._token = sink.dead_letters, sink.token
-        self._attempts = Attempts("write", sink.resilience)
+        self._retrier = Retrier("write", sink.resilience)
 
-    def process(self, shard_and_runs: tuple[int, Iterable[bytes]]) -> Iterator[Outcome]:
+    def process(self, shard_and_runs: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
         shard, runs = shard_and_runs
         path, num_shards, _ = self._sink
         final = self._dead_letters
         if shard != _DEAD_LETTERS:
-            final = atomic.shard_path(path, shard, num_shards)
+            final = publishing.shard_path(path, shard, num_shards)
         try:
-            temporary, written = self._attempts(self._write, final, shard, runs)
-        except SpentError as error:
+            temporary, written = self._retrier(self._write, final, shard, runs)
+        except RetriesExhaustedError as error:
             option = "dead_letters" if shard == _DEAD_LETTERS else "output"
             path = final if shard == _DEAD_LETTERS else path
             raise AnagramError(f"--{option}={path}: cannot be written: {error}") from error
         if shard != _DEAD_LETTERS:
             self.totals["records_written"] += written
         self.totals["files_written"] += 1
-        yield Outcome(files=((temporary, final),))
+        yield WriteOutcome(files=((temporary, final),))
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told(self._attempts)
+        return self.emit_totals(self._retrier)
 
     def _write(self, final: str, shard: int, runs: Iterable[bytes]) -> tuple[str, int]:
         """-> the temporary file, and how many records are in it."""
-        temporary = atomic.temporary_path(final, self._token)
+        temporary = publishing.temporary_path(final, self._token)
         compression = CompressionTypes.detect_compression_type(final)
         with FileSystems.create(temporary, compression_type=compression) as file:
             if shard == _DEAD_LETTERS:
@@ -200,13 +200,13 @@ class _WriteFn(StageFn):
 
 
 class _MergeFn(beam.CombineFn):
-    """`Outcome`s -> all in one. The accumulator is (files, totals)."""
+    """`WriteOutcome`s -> all in one. The accumulator is (files, totals)."""
 
     def create_accumulator(self) -> tuple[list[tuple[str, str]], Totals]:
         return [], Totals()
 
     def add_input(
-        self, accumulator: tuple[list[tuple[str, str]], Totals], outcome: Outcome
+        self, accumulator: tuple[list[tuple[str, str]], Totals], outcome: WriteOutcome
     ) -> tuple[list[tuple[str, str]], Totals]:
         accumulator[0].extend(outcome.files)
         accumulator[1].update(outcome.totals)
@@ -221,31 +221,31 @@ class _MergeFn(beam.CombineFn):
             merged[1].update(totals)
         return merged
 
-    def extract_output(self, accumulator: tuple[list[tuple[str, str]], Totals]) -> Outcome:
+    def extract_output(self, accumulator: tuple[list[tuple[str, str]], Totals]) -> WriteOutcome:
         files, totals = accumulator
-        return Outcome(tuple(sorted(files, key=lambda pair: pair[1])), totals)
+        return WriteOutcome(tuple(sorted(files, key=lambda pair: pair[1])), totals)
 
 
 class _PublishFn(beam.DoFn):
-    """The `Outcome` of all -> the final paths, once the files stand there."""
+    """The `WriteOutcome` of all -> the final paths, once the files stand there."""
 
-    def __init__(self, sink: WriteResult):
+    def __init__(self, sink: WriteResults):
         self._path, self._num_shards = sink.path, sink.num_shards
         self._dead_letters = sink.dead_letters
-        self._is_checked = sink.ledger is not None
+        self._is_checked = sink.side_outputs is not None
         self._wanted = sink.num_shards + bool(sink.dead_letters)
         self._token = sink.token
-        self._told = atomic.told_path(sink.path, sink.token) if sink.tell else ""
-        self._attempts = Attempts("write", sink.resilience)
+        self._told = publishing.manifest_path(sink.path, sink.token) if sink.tell else ""
+        self._retrier = Retrier("write", sink.resilience)
 
-    def process(self, outcome: Outcome) -> Iterator[str]:
+    def process(self, outcome: WriteOutcome) -> Iterator[str]:
         totals = outcome.totals + Totals(files=len(outcome.files), files_wanted=self._wanted)
         if self._is_checked:
-            check(totals)
+            check_invariants(totals)
         # Dead letters first: no result may stand without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
-        with atomic.publishing(self._path):
-            if self._told and not atomic.is_claimed(self._path, self._token):
+        with publishing.publish_lock(self._path):
+            if self._told and not publishing.is_locked(self._path, self._token):
                 raise AnagramError(
                     f"{self._path}: not published: the run that asked for it has been stopped, or "
                     "waits on another machine"
@@ -253,15 +253,15 @@ class _PublishFn(beam.DoFn):
             self._tell(totals, files)  # from here on the result is to stand, whoever dies
             for temporary, final in files:
                 try:
-                    self._attempts(atomic.replace, temporary, final)
-                except SpentError as error:
+                    self._retrier(publishing.replace, temporary, final)
+                except RetriesExhaustedError as error:
                     raise AnagramError(f"{final}: cannot be written: {error}") from error
             if self._num_shards > 1:  # an earlier result may have had more of them
                 # Compared by name: a folder has more than one spelling.
                 written = {final.rpartition("/")[2] for _, final in outcome.files}
-                shards = atomic.all_shards(self._path)
-                atomic.remove(one for one in shards if one.rpartition("/")[2] not in written)
-        retries, faults = self._attempts.take()
+                shards = publishing.all_shards(self._path)
+                publishing.remove(one for one in shards if one.rpartition("/")[2] not in written)
+        retries, faults = self._retrier.drain_counts()
         if retries or faults:
             self._tell(totals + Totals(retries=retries, faults_injected=faults), files)
         yield from (final for _, final in outcome.files)
@@ -269,10 +269,10 @@ class _PublishFn(beam.DoFn):
     def _tell(self, totals: Totals, files: list[tuple[str, str]]) -> None:
         """Leaves the totals, and what is to be renamed, to the one who waits for the run."""
         if self._told:
-            temporary = atomic.temporary_path(self._path, self._token)
+            temporary = publishing.temporary_path(self._path, self._token)
             with FileSystems.create(temporary) as file:
                 file.write(json.dumps({"totals": totals, "files": files}).encode())
-            atomic.replace(temporary, self._told)
+            publishing.replace(temporary, self._told)
 
     def _is_result(self, file: tuple[str, str]) -> bool:
         return file[1] != self._dead_letters

@@ -8,17 +8,17 @@ from typing import Any, BinaryIO
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from beam_pipeline.io.inputs import WorkUnit, plan
-from beam_pipeline.monitor.read_progress import Gauge, tell_plan
+from beam_pipeline.io.inputs import ReadShard, plan_shards
+from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
 from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError
 from transforms.files.compression import is_compressed
 from transforms.files.retrying_file import open_retrying
 from transforms.stages import metrics
 from transforms.stages.dead_letters import DeadLetter
-from transforms.stages.retry import Attempts, SpentError, describe
+from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import ElementFn, Stage, StageFn
-from transforms.text.blocks import BLOCK_SIZE, Block, BlockReader, FilePart
+from transforms.text.blocks import BLOCK_SIZE, Block, BlockReader, FileRange
 from transforms.text.encoding import ERROR_POLICIES, Encoding
 from transforms.text.normalize import NORMALIZATIONS
 
@@ -37,20 +37,20 @@ class ReadString(Stage):
 
 
 class _CutFn(ElementFn):
-    def work(self, data: bytes) -> list[Block]:
-        part = FilePart("<text>")
+    def process_element(self, data: bytes) -> list[Block]:
+        part = FileRange("<text>")
         limit = len(data) + 1
         return list(BlockReader(BytesIO(data), part, Encoding(), stretch_limit=limit).blocks())
 
-    def record(self, data: bytes) -> Block:
+    def dead_letter_payload(self, data: bytes) -> Block:
         return Block("<text>", 0, data)
 
-    def note(self, data: bytes, blocks: list[Block]) -> None:
+    def count(self, data: bytes, blocks: list[Block]) -> None:
         self.totals.update(bytes_read=len(data), records_read=len(blocks))
 
-    def dead(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
         self.totals["records_read"] += 1
-        return super().dead(letter)
+        return super().emit_dead_letter(letter)
 
 
 @dataclass
@@ -87,7 +87,7 @@ class ReadFiles(Stage):
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         patterns = root | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
-        units = self.run(patterns, "PlanWorkUnits", _PlanFn(self), WorkUnit)
+        units = self.run(patterns, "PlanWorkUnits", _PlanFn(self), ReadShard)
         spread = units | "SpreadWorkUnits" >> beam.Reshuffle()
         return self.run(spread, "ReadBlocks", _ReadFn(self), Block)
 
@@ -95,13 +95,13 @@ class ReadFiles(Stage):
 class _PlanFn(StageFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
-        self._attempts = Attempts("read", settings.resilience.without_chaos())
+        self._retrier = Retrier("read", settings.resilience.without_chaos())
         self._gauge = settings.gauge
 
-    def process(self, patterns: tuple[str, ...]) -> Iterator[WorkUnit]:
+    def process(self, patterns: tuple[str, ...]) -> Iterator[ReadShard]:
         try:
-            units = self._attempts(lambda: list(plan(patterns, tell=self._tell)))
-        except SpentError as error:
+            units = self._retrier(lambda: list(plan_shards(patterns, tell=self._tell)))
+        except RetriesExhaustedError as error:
             raise AnagramError(f"--input={patterns[0]}: {error}") from error
         for unit in units:
             self.totals["parts_planned"] += len(unit)
@@ -109,11 +109,11 @@ class _PlanFn(StageFn):
         self.totals.update(input_files=self._files, input_bytes=self._size)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told(self._attempts)
+        return self.emit_totals(self._retrier)
 
     def _tell(self, files: int, size: int) -> None:
         self._files, self._size = files, size
-        tell_plan(self._gauge, files, size)
+        write_plan(self._gauge, files, size)
 
 
 class PartFn(StageFn):
@@ -126,16 +126,16 @@ class PartFn(StageFn):
         self._normalization = settings.normalization
         self._block_size = settings.block_size
         self._spool = settings.spool
-        self._attempts = Attempts("read", settings.resilience)
+        self._retrier = Retrier("read", settings.resilience)
         self._gauge_folder = settings.gauge
 
     def setup(self) -> None:
-        self._gauge = Gauge(self._gauge_folder)
+        self._gauge = ReadProgress(self._gauge_folder)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told(self._attempts)
+        return self.emit_totals(self._retrier)
 
-    def read_part(self, part: FilePart) -> Iterator[Block | TaggedOutput]:
+    def read_part(self, part: FileRange) -> Iterator[Block | TaggedOutput]:
         """`part` -> its blocks, and dead letters for what cannot be read."""
         reader = None
         self.totals["parts_read"] += 1
@@ -158,23 +158,27 @@ class PartFn(StageFn):
         except AnagramError:
             raise
         except Exception as error:  # each decompressor raises its own
-            spent = error if isinstance(error, SpentError) else SpentError("read", error, 1)
+            spent = (
+                error
+                if isinstance(error, RetriesExhaustedError)
+                else RetriesExhaustedError("read", error, 1)
+            )
             self.totals["records_read"] += 1
-            yield self.put_aside(spent, reader.rest if reader else part)
+            yield self.to_dead_letter(spent, reader.rest if reader else part)
         if reader is not None:
             self.totals["bytes_read"] += reader.consumed
             for rest, undecodable in reader.undecodable:
                 self.totals["records_read"] += 1
-                yield self.dead(DeadLetter("read", describe(undecodable), 1, rest))
+                yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, rest))
 
-    def dead(self, letter: DeadLetter) -> TaggedOutput:
-        source = getattr(letter.record, "source", "")
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
+        source = getattr(letter.payload, "source", "")
         if self._spool and source.startswith(self._spool):
             raise AnagramError(
                 f"standard input or pipe: {letter.cause}; it cannot be read again, and so not be "
                 "put aside: give a file"
             )
-        return super().dead(letter)
+        return super().emit_dead_letter(letter)
 
     def _encoding_of(self, path: str) -> Encoding:
         if not self._encoding.has_byte_order_mark:
@@ -183,16 +187,16 @@ class PartFn(StageFn):
             return self._encoding.of_stream(stream.read(4))
 
     def _open(self, path: str) -> BinaryIO:
-        return open_retrying(path, self._attempts, self._gauge.add)
+        return open_retrying(path, self._retrier, self._gauge.add)
 
 
 class _ReadFn(PartFn):
-    def process(self, unit: WorkUnit) -> Iterator[Any]:
+    def process(self, unit: ReadShard) -> Iterator[Any]:
         for part in unit:
             yield from self.read_part(part)
 
 
-def _skip(stream: BinaryIO, part: FilePart) -> None:
+def _skip(stream: BinaryIO, part: FileRange) -> None:
     """Goes to the start of `part`. Not every decompressed stream can seek."""
     left = part.start
     if left and not is_compressed(part.source):

@@ -18,11 +18,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from beam_pipeline.monitor.watch import Watch
+from beam_pipeline.monitor.watch import RunMonitor
 
 
 @contextlib.contextmanager
-def progress_line(console: Console | None = None) -> Iterator[Callable[[Watch], None]]:
+def progress_line(console: Console | None = None) -> Iterator[Callable[[RunMonitor], None]]:
     """Shows a line inside the ``with`` block, which is gone behind it.
 
     Args:
@@ -49,9 +49,9 @@ def progress_line(console: Console | None = None) -> Iterator[Callable[[Watch], 
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    task = line.add_task(stage_of(Watch()), total=None)
+    task = line.add_task(stage_of(RunMonitor()), total=None)
 
-    def show(watch: Watch) -> None:
+    def show(watch: RunMonitor) -> None:
         level = watch.level
         done = level.bytes_read if level.bytes is None else min(level.bytes_read, level.bytes)
         line.update(task, description=stage_of(watch), completed=done, total=level.bytes)
@@ -61,7 +61,7 @@ def progress_line(console: Console | None = None) -> Iterator[Callable[[Watch], 
         yield show
 
 
-def stage_of(watch: Watch) -> str:
+def stage_of(watch: RunMonitor) -> str:
     """What a run that was seen like this is doing."""
     level = watch.level
     if level.planned is None and level.first is None:

@@ -19,7 +19,7 @@ _LAYOUT = struct.Struct("=Qdd")
 _PLAN = "plan.json"
 
 
-class Level(NamedTuple):
+class ProgressSnapshot(NamedTuple):
     """How far reading has come. Times are in seconds since the epoch.
 
     Attributes:
@@ -37,7 +37,7 @@ class Level(NamedTuple):
     last: float | None = None
 
 
-class Gauge:
+class ReadProgress:
     """Where one reader tells how much it has read. It never fails: at worst it tells nothing.
 
     Args:
@@ -62,7 +62,7 @@ class Gauge:
             _LAYOUT.pack_into(self._shared, 0, self._bytes_read, self._first, now)
 
 
-def tell_plan(folder: str, files: int, size: int) -> None:
+def write_plan(folder: str, files: int, size: int) -> None:
     """Tells those who look into `folder` that `files` of `size` bytes are going to be read."""
     if folder:
         plan = {"files": files, "bytes": size, "planned": time.time()}
@@ -72,7 +72,7 @@ def tell_plan(folder: str, files: int, size: int) -> None:
             os.rename(temporary, Path(folder, _PLAN))
 
 
-def look(folder: str) -> Level:
+def read_snapshot(folder: str) -> ProgressSnapshot:
     """-> how far the readers that tell in `folder` have come."""
     plan = {}
     readers = []
@@ -83,7 +83,7 @@ def look(folder: str) -> Level:
             elif path.suffix != ".tmp":
                 readers.append(_LAYOUT.unpack(path.read_bytes()))
     readers = [reader for reader in readers if reader[0]]
-    return Level(
+    return ProgressSnapshot(
         sum(size for size, _, _ in readers),
         **plan,
         first=min((first for _, first, _ in readers), default=None),

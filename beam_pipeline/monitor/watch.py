@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from beam_pipeline.monitor.process_tree import Sample, TreeSampler
-from beam_pipeline.monitor.read_progress import Level, look
-from beam_pipeline.report.model import Phase, Point
+from beam_pipeline.monitor.read_progress import ProgressSnapshot, read_snapshot
+from beam_pipeline.report.model import Phase, TimelinePoint
 
 #: Seconds between two looks. One takes some 3 ms: less than 1 % of one core.
 INTERVAL = 0.5
@@ -15,7 +15,7 @@ INTERVAL = 0.5
 MAX_POINTS = 1000
 
 
-class Watch:
+class RunMonitor:
     """What was seen of a run.
 
     Args:
@@ -24,7 +24,7 @@ class Watch:
         they run on other machines.
 
     Attributes:
-      began, handed_over, ended: when the run began, when its runner took over, and when its
+      began, submitted, ended: when the run began, when its runner took over, and when its
         result stood, in seconds since the epoch.
       level: how far reading was when last seen.
       points: in order of time.
@@ -33,10 +33,10 @@ class Watch:
     def __init__(self, folder: str = "") -> None:
         self.folder = folder
         self.began = time.time()
-        self.handed_over: float | None = None
+        self.submitted: float | None = None
         self.ended: float | None = None
-        self.level = Level()
-        self.points: list[Point] = []
+        self.level = ProgressSnapshot()
+        self.points: list[TimelinePoint] = []
         self.peak_process_bytes = 0
         self._each = self._in_last = 1
 
@@ -55,11 +55,11 @@ class Watch:
         """The most memory that all processes together had at any point."""
         return max(point.memory_bytes for point in self.points)
 
-    def hand_over(self) -> None:
+    def mark_submitted(self) -> None:
         """The pipeline is built: now its runner works."""
-        self.handed_over = time.time()
+        self.submitted = time.time()
 
-    def add(self, point: Point) -> None:
+    def add(self, point: TimelinePoint) -> None:
         """Adds the latest point. When there are too many, two become one, and so from then on."""
         if self.points and self._in_last < self._each:
             self.points[-1] = _merged(self.points[-1], point)
@@ -80,9 +80,9 @@ class Watch:
         counting what has not been counted yet.
         """
         level = self.level
-        if self.ended is None or self.handed_over is None:
+        if self.ended is None or self.submitted is None:
             return None
-        marks = [("building", self.handed_over)]
+        marks = [("building", self.submitted)]
         if level.first is not None and level.last is not None:
             marks.append(("starting, listing", level.planned or level.first))
             marks.append(("reading", level.last))
@@ -96,28 +96,30 @@ class Watch:
         )
 
 
-def _merged(earlier: Point, later: Point) -> Point:
+def _merged(earlier: TimelinePoint, later: TimelinePoint) -> TimelinePoint:
     return replace(later, memory_bytes=max(earlier.memory_bytes, later.memory_bytes))
 
 
 @contextlib.contextmanager
-def watching(folder: str = "", listener: Callable[[Watch], None] | None = None) -> Iterator[Watch]:
+def monitoring(
+    folder: str = "", listener: Callable[[RunMonitor], None] | None = None
+) -> Iterator[RunMonitor]:
     """Watches this process and its children inside the ``with`` block.
 
     Args:
-      folder: see `Watch`.
+      folder: see `RunMonitor`.
       listener: called from another thread whenever something new is known.
     """
-    watch = Watch(folder)
+    watch = RunMonitor(folder)
     cpu_before: list[float] = []
 
     def note(sample: Sample) -> None:
         cpu_before.append(sample.cpu_seconds)
         del sampler.samples[1:-1], cpu_before[1:]  # the points are enough
         if folder:
-            watch.level = look(folder)
+            watch.level = read_snapshot(folder)
         watch.add(
-            Point(
+            TimelinePoint(
                 sample.seconds,
                 watch.level.bytes_read if folder else None,
                 sample.memory_bytes,

@@ -11,7 +11,7 @@ from pygal.graph.graph import Graph
 from pygal.style import Style
 from rich.filesize import decimal
 
-from beam_pipeline.report.model import LargestClass, LengthCount, Phase, Point
+from beam_pipeline.report.model import LargestClass, LengthCount, Phase, TimelinePoint
 
 # pygal's finder for plug-ins lacks `find_spec`, which other users of `sys.meta_path` call.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
@@ -43,7 +43,7 @@ _LEAST_SECONDS = 0.1
 _LONGEST = 14
 
 
-def throughput(points: Sequence[Point]) -> str | None:
+def throughput(points: Sequence[TimelinePoint]) -> str | None:
     """Megabytes read in each second over the run, if it was long enough to tell."""
     rates = []
     apart = list(points[:1])
@@ -57,7 +57,7 @@ def throughput(points: Sequence[Point]) -> str | None:
     return _over_time("throughput", rates, lambda rate: f"{decimal(int(rate))}/s")
 
 
-def memory(points: Sequence[Point]) -> str | None:
+def memory(points: Sequence[TimelinePoint]) -> str | None:
     """Memory of all processes over the run."""
     used = [(point.seconds, float(point.memory_bytes)) for point in points]
     return _over_time("memory", used, lambda size: decimal(int(size)))

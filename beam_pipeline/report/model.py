@@ -15,7 +15,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
 import beam_pipeline
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 from transforms.errors import AnagramError
 
 #: Of the JSON, see ``resources/report.schema.json``. A number more when a field changes or goes.
@@ -140,7 +140,7 @@ class DeadLetters:
 
 
 @dataclass(frozen=True)
-class Point:
+class TimelinePoint:
     """What a run used up to one moment, in seconds from its begin.
 
     Attributes:
@@ -191,7 +191,7 @@ class RunReport:
     result: tuple[ResultFile, ...] | None = None
     largest_classes: tuple[LargestClass, ...] | None = None
     dead_letters: DeadLetters = field(default_factory=lambda: DeadLetters(None, None, {}))
-    timeline: tuple[Point, ...] | None = None
+    timeline: tuple[TimelinePoint, ...] | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
@@ -250,12 +250,12 @@ def write(report: RunReport, path: str) -> None:
         text = to_html(report)
     else:
         text = to_json(report)
-    token = atomic.new_token()
-    temporary = atomic.temporary_path(path, token)
+    token = publishing.new_token()
+    temporary = publishing.temporary_path(path, token)
     try:
-        with atomic.claimed(path, token):
+        with publishing.output_lock(path, token):
             with FileSystems.create(temporary, "text/plain") as file:
                 file.write(text.encode())
-            atomic.replace(temporary, path)
+            publishing.replace(temporary, path)
     except Exception as error:  # each filesystem raises its own
         raise AnagramError(f"--report={path}: cannot be written ({error})") from error

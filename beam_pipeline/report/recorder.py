@@ -10,8 +10,8 @@ from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.cli.parsing import is_local
-from beam_pipeline.io import publishing as atomic
-from beam_pipeline.monitor.watch import Watch, watching
+from beam_pipeline.io import publishing
+from beam_pipeline.monitor.watch import RunMonitor, monitoring
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report import figures
 from beam_pipeline.report.model import (
@@ -38,7 +38,7 @@ _OF_THIS_MACHINE = (
 _DISTRIBUTIONS = ("word_length", "block_bytes", "block_microseconds")
 
 
-class Record:
+class RunRecorder:
     """What is known of a run so far.
 
     Args:
@@ -60,14 +60,14 @@ class Record:
         if self._is_local:
             self.gauge = str(Path(scratch, "gauge"))
             Path(self.gauge).mkdir()
-        self.watch = Watch(self.gauge)
+        self.watch = RunMonitor(self.gauge)
         self.totals: Mapping[str, int] | None = None
         self.result: PipelineResult | None = None
         self.output: str | None = None
         self._unknown: dict[str, str] = {}
 
     @contextlib.contextmanager
-    def keeping(self) -> Iterator[None]:
+    def recording(self) -> Iterator[None]:
         """Watches the run inside the ``with`` block, and shows how far it is if that is wanted."""
         with contextlib.ExitStack() as stack:
             show = None
@@ -77,7 +77,7 @@ class Record:
                 )
 
                 show = stack.enter_context(progress_line())
-            self.watch = stack.enter_context(watching(self.gauge, show))
+            self.watch = stack.enter_context(monitoring(self.gauge, show))
             yield
 
     def report(self, error: BaseException | None = None) -> RunReport:
@@ -92,7 +92,7 @@ class Record:
         return RunReport(
             status="done" if error is None else "failed",
             error=None if error is None else one_line(error),
-            started=_moment(self.watch.began),
+            started=_utc_timestamp(self.watch.began),
             runner=self._runner,
             options={} if options.report is None else figures.shown_options(options),
             versions=versions(),
@@ -178,7 +178,7 @@ class Record:
         if output is None or options.report is None:
             return {}
         shards = range(options.num_shards)
-        paths = [atomic.shard_path(output, shard, options.num_shards) for shard in shards]
+        paths = [publishing.shard_path(output, shard, options.num_shards) for shard in shards]
         try:
             return {
                 "result": tuple(identify(path, path if options.output else None) for path in paths),
@@ -197,6 +197,6 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _moment(seconds: float) -> str:
+def _utc_timestamp(seconds: float) -> str:
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return moment.isoformat(timespec="seconds")

@@ -19,7 +19,7 @@ from apache_beam.runners.worker import sdk_worker, statesampler
 from beam_pipeline.cli.parsing import LOCAL_RUNNER
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.cancelling import cancelled_if_interrupted
-from beam_pipeline.runners.shutdown import own_interrupts, watched_workers
+from beam_pipeline.runners.shutdown import fail_on_worker_death, keep_sigint_handler
 from transforms.dictionary import NO_DICTIONARY
 from transforms.errors import AnagramError
 
@@ -36,9 +36,9 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
     """
     _sample_often()
     quiet = contextlib.nullcontext() if options.verbose else _quiet_workers()
-    with quiet, watched_workers(verbose=options.verbose):
+    with quiet, fail_on_worker_death(verbose=options.verbose):
         try:
-            with own_interrupts():
+            with keep_sigint_handler():
                 result = pipeline.run()
             if not is_template(options):
                 with cancelled_if_interrupted(result, options):

@@ -17,7 +17,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
+def signals_raise() -> Iterator[None]:
     """Within, SIGINT and SIGTERM raise `KeyboardInterrupt` and `Terminated` in the main thread."""
 
     def stop(number: int, _: object) -> NoReturn:
@@ -35,7 +35,7 @@ def stoppable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def own_interrupts() -> Iterator[None]:
+def keep_sigint_handler() -> Iterator[None]:
     """Within, Beam may take SIGINT for itself, as it does with a job server; not any longer."""
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -46,7 +46,7 @@ def own_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched_workers(*, verbose: bool) -> Iterator[None]:
+def fail_on_worker_death(*, verbose: bool) -> Iterator[None]:
     """Within, a worker process of Beam's that dies ends the run: Beam would wait for it forever.
 
     What other threads complain of is shown only if `verbose`: the run's own error says it all.

@@ -4,13 +4,13 @@ import apache_beam as beam
 import pytest
 from apache_beam.internal import pickler
 
-from beam_pipeline.io.sinks import WriteResult
+from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
-from beam_pipeline.pipeline import KeepGreatest, build
+from beam_pipeline.pipeline import TopWords, build
 from tests.support.beam import pipeline
 from transforms.counts import CollectClasses, CountSignatures, MergeTalliesFn, SumFn
 from transforms.dictionary import DictionarySpec
-from transforms.distinct_words import CollectBlocks
+from transforms.distinct_words import CountDistinctWords
 from transforms.expand import ExpandSignatures
 from transforms.filtering import FilterBlocks
 from transforms.tally import TallyBlocks
@@ -27,9 +27,9 @@ PARTS = [
     CountSignatures(),
     CollectClasses(),
     TallyBlocks(DictionarySpec("gcide+web2"), 2, 3),
-    CollectBlocks("ascii", 2),
+    CountDistinctWords("ascii", 2),
     ExpandSignatures(DictionarySpec("web2", "ascii"), 2, 3),
-    WriteResult("result.csv", "csv", 3),
+    WriteResults("result.csv", "csv", 3),
     DictionarySpec("gcide+web2", "ascii"),
 ]
 
@@ -41,7 +41,7 @@ def test_parts_survive_pickling_and_are_small(part: object) -> None:
     assert pickler.loads(pickled) == part
 
 
-@pytest.mark.parametrize("part", [MergeTalliesFn(), SumFn(), KeepGreatest(3)])
+@pytest.mark.parametrize("part", [MergeTalliesFn(), SumFn(), TopWords(3)])
 def test_parts_without_equality_survive_pickling(part: object) -> None:
     assert type(pickler.loads(pickler.dumps(part))) is type(part)
 
@@ -51,7 +51,7 @@ def test_no_part_of_a_pipeline_carries_the_dictionary(engine: str) -> None:
     dictionary = DictionarySpec("gcide")
     assert dictionary.load().size > 100_000
     p = pipeline()
-    build(p, ReadFiles(("*.txt",)), engine=engine, dictionary=dictionary, top=3) | WriteResult("r")
+    build(p, ReadFiles(("*.txt",)), engine=engine, dictionary=dictionary, top=3) | WriteResults("r")
     proto = p.to_runner_api()
     payloads = {
         transform.unique_name: len(transform.spec.payload)
@@ -66,7 +66,7 @@ def test_labels_are_constant() -> None:
     names = []
     for _ in range(2):
         p = beam.Pipeline(runner="FnApiRunner")
-        build(p, ReadFiles(("*.txt",))) | WriteResult("result.json")
+        build(p, ReadFiles(("*.txt",))) | WriteResults("result.json")
         transforms = p.to_runner_api().components.transforms.values()
         names.append(sorted(transform.unique_name for transform in transforms))
     assert names[0] == names[1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline import build
 from beam_pipeline.io.sources import ReadFiles, ReadString
-from beam_pipeline.pipeline import ENGINES, KeepGreatest
+from beam_pipeline.pipeline import ENGINES, TopWords
 from tests.support import reference
 from tests.support.beam import assert_gives, pipeline
 from tests.support.strategies import sentences
@@ -152,7 +152,7 @@ def test_the_greatest_counts_are_kept_and_of_equal_ones_the_first_words(seed: in
     shuffled = ranked.copy()
     random.Random(seed).shuffle(shuffled)
     for n in (1, 5, 12, 99):
-        assert_gives(shuffled, KeepGreatest(n), ranked[:n])
+        assert_gives(shuffled, TopWords(n), ranked[:n])
 
 
 def test_two_counts_in_one_pipeline_do_not_disturb_each_other() -> None:
@@ -182,7 +182,7 @@ class _Count(beam.PTransform):
         (lambda p: build(p, ReadString("cat"), min_count=0), r"min_count=0.*1 or more"),
         (lambda p: build(p, ReadString("cat"), min_class_size=0), r"min_class_size=0.*1 or more"),
         (lambda p: build(p, ReadString("cat"), top=0), r"=0.*1 or more"),
-        (lambda p: KeepGreatest(0), r"=0.*1 or more"),
+        (lambda p: TopWords(0), r"=0.*1 or more"),
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:

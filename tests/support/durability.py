@@ -58,7 +58,7 @@ ENOUGH = "--max_attempts=60"
 SPLIT = (
     "ReadText/ReadBlocks/ParDo(_ReadFn)",
     "ExpandSignatures/ExpandToMembers/ParDo(_ExpandFn)",
-    "WriteResult/EmptyRuns/Map(decode)",
+    "WriteResults/EmptyRuns/Map(decode)",
 )
 
 

@@ -17,9 +17,9 @@ from beam_pipeline.report.model import (
     Law,
     LengthCount,
     Phase,
-    Point,
     ResultFile,
     RunReport,
+    TimelinePoint,
     versions,
 )
 
@@ -68,7 +68,7 @@ def done(**changes: Any) -> RunReport:
         "largest_classes": (LargestClass("act", 3, ("act", "cat", "tac")),),
         "dead_letters": DeadLetters(None, 0, {}),
         "timeline": tuple(
-            Point(second / 4, second * 10_000_000, 100_000_000 + second, second / 5, 1)
+            TimelinePoint(second / 4, second * 10_000_000, 100_000_000 + second, second / 5, 1)
             for second in range(5)
         ),
     }

@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from tests.support import reference
 from tests.support.beam import assert_gives
 from tests.support.strategies import texts
-from transforms.columns import MergeColumns, MergeColumnsFn, deal
+from transforms.columns import CombineWordCounts, CombineWordCountsFn, bucket_words
 from transforms.counts import ClassTally
-from transforms.distinct_words import CollectBlocks
+from transforms.distinct_words import CountDistinctWords
 from transforms.text.blocks import Block
 
 
 class Collected(beam.PTransform):
-    """CollectBlocks, and the classes that come of it."""
+    """CountDistinctWords, and the classes that come of it."""
 
     def __init__(self, **settings):
         super().__init__()
         self._settings = settings
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[tuple[str, ClassTally]]:
-        return blocks | CollectBlocks(**self._settings) | MergeColumns()
+        return blocks | CountDistinctWords(**self._settings) | CombineWordCounts()
 
 
 @pytest.mark.parametrize("normalization", ["unicode", "ascii"])
@@ -56,17 +56,17 @@ def test_giants_are_left_out() -> None:
 
 
 def test_no_words_make_no_columns() -> None:
-    assert list(deal({})) == []
+    assert list(bucket_words({})) == []
     assert_gives([Block("a", 0, b"!")], Collected(), [])
 
 
 @given(st.lists(texts(), max_size=4))
 def test_merged_columns_have_each_word_once_and_its_anagrams_beside_it(pieces: list[str]) -> None:
     counts = [Counter(reference.words(piece, "unicode")) for piece in pieces]
-    fn = MergeColumnsFn()
+    fn = CombineWordCountsFn()
     merged: dict[int, list[bytes]] = {}
     for part in counts:
-        for bucket, columns in deal(part):
+        for bucket, columns in bucket_words(part):
             before = merged.setdefault(bucket, fn.create_accumulator())
             merged[bucket] = fn.add_input(before, columns)
     found: Counter[str] = Counter()
@@ -91,8 +91,8 @@ def rows(columns: bytes) -> list[tuple[str, int]]:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CollectBlocks(normalization="nfc"), r"normalization='nfc'.*unicode.*ascii"),
-        (lambda: CollectBlocks(min_word_length=0), r"min_word_length=0.*1 or more"),
+        (lambda: CountDistinctWords(normalization="nfc"), r"normalization='nfc'.*unicode.*ascii"),
+        (lambda: CountDistinctWords(min_word_length=0), r"min_word_length=0.*1 or more"),
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.beam import assert_gives, pipeline
-from transforms.filtering import FilterBlocks, decoding_error, sift
+from transforms.filtering import FilterBlocks, decoding_error, split_at_invalid_lines
 from transforms.stages.dead_letters import DeadLetter
-from transforms.stages.totals import Ledger
+from transforms.stages.totals import SideOutputs
 from transforms.text.blocks import Block
 
 GOOD = [
@@ -43,14 +43,14 @@ def test_strict_fails_at_the_offset_in_the_file(encoding: str) -> None:
 
 
 def test_quarantine_puts_aside_the_lines_that_are_no_text() -> None:
-    ledger = Ledger()
+    side_outputs = SideOutputs()
     with pipeline() as p:
-        kept = p | beam.Create([BAD]) | FilterBlocks("quarantine", ledger=ledger)
+        kept = p | beam.Create([BAD]) | FilterBlocks("quarantine", side_outputs=side_outputs)
         lines = [Block("some.txt", 9000, b"the cat\n"), Block("some.txt", 9013, b"on the\nmat\n"),
                  Block("some.txt", 9027, b"last")]  # fmt: skip
         assert_that(kept, equal_to(lines), "Kept")
-        (letters,) = ledger.dead_letters
-        aside = letters | beam.Map(lambda letter: (letter.stage, letter.attempts, letter.record))
+        (letters,) = side_outputs.dead_letters
+        aside = letters | beam.Map(lambda letter: (letter.stage, letter.attempts, letter.payload))
         bad = [Block("some.txt", 9008, b"is \xff\n"), Block("some.txt", 9024, b"\xe2\x82\n")]
         assert_that(aside, equal_to([("filter", 1, line) for line in bad]), "PutAside")
 
@@ -64,8 +64,8 @@ def test_sifting_keeps_every_byte_and_parts_only_what_it_must(
 ) -> None:
     block = Block("a", offset, b"".join(pieces))
     sifted = [
-        (piece.record, True) if isinstance(piece, DeadLetter) else (piece, False)
-        for piece in sift(block)
+        (piece.payload, True) if isinstance(piece, DeadLetter) else (piece, False)
+        for piece in split_at_invalid_lines(block)
     ]
     assert b"".join(piece.data for piece, _ in sifted) == block.data
     at = offset

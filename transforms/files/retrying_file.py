@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from transforms.files.compression import open_decompressed, open_raw
-from transforms.stages.retry import Attempts
+from transforms.stages.retry import Retrier
 
 
 def _ignore(size: int) -> None:
@@ -15,7 +15,7 @@ def _ignore(size: int) -> None:
 
 
 def open_retrying(
-    path: str, attempts: Attempts, on_read: Callable[[int], None] = _ignore
+    path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore
 ) -> BinaryIO:
     """Opens `path` for reading its decompressed bytes; the rest is as `RetryingFile` has it.
 
@@ -24,7 +24,7 @@ def open_retrying(
 
     def retrying(path: str) -> BinaryIO:
         unbuffered = functools.partial(open_raw, path, buffering=0)
-        return cast(BinaryIO, RetryingFile(unbuffered, attempts, on_read))
+        return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
     return open_decompressed(path, retrying)
 
@@ -34,21 +34,21 @@ class RetryingFile(io.RawIOBase):
 
     Args:
       open_file: opens the file from its beginning.
-      attempts: those of the stage that reads.
+      retrier: of the stage that reads.
       on_read: called with the number of bytes whenever some have been read.
 
     Raises (when it reads):
-      SpentError: all attempts at one read have failed.
+      RetriesExhaustedError: all attempts at one read have failed.
     """
 
     def __init__(
         self,
         open_file: Callable[[], BinaryIO],
-        attempts: Attempts,
+        retrier: Retrier,
         on_read: Callable[[int], None] = _ignore,
     ):
         self._open_file = open_file
-        self._attempts = attempts
+        self._retrier = retrier
         self._on_read = on_read
         self._file: BinaryIO | None = None
         self._position = 0
@@ -61,7 +61,7 @@ class RetryingFile(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._attempts(self._read, size)
+        data = self._retrier(self._read, size)
         self._position += len(data)
         if data:
             self._on_read(len(data))
@@ -74,7 +74,7 @@ class RetryingFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
-        self._position = offset + (self._attempts(self._size) if begin is None else begin)
+        self._position = offset + (self._retrier(self._size) if begin is None else begin)
         return self._position
 
     def tell(self) -> int:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from transforms.text.blocks import Block, FilePart
+from transforms.text.blocks import Block, FileRange
 
 
 class ClassCount(NamedTuple):
@@ -21,7 +21,7 @@ class ClassCount(NamedTuple):
 
 
 #: Bytes of a text, a part of a file that could not be read, or words already counted.
-Record = Block | FilePart | ClassCount
+DeadLetterPayload = Block | FileRange | ClassCount
 
 
 class DeadLetter(NamedTuple):
@@ -37,18 +37,18 @@ class DeadLetter(NamedTuple):
     stage: str
     cause: str
     attempts: int
-    record: Record
+    payload: DeadLetterPayload
 
     @property
     def words(self) -> int:
         """How many words, already extracted, are in it."""
-        return self.record.count if isinstance(self.record, ClassCount) else 0
+        return self.payload.count if isinstance(self.payload, ClassCount) else 0
 
 
-def place(record: Record) -> str:
-    """Where `record` is from, for messages: file and byte where they are known."""
-    match record:
-        case Block(source, offset) | FilePart(source, offset):
+def location(payload: DeadLetterPayload) -> str:
+    """Where `payload` is from, for messages: file and byte where they are known."""
+    match payload:
+        case Block(source, offset) | FileRange(source, offset):
             return f"{source}: byte {offset}"
         case ClassCount(signature):
             return f"words with the letters {signature[:40]!r}"
@@ -62,14 +62,14 @@ def to_json(letter: DeadLetter, settings: Mapping[str, Any]) -> str:
         "attempts": letter.attempts,
         "source": None,
         "offset": None,
-        **_fields(letter.record),
+        **_fields(letter.payload),
         "settings": dict(settings),
     }
     return json.dumps(fields, ensure_ascii=True)
 
 
-def _fields(record: Record) -> dict[str, Any]:
-    match record:
+def _fields(payload: DeadLetterPayload) -> dict[str, Any]:
+    match payload:
         case Block(source, offset, data, encoding, invalid_bytes):
             return {
                 "kind": "block",
@@ -79,7 +79,7 @@ def _fields(record: Record) -> dict[str, Any]:
                 "invalid_bytes": invalid_bytes,
                 **_data(data),
             }
-        case FilePart(source, start, end, at_cut, carry):
+        case FileRange(source, start, end, at_cut, carry):
             return {
                 "kind": "file",
                 "source": source,
@@ -118,7 +118,7 @@ def from_json(line: str) -> tuple[DeadLetter, dict[str, Any]]:
         raise ValueError(f"not a dead letter ({type(error).__name__}: {error})") from error
 
 
-def _record(fields: Mapping[str, Any]) -> Record:
+def _record(fields: Mapping[str, Any]) -> DeadLetterPayload:
     match fields["kind"]:
         case "block":
             if "text" in fields:
@@ -133,7 +133,7 @@ def _record(fields: Mapping[str, Any]) -> Record:
                 _field(fields, "invalid_bytes", int),
             )
         case "file":
-            return FilePart(
+            return FileRange(
                 _field(fields, "source", str),
                 _field(fields, "offset", int),
                 _field(fields, "end", int, type(None)),

@@ -1,4 +1,4 @@
-"""Attempts at a stage's work: faults that may pass are retried, others told at once."""
+"""Retrier at a stage's work: faults that may pass are retried, others told at once."""
 
 import errno
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from transforms.stages.chaos import Chaos, FaultInjector, InjectedError
 FAULT_POLICIES = ("fail", "dead_letter")
 
 # Errors of the operating system that will be the same the next time.
-_LASTING = {
+_PERMANENT_ERRNOS = {
     errno.EACCES,
     errno.EEXIST,
     errno.EISDIR,
@@ -34,21 +34,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Resilience:
-    """How stages deal with faults.
+    """How stages bucket_words with faults.
 
     Attributes:
       max_attempts: at one piece of work, the first included.
       on_error: ``fail`` ends the run when they are spent, ``dead_letter`` puts the record aside.
       chaos: faults to inject.
-      first_wait, longest_wait: the wait between two attempts is random; its upper bound doubles
+      initial_backoff, max_backoff: the wait between two attempts is random; its upper bound doubles
         from the first to the longest, in seconds.
     """
 
     max_attempts: int = 10
     on_error: str = "fail"
     chaos: Chaos = field(default_factory=Chaos)
-    first_wait: float = 0.1
-    longest_wait: float = 10.0
+    initial_backoff: float = 0.1
+    max_backoff: float = 10.0
 
     def __post_init__(self) -> None:
         check_positive(max_attempts=self.max_attempts)
@@ -67,11 +67,11 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, BeamIOError):
         return all(map(is_transient, (error.exception_details or {}).values()))
     if isinstance(error, OSError):
-        return error.errno not in _LASTING
+        return error.errno not in _PERMANENT_ERRNOS
     return isinstance(error, InjectedError)
 
 
-class SpentError(Exception):
+class RetriesExhaustedError(Exception):
     """All attempts have failed; the cause of the last one is chained.
 
     Attributes:
@@ -96,10 +96,10 @@ def describe(error: BaseException) -> str:
 
 
 # A stage within this one has made its attempts; the user must mend it.
-_FINAL = (SpentError, AnagramError)
+_FINAL = (RetriesExhaustedError, AnagramError)
 
 
-class Attempts:
+class Retrier:
     """Does the work of one stage, as often as it takes.
 
     The work must change nothing before it is done, so that an attempt that fails leaves no
@@ -120,21 +120,21 @@ class Attempts:
         """-> what `work` gives.
 
         Raises:
-          SpentError: the error will not pass, or has come in every attempt.
+          RetriesExhaustedError: the error will not pass, or has come in every attempt.
           AnagramError: the work has raised it.
         """
         try:
-            return self.once(work, *args, **kwargs)
+            return self.call_once(work, *args, **kwargs)
         except Exception as error:
-            return self.again(error, work, *args, **kwargs)
+            return self.retry(error, work, *args, **kwargs)
 
-    def once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """-> what `work` gives in a single attempt, which raises what it raises."""
         if self.is_chaotic:
             return self._injector.attempt(work, *args, **kwargs)
         return work(*args, **kwargs)
 
-    def again(self, error: Exception, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def retry(self, error: Exception, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a call does after its first attempt, which has raised `error`."""
         if isinstance(error, _FINAL):
             raise error
@@ -144,14 +144,14 @@ class Attempts:
             if failed:
                 raise failed.pop()
             self._retries += 1
-            return self.once(work, *args, **kwargs)
+            return self.call_once(work, *args, **kwargs)
 
         retrying = tenacity.Retrying(
             stop=self._is_enough, wait=self._wait, retry_error_callback=self._give_up
         )
         return retrying(attempt)
 
-    def take(self) -> tuple[int, int]:
+    def drain_counts(self) -> tuple[int, int]:
         """-> how many retries there were since the last call, and how many injected faults."""
         taken = self._retries, self._injector.injected
         self._retries = self._injector.injected = 0
@@ -165,15 +165,15 @@ class Attempts:
     def _wait(self, state: tenacity.RetryCallState) -> float:
         injected = isinstance(_error(state), InjectedError)
         factor = self._resilience.chaos.latency if injected else 1.0
-        longest = self._resilience.longest_wait
-        wait = tenacity.wait_random_exponential(self._resilience.first_wait, longest)
+        longest = self._resilience.max_backoff
+        wait = tenacity.wait_random_exponential(self._resilience.initial_backoff, longest)
         return factor * wait(state)
 
     def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
         error = _error(state)
         if isinstance(error, _FINAL):
             raise error
-        raise SpentError(self._stage, error, state.attempt_number) from error
+        raise RetriesExhaustedError(self._stage, error, state.attempt_number) from error
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException:

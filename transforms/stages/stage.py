@@ -12,9 +12,9 @@ from apache_beam.transforms.display import DisplayDataItem
 from transforms.errors import AnagramError
 from transforms.stages import metrics
 from transforms.stages.bundles import in_global_window
-from transforms.stages.dead_letters import ClassCount, DeadLetter, Record, place
-from transforms.stages.retry import Attempts, Resilience, SpentError, describe
-from transforms.stages.totals import CAUSE_PREFIX, DEAD_LETTERS, TOTALS, Ledger, Totals
+from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
+from transforms.stages.totals import CAUSE_PREFIX, DEAD_LETTERS, TOTALS, SideOutputs, Totals
 
 _LONGEST_SHOWN = 200
 
@@ -25,11 +25,11 @@ class Stage(beam.PTransform):
 
     Attributes:
       resilience: how it deals with faults.
-      ledger: where its totals and dead letters go; without one they are dropped.
+      side_outputs: where its totals and dead letters go; without one they are dropped.
     """
 
     resilience: Resilience = field(default_factory=Resilience, kw_only=True)
-    ledger: Ledger | None = field(default=None, kw_only=True, compare=False, repr=False)
+    side_outputs: SideOutputs | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class Stage(beam.PTransform):
         outputs = elements | label >> beam.ParDo(fn).with_output_types(result).with_outputs(
             TOTALS, DEAD_LETTERS, main="results"
         )
-        if self.ledger is not None:
-            self.ledger.enter(outputs)
+        if self.side_outputs is not None:
+            self.side_outputs.add(outputs)
         return outputs.results
 
 
@@ -75,15 +75,15 @@ class StageFn(beam.DoFn):
     def start_bundle(self) -> None:
         self.totals: Totals = Totals()
 
-    def note_lengths(self, words: Mapping[int, int]) -> None:
+    def count_lengths(self, words: Mapping[int, int]) -> None:
         """Adds the number of `words` of each length to the totals; the last has all longer ones."""
         for length, number in words.items():
             self.totals[f"{metrics.LENGTH_PREFIX}{min(length, metrics.LONGEST_TOLD)}"] += number
 
-    def told(self, *all_attempts: Attempts) -> Iterator[TaggedOutput]:
+    def emit_totals(self, *retriers: Retrier) -> Iterator[TaggedOutput]:
         """The totals of the bundle, as its output; also into Beam's metrics."""
-        for attempts in all_attempts:
-            retries, injected = attempts.take()
+        for retrier in retriers:
+            retries, injected = retrier.drain_counts()
             if retries:
                 self.totals["retries"] += retries
             if injected:
@@ -93,22 +93,26 @@ class StageFn(beam.DoFn):
             for value in in_global_window([self.totals]):
                 yield TaggedOutput(TOTALS, value)
 
-    def put_aside(self, error: SpentError, record: Record) -> TaggedOutput:
-        """-> `record` as a dead letter.
+    def to_dead_letter(
+        self, error: RetriesExhaustedError, payload: DeadLetterPayload
+    ) -> TaggedOutput:
+        """-> `payload` as a dead letter.
 
         Raises:
           AnagramError: dead letters are not wanted.
         """
         if not self._is_forgiving:
-            raise AnagramError(f"{place(record)}: {error}") from error
-        return self.dead(DeadLetter(error.stage, describe(error.cause), error.attempts, record))
+            raise AnagramError(f"{location(payload)}: {error}") from error
+        return self.emit_dead_letter(
+            DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
+        )
 
-    def dead(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
         """-> `letter` on its way to the others, added to the totals."""
         self.totals["dead_letters"] += 1
         self.totals[f"{CAUSE_PREFIX}{letter.stage}: {letter.cause.split(':')[0]}"] += 1
-        if isinstance(letter.record, ClassCount):
-            self.totals["words_dead"] += letter.record.count
+        if isinstance(letter.payload, ClassCount):
+            self.totals["words_dead"] += letter.payload.count
         else:
             self.totals["records_dead"] += 1
         return TaggedOutput(DEAD_LETTERS, letter)
@@ -119,32 +123,36 @@ class ElementFn(StageFn, abc.ABC):
 
     def __init__(self, stage: str, resilience: Resilience):
         super().__init__(resilience)
-        self._attempts = Attempts(stage, resilience)
+        self._retrier = Retrier(stage, resilience)
 
     @abc.abstractmethod
-    def work(self, element: Any) -> list[Any]:
+    def process_element(self, element: Any) -> list[Any]:
         """One attempt at `element` -> its results. Changes nothing else."""
 
     @abc.abstractmethod
-    def record(self, element: Any) -> Record:
+    def dead_letter_payload(self, element: Any) -> DeadLetterPayload:
         """What is put aside when the attempts at `element` are spent."""
 
     @abc.abstractmethod
-    def note(self, element: Any, results: list[Any]) -> None:
+    def count(self, element: Any, results: list[Any]) -> None:
         """Adds what the last attempt at `element` has given to the totals."""
 
     def process(self, element: Any) -> list[Any]:
         # Some stages do this for each word: as long as nothing fails, nothing else is in the way.
         try:
-            chaotic = self._attempts.is_chaotic
-            results = self._attempts.once(self.work, element) if chaotic else self.work(element)
+            chaotic = self._retrier.is_chaotic
+            results = (
+                self._retrier.call_once(self.process_element, element)
+                if chaotic
+                else self.process_element(element)
+            )
         except Exception as error:
             try:
-                results = self._attempts.again(error, self.work, element)
-            except SpentError as spent:
-                return [self.put_aside(spent, self.record(element))]
-        self.note(element, results)
+                results = self._retrier.retry(error, self.process_element, element)
+            except RetriesExhaustedError as spent:
+                return [self.to_dead_letter(spent, self.dead_letter_payload(element))]
+        self.count(element, results)
         return results
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        return self.told(self._attempts)
+        return self.emit_totals(self._retrier)

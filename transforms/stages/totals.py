@@ -21,7 +21,7 @@ CAUSE_PREFIX = "dead_letters_by_cause: "
 Totals = Counter[str]
 
 
-class Ledger:
+class SideOutputs:
     """Collects the totals and dead letters of stages while their pipeline is built.
 
     Attributes:
@@ -33,13 +33,13 @@ class Ledger:
         self.totals: list[PCollection[Totals]] = []
         self.dead_letters: list[PCollection] = []
 
-    def enter(self, outputs: DoOutputsTuple) -> None:
+    def add(self, outputs: DoOutputsTuple) -> None:
         """Takes note of the outputs that a stage has beside its results."""
         self.totals.append(outputs[TOTALS])
         self.dead_letters.append(outputs[DEAD_LETTERS])
 
 
-def check(totals: Mapping[str, int]) -> None:
+def check_invariants(totals: Mapping[str, int]) -> None:
     """Checks that nothing has been lost or doubled.
 
     Raises:

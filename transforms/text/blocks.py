@@ -43,7 +43,7 @@ class Block(NamedTuple):
         return decode(self.data, self.encoding)
 
 
-class FilePart(NamedTuple):
+class FileRange(NamedTuple):
     """A part of a file, to be read.
 
     Attributes:
@@ -101,7 +101,7 @@ class BlockReader:
     def __init__(
         self,
         stream: ByteStream,
-        part: FilePart,
+        part: FileRange,
         encoding: Encoding,
         *,
         normalization: str = "unicode",
@@ -122,7 +122,7 @@ class BlockReader:
         self._ended = False
         self._begin = part.start
         self.rest = part
-        self.undecodable: list[tuple[FilePart, UnicodeDecodeError]] = []
+        self.undecodable: list[tuple[FileRange, UnicodeDecodeError]] = []
 
     @property
     def consumed(self) -> int:

@@ -12,7 +12,7 @@ from types import FrameType
 
 import pytest
 
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 from tests.support.cli import Here, assert_one_line_error, environment
 
 NAMES = ["result.json", "a[b]*?.json", "new\nline.json", "-dash", "sp ace.csv", "x.json.gz", ".dot"]
@@ -20,14 +20,14 @@ ASIDE = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
 #: Claims a path, writes a temporary file for it, says so, and waits to be killed.
 CLAIM = """
 import sys
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 path, shards = sys.argv[1], int(sys.argv[2])
-token = atomic.new_token()
-with atomic.claimed(path, token):
+token = publishing.new_token()
+with publishing.output_lock(path, token):
     for shard in range(shards):
-        open(atomic.temporary_path(atomic.shard_path(path, shard, shards), token), "w").close()
-    open(atomic.told_path(path, token), "w").close()
-    print("claimed", flush=True)
+        open(publishing.temporary_path(publishing.shard_path(path, shard, shards), token), "w").close()
+    open(publishing.manifest_path(path, token), "w").close()
+    print("output_lock", flush=True)
     sys.stdin.read()
 """
 
@@ -43,7 +43,7 @@ class Claim:
             stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"claimed\n"
+        assert self._process.stdout.readline() == b"output_lock\n"
 
     def kill(self) -> None:
         self._process.kill()
@@ -75,8 +75,8 @@ def test_leftovers_of_the_dead_are_removed_and_files_of_the_living_kept(
     path = tmp_path / "result.json"
     dead, living = Claim(path, 3), Claim(path, 2)
     dead.kill()
-    mine = atomic.new_token()
-    with atomic.claimed(str(path), mine):
+    mine = publishing.new_token()
+    with publishing.output_lock(str(path), mine):
         left = set(os.listdir(tmp_path)) - others
         assert len(left) == 1 + 4  # our lock; the other's lock, two files, and what it tells
         assert sum(mine in name for name in left) == 1
@@ -89,16 +89,16 @@ def test_leftovers_of_the_dead_are_removed_and_files_of_the_living_kept(
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_any_kind_are_cleared_up_behind(name: str, tmp_path: Path) -> None:
     path, other = tmp_path / name, tmp_path / f"{name}x"
-    for claimed in (path, other):
+    for output_lock in (path, other):
         for number in (1, 3):
-            token = atomic.new_token()
+            token = publishing.new_token()
             for shard in range(number):
-                final = atomic.shard_path(str(claimed), shard, number)
-                temporary = Path(atomic.temporary_path(final, token))
+                final = publishing.shard_path(str(output_lock), shard, number)
+                temporary = Path(publishing.temporary_path(final, token))
                 temporary.write_text("left")
-                assert atomic.is_temporary(str(temporary))
+                assert publishing.is_temporary(str(temporary))
                 assert temporary.parent == tmp_path
-    with atomic.claimed(str(path), atomic.new_token()):
+    with publishing.output_lock(str(path), publishing.new_token()):
         assert len(os.listdir(tmp_path)) == 1 + 4
     assert len(os.listdir(tmp_path)) == 4
 
@@ -107,7 +107,7 @@ def test_a_lock_taken_for_left_is_taken_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run removes our lock between its making and its locking."""
-    flock, removed = atomic.fcntl.flock, []
+    flock, removed = publishing.fcntl.flock, []
 
     def late(file: object, operation: int) -> None:
         if not removed:
@@ -115,8 +115,8 @@ def test_a_lock_taken_for_left_is_taken_again(
             removed[0].unlink()
         flock(file, operation)
 
-    monkeypatch.setattr(atomic.fcntl, "flock", late)
-    with atomic.claimed(str(tmp_path / "result.json"), atomic.new_token()):
+    monkeypatch.setattr(publishing.fcntl, "flock", late)
+    with publishing.output_lock(str(tmp_path / "result.json"), publishing.new_token()):
         assert removed
         assert len(list(tmp_path.glob(".*.lock"))) == 1
     assert os.listdir(tmp_path) == []
@@ -131,7 +131,7 @@ def test_a_signal_at_any_line_of_a_claim_leaves_nothing(tmp_path: Path) -> None:
 
         def trace(frame: FrameType, event: str, _: object) -> Callable | None:
             nonlocal passed
-            if frame.f_code.co_filename != atomic.__file__:
+            if frame.f_code.co_filename != publishing.__file__:
                 return None
             passed += event == "line"
             if passed == number:
@@ -142,7 +142,7 @@ def test_a_signal_at_any_line_of_a_claim_leaves_nothing(tmp_path: Path) -> None:
         before = sys.gettrace()
         try:
             sys.settrace(trace)
-            with atomic.claimed(str(path), atomic.new_token()):
+            with publishing.output_lock(str(path), publishing.new_token()):
                 sys.settrace(None)
         except KeyboardInterrupt:
             return True
@@ -234,8 +234,8 @@ def test_two_runs_that_write_one_output_never_mix(rivals: tuple[Path, int], here
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not all(seen.count(words) >= 5 for words in whole):
         time.sleep(0.02)
-        with atomic.publishing(str(path)):  # a reader that wants all shards of one result
-            files = atomic.all_shards(str(path)) if shards > 1 else [str(path)]
+        with publishing.publish_lock(str(path)):  # a reader that wants all shards of one result
+            files = publishing.all_shards(str(path)) if shards > 1 else [str(path)]
             if os.path.exists(files[0] if files else path):
                 found = [json.loads(Path(file).read_text()) for file in files]
                 assert len(found) == shards

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.transforms.text.test_blocks import encoded, invalid_in, words_of
-from transforms.text.blocks import Block, BlockReader, FilePart
+from transforms.text.blocks import Block, BlockReader, FileRange
 from transforms.text.encoding import Encoding, decode
 from transforms.text.normalize import NORMALIZATIONS, words
 
@@ -30,7 +30,7 @@ class _Breaking:
 
 
 def read_in_spite(
-    data: bytes, part: FilePart, failures: Sequence[int], encoding: Encoding, most: int, **how
+    data: bytes, part: FileRange, failures: Sequence[int], encoding: Encoding, most: int, **how
 ) -> list[Block]:
     """The blocks of `part`, read anew from the rest after so many bytes each time."""
     found: list[Block] = []
@@ -46,9 +46,9 @@ def read_in_spite(
     raise AssertionError("the last stream does not break")
 
 
-def parts_of(cuts: Sequence[int]) -> list[FilePart]:
+def parts_of(cuts: Sequence[int]) -> list[FileRange]:
     return [
-        FilePart("file.txt", start, end)
+        FileRange("file.txt", start, end)
         for start, end in zip([0, *cuts], [*cuts, None], strict=True)
     ]
 

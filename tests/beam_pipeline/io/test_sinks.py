@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 from beam_pipeline.io.formats import FORMATS
-from beam_pipeline.io.sinks import WriteResult, merge
+from beam_pipeline.io.sinks import WriteResults, merge
 from tests.support.beam import pipeline
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
@@ -33,7 +33,7 @@ IN_ORDER = sorted(RECORDS)
 
 def write(path: Path, records: Sequence[AnagramCount] = RECORDS, **how) -> None:
     with pipeline() as p:
-        p | beam.Create(list(records), reshuffle=False) | WriteResult(str(path), **how)
+        p | beam.Create(list(records), reshuffle=False) | WriteResults(str(path), **how)
 
 
 def read(path: Path, kind: str) -> list[AnagramCount]:
@@ -58,10 +58,10 @@ def test_nothing_is_published_for_a_run_that_has_been_stopped(
     given_up: bool, tmp_path: Path
 ) -> None:
     """Whether it has ended, or has only said so and still clears up."""
-    path, token = tmp_path / "result.json", atomic.new_token()
-    with atomic.claimed(str(path), token):
+    path, token = tmp_path / "result.json", publishing.new_token()
+    with publishing.output_lock(str(path), token):
         if given_up:
-            atomic.give_up(str(path), token)
+            publishing.revoke(str(path), token)
             with pytest.raises(Exception, match="not published: the run that asked for it"):
                 write(path, token=token, tell=True)
         else:
@@ -181,7 +181,7 @@ def test_a_run_that_fails_leaves_the_old_result(tmp_path: Path) -> None:
     path.write_text("old")
     with pytest.raises(Exception, match="on purpose"), pipeline() as p:
         records = p | beam.Create(RECORDS) | beam.Map(_fail).with_output_types(AnagramCount)
-        records | WriteResult(str(path))
+        records | WriteResults(str(path))
     assert path.read_text() == "old"
 
 
@@ -233,7 +233,7 @@ def test_invalid_settings_are_refused_by_name_and_value(
     settings: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        WriteResult("result", **settings)
+        WriteResults("result", **settings)
 
 
 @given(st.lists(st.dictionaries(st.text("aé1漢", min_size=1), st.integers(1)), max_size=5))

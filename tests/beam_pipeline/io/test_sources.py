@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.io.inputs import plan, resolve
+from beam_pipeline.io.inputs import expand_patterns, plan_shards
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from tests.support import reference
 from tests.support.beam import assert_source_gives
 from tests.support.files import COMPRESSORS
 from tests.support.strategies import TRICKY
 from transforms.errors import AnagramError
-from transforms.text.blocks import Block, FilePart
+from transforms.text.blocks import Block, FileRange
 from transforms.text.normalize import words
 
 TEXT = "The cat's act – a well-known one – tac.\nCafé e\u0301 ﬁn\r\n" * 30 + " ".join(TRICKY)
@@ -141,7 +141,7 @@ def test_the_plan_covers_every_byte_once_in_units_of_bounded_size(
     for index, size in enumerate(sizes):
         (folder / f"{index}.txt").write_bytes(bytes(size))
     lengths = {str(folder / f"{index}.txt"): size for index, size in enumerate(sizes)}
-    for unit in plan((f"{folder}/*", f"{folder}/0*"), unit_size):
+    for unit in plan_shards((f"{folder}/*", f"{folder}/0*"), unit_size):
         filled = 0
         for path, start, end, *_ in unit:
             assert start % 4 == 0  # no wide code unit is cut
@@ -157,7 +157,7 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
     path.touch()
     for size in ((100 << 20) + 1, (100 << 20) + 64, (100 << 20) + 191):
         os.truncate(path, size)
-        parts = [part for unit in plan((str(path),)) for part in unit]
+        parts = [part for unit in plan_shards((str(path),)) for part in unit]
         assert len(parts) > 10
         assert all(start % 4 == 0 for _, start, *_ in parts)
         assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
@@ -166,11 +166,11 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
 def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b"cat")
-    (unit,) = plan((f"{tmp_path}/*",), 40)
+    (unit,) = plan_shards((f"{tmp_path}/*",), 40)
     assert sorted(part[0][-1] for part in unit) == ["a", "b", "c"]
     big = tmp_path / "d.gz"
     big.write_bytes(bytes(100))
-    assert list(plan((str(big),), 40)) == [(FilePart(str(big)),)]
+    assert list(plan_shards((str(big),), 40)) == [(FileRange(str(big)),)]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def matched(pattern: str, spool: Path) -> list[str]:
     """The files that the patterns `resolve` gives lead to, each once."""
-    units = plan(tuple(resolve(pattern, str(spool))))
+    units = plan_shards(tuple(expand_patterns(pattern, str(spool))))
     return sorted(os.path.relpath(part[0]) for unit in units for part in unit)
 
 
@@ -240,7 +240,7 @@ def test_what_matches_nothing_is_an_error_that_names_it(
 ) -> None:
     (tree / "empty").mkdir()
     with pytest.raises(AnagramError) as caught:
-        resolve(pattern, str(tmp_path))
+        expand_patterns(pattern, str(tmp_path))
     assert str(caught.value).startswith(f"{pattern}: ")
 
 
@@ -256,7 +256,7 @@ def test_pipes_are_copied_so_that_any_process_can_read_them(tmp_path: Path) -> N
         os.mkfifo(path)
         writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
         writer.start()
-        found += resolve(str(path), str(spool))
+        found += expand_patterns(str(path), str(spool))
         writer.join(60)
-    parts = [part for unit in plan(tuple(found)) for part in unit]
+    parts = [part for unit in plan_shards(tuple(found)) for part in unit]
     assert sorted(Path(part[0]).read_bytes() for part in parts) == sorted(contents.values())

@@ -7,13 +7,13 @@ import pytest
 from rich.console import Console
 
 from beam_pipeline.monitor.progress_line import progress_line, stage_of
-from beam_pipeline.monitor.read_progress import Level
-from beam_pipeline.monitor.watch import Watch
+from beam_pipeline.monitor.read_progress import ProgressSnapshot
+from beam_pipeline.monitor.watch import RunMonitor
 
 
-def watch(level: Level) -> Watch:
+def watch(level: ProgressSnapshot) -> RunMonitor:
     """A run whose readers have told so much."""
-    seen = Watch("somewhere")
+    seen = RunMonitor("somewhere")
     seen.level = level
     return seen
 
@@ -27,18 +27,18 @@ def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
 def test_bytes_done_of_bytes_known_are_shown() -> None:
     shown, file = console(terminal=True)
     with progress_line(shown) as show:
-        show(watch(Level()))
+        show(watch(ProgressSnapshot()))
         assert "starting" in file.getvalue()
-        show(watch(Level(25_000_000, 3, 100_000_000, 1.0, 1.0, 2.0)))
+        show(watch(ProgressSnapshot(25_000_000, 3, 100_000_000, 1.0, 1.0, 2.0)))
         assert re.search(r"reading .*25\.0/100\.0 MB", file.getvalue())
-        show(watch(Level(100_000_000, 3, 100_000_000, 1.0, 1.0, 3.0)))
+        show(watch(ProgressSnapshot(100_000_000, 3, 100_000_000, 1.0, 1.0, 3.0)))
         assert re.search(r"finishing .*100\.0/100\.0 MB", file.getvalue())
 
 
 def test_never_more_is_done_than_there_is() -> None:
     shown, file = console(terminal=True)
     with progress_line(shown) as show:
-        show(watch(Level(101_000_000, 3, 100_000_000, 1.0, 1.0, 3.0)))
+        show(watch(ProgressSnapshot(101_000_000, 3, 100_000_000, 1.0, 1.0, 3.0)))
     assert "100.0/100.0 MB" in file.getvalue()
     assert "101" not in file.getvalue()
 
@@ -46,7 +46,7 @@ def test_never_more_is_done_than_there_is() -> None:
 def test_the_line_is_gone_when_the_run_is() -> None:
     shown, file = console(terminal=True)
     with progress_line(shown) as show:
-        show(watch(Level(1, 1, 2, 1.0, 1.0, 1.0)))
+        show(watch(ProgressSnapshot(1, 1, 2, 1.0, 1.0, 1.0)))
     erased = file.getvalue().rindex("\x1b[2K")  # the last line on the screen, and its cursor
     assert not file.getvalue()[erased + len("\x1b[2K") :].strip()
     assert file.getvalue().count("\x1b[?25h") == 1  # the cursor is back
@@ -62,17 +62,17 @@ def test_the_line_is_gone_when_the_run_fails() -> None:
 def test_nothing_is_written_where_no_terminal_is() -> None:
     shown, file = console(terminal=False)
     with progress_line(shown) as show:
-        show(watch(Level(1, 1, 2, 1.0, 1.0, 1.0)))
+        show(watch(ProgressSnapshot(1, 1, 2, 1.0, 1.0, 1.0)))
     assert file.getvalue() == ""
 
 
 def test_stages_follow_from_what_is_known() -> None:
     levels = [
-        Level(),
-        Level(0, 1, 10, planned=1.0),
-        Level(5, 1, 10, 1.0, 1.0, 2.0),
-        Level(5, None, None, None, 1.0, 2.0),
-        Level(10, 1, 10, 1.0, 1.0, 3.0),
+        ProgressSnapshot(),
+        ProgressSnapshot(0, 1, 10, planned=1.0),
+        ProgressSnapshot(5, 1, 10, 1.0, 1.0, 2.0),
+        ProgressSnapshot(5, None, None, None, 1.0, 2.0),
+        ProgressSnapshot(10, 1, 10, 1.0, 1.0, 3.0),
     ]
     stages = ["starting", "reading", "reading", "reading", "finishing"]
     assert [stage_of(watch(level)) for level in levels] == stages

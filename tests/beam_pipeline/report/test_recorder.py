@@ -9,7 +9,7 @@ import pytest
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.report.html import to_html
 from beam_pipeline.report.model import RunReport, to_json
-from beam_pipeline.report.recorder import Record, one_line
+from beam_pipeline.report.recorder import RunRecorder, one_line
 from tests.support.reports import Page, check_schema
 from transforms.errors import AnagramError
 
@@ -39,8 +39,8 @@ def reported(
 ) -> RunReport:
     """What is reported of a run of which so much is known, and no more."""
     options = parse([f"--output={scratch}/r.json", f"--report={scratch}/r.html", *arguments])
-    record = Record(options, tempfile.mkdtemp(dir=scratch))
-    with record.keeping():
+    record = RunRecorder(options, tempfile.mkdtemp(dir=scratch))
+    with record.recording():
         record.totals = totals
     return record.report(error)
 

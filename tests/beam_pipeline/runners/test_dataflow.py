@@ -15,7 +15,7 @@ import pytest
 
 from beam_pipeline import __version__
 from beam_pipeline.cli.parsing import parse
-from beam_pipeline.io.sinks import WriteResult
+from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles
 from beam_pipeline.pipeline import ENGINES, build
 from beam_pipeline.runners.prepare import prepare
@@ -50,7 +50,7 @@ def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str]
     prepare(options, str(folder))
     pipeline = beam.Pipeline(options=options)
     source = ReadFiles(tuple(options.input))
-    build(pipeline, source, engine=engine) | "WriteResult" >> WriteResult(options.output)
+    build(pipeline, source, engine=engine) | "WriteResults" >> WriteResults(options.output)
     result = pipeline.run()
     staged: list[str] = []
 
@@ -81,7 +81,7 @@ def test_the_job_and_all_that_its_workers_need(engine: str, apiclient: Any, tmp_
     assert packages <= set(staged)
     assert all(p.location.startswith("storage.googleapis.com/my-bucket/") for p in pool.packages)
     stages = {transform.unique_name for transform in graph.components.transforms.values()}
-    counting = {"ReadText", "CountSignatures", "ExpandSignatures", "WriteResult"}
+    counting = {"ReadText", "CountSignatures", "ExpandSignatures", "WriteResults"}
     assert counting | ({"TallyBlocks"} if engine == "vectorized" else {"ExtractWords"}) <= stages
     # Between the list of work units and reading them is a shuffle: reading is spread.
     named = {transform.unique_name: transform for transform in graph.components.transforms.values()}

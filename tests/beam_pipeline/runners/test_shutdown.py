@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from beam_pipeline import job
-from beam_pipeline.io import publishing as atomic
+from beam_pipeline.io import publishing
 from beam_pipeline.options import AnagramOptions
 from tests.support.cli import COMMAND, Here, assert_one_line_error, environment
 from transforms.errors import AnagramError
@@ -70,7 +70,7 @@ def workers_of(running: subprocess.Popen, number: int) -> list[psutil.Process]:
 
 
 def wait_until_it_works(running: subprocess.Popen, folder: Path) -> None:
-    """Until it has claimed its output; then its pipeline runs."""
+    """Until it has output_lock its output; then its pipeline runs."""
     while not list(folder.glob(".old.json.*.lock")):
         assert running.poll() is None
         time.sleep(0.05)
@@ -116,13 +116,13 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     """Behind the point of no return, before or after the files were renamed."""
-    here, rename, run_to_end = Here(capfdbinary), atomic.replace, job.run_to_end
+    here, rename, run_to_end = Here(capfdbinary), publishing.replace, job.run_to_end
     output = tmp_path / "result.json"
 
     def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
-        monkeypatch.setattr(atomic, "replace", lambda *paths: _told_or_not(rename, *paths))
+        monkeypatch.setattr(publishing, "replace", lambda *paths: _told_or_not(rename, *paths))
         run_to_end(pipeline, options)
-        monkeypatch.setattr(atomic, "replace", rename)
+        monkeypatch.setattr(publishing, "replace", rename)
         raise AnagramError("a worker process has died")
 
     def _told_or_not(rename: Callable[..., None], temporary: str, final: str) -> None:
@@ -150,17 +150,17 @@ def test_what_ends_a_run_early_is_told_even_if_its_folder_is_gone(
     def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
         (lock,) = output.parent.glob(".*.lock")
         token = lock.name.split(".")[-2]
-        claims.append(atomic.is_claimed(str(output), token))
+        claims.append(publishing.is_locked(str(output), token))
         if gone:
             shutil.rmtree(output.parent)
-        monkeypatch.setattr(atomic, "remove", lambda paths: removed(paths, token))
+        monkeypatch.setattr(publishing, "remove", lambda paths: removed(paths, token))
         raise AnagramError("a worker process has died")
 
-    remove = atomic.remove
+    remove = publishing.remove
 
     def removed(paths: Iterable[str], token: str) -> None:
         remove(paths)
-        claims.append(atomic.is_claimed(str(output), token))
+        claims.append(publishing.is_locked(str(output), token))
 
     monkeypatch.setattr(job, "run_to_end", dies)
     finished = here("--text=cat", f"--output={output}")

@@ -18,10 +18,10 @@ from tests.support.cli import Here, assert_one_line_error
 from tests.support.files import COMPRESSORS
 from transforms.files.compression import open_decompressed, open_raw
 from transforms.files.retrying_file import RetryingFile
-from transforms.stages.retry import Attempts, Resilience, SpentError
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 
 TEXT = b"".join(b"line %d of the cat\n" % number for number in range(2_000))
-QUICK = Resilience(max_attempts=4, first_wait=0, longest_wait=0)
+QUICK = Resilience(max_attempts=4, initial_backoff=0, max_backoff=0)
 
 
 class Faulty(io.RawIOBase):
@@ -57,27 +57,27 @@ def now_and_then(rate: float, seed: int = 1) -> Callable[[], bool]:
     return lambda: generator.random() < rate
 
 
-def opened(path: Path, fails: Callable[[], bool], attempts: Attempts) -> BinaryIO:
+def opened(path: Path, fails: Callable[[], bool], retrier: Retrier) -> BinaryIO:
     def open_file() -> BinaryIO:
         if fails():
             raise TimeoutError("no answer")
         return Faulty(open_raw(str(path)), fails)
 
-    return open_decompressed(str(path), lambda path: RetryingFile(open_file, attempts))
+    return open_decompressed(str(path), lambda path: RetryingFile(open_file, retrier))
 
 
 @pytest.mark.parametrize("extension", ["", *COMPRESSORS])
 def test_a_file_is_read_whole_in_spite_of_faults(extension: str, tmp_path: Path) -> None:
     path = tmp_path / (f"text.{extension}" if extension else "text")
     path.write_bytes(COMPRESSORS[extension](TEXT) if extension else TEXT)
-    attempts = Attempts("read", Resilience(max_attempts=50, first_wait=0, longest_wait=0))
+    retrier = Retrier("read", Resilience(max_attempts=50, initial_backoff=0, max_backoff=0))
     retries = 0
     for size in (1 << 20, 1000):
         for seed in range(5):
-            with opened(path, now_and_then(0.4, seed), attempts) as file:
+            with opened(path, now_and_then(0.4, seed), retrier) as file:
                 pieces = list(iter(lambda file=file, size=size: file.read(size), b""))
             assert b"".join(pieces) == TEXT
-        retries += attempts.take()[0]
+        retries += retrier.drain_counts()[0]
     assert retries
 
 
@@ -98,8 +98,8 @@ def test_position_is_kept_whatever_is_read_and_sought(
 ) -> None:
     """A number is read, a tuple is gone to."""
     fails, whole = now_and_then(0.3, seed), io.BytesIO(data)
-    attempts = Attempts("read", Resilience(max_attempts=60, first_wait=0, longest_wait=0))
-    with RetryingFile(lambda: Faulty(io.BytesIO(data), fails), attempts) as file:
+    retrier = Retrier("read", Resilience(max_attempts=60, initial_backoff=0, max_backoff=0))
+    with RetryingFile(lambda: Faulty(io.BytesIO(data), fails), retrier) as file:
         for step in steps:
             if isinstance(step, tuple):
                 assert file.seek(*step) == whole.seek(*step)
@@ -111,26 +111,29 @@ def test_position_is_kept_whatever_is_read_and_sought(
 def test_a_fault_that_stays_is_told_with_the_number_of_attempts(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(TEXT)
-    attempts = Attempts("read", QUICK)
-    with opened(path, lambda: True, attempts) as file, pytest.raises(SpentError) as caught:
+    retrier = Retrier("read", QUICK)
+    with (
+        opened(path, lambda: True, retrier) as file,
+        pytest.raises(RetriesExhaustedError) as caught,
+    ):
         file.read(10)
     assert (caught.value.stage, caught.value.attempts) == ("read", 4)
     assert isinstance(caught.value.cause, TimeoutError)
-    assert attempts.take() == (3, 0)
+    assert retrier.drain_counts() == (3, 0)
 
 
 def test_a_file_that_disappears_is_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(TEXT)
     fails = iter([False, False, True, False])
-    attempts = Attempts("read", QUICK)
-    with opened(path, lambda: next(fails), attempts) as file:
+    retrier = Retrier("read", QUICK)
+    with opened(path, lambda: next(fails), retrier) as file:
         assert file.read(10) == TEXT[:10]
         path.unlink()
-        with pytest.raises(SpentError) as caught:
+        with pytest.raises(RetriesExhaustedError) as caught:
             file.read(10)
     assert isinstance(caught.value.cause, FileNotFoundError)
-    assert attempts.take() == (1, 0)
+    assert retrier.drain_counts() == (1, 0)
 
 
 class FaultyFileSystem(LocalFileSystem):

@@ -12,7 +12,7 @@ from beam_pipeline.io.dead_letters import read_letters
 from transforms.errors import AnagramError
 from transforms.stages.chaos import STAGES
 from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json, to_json
-from transforms.text.blocks import Block, FilePart
+from transforms.text.blocks import Block, FileRange
 
 #: File names as Python has them: bytes that are no text are lone surrogates.
 paths = st.binary(min_size=1, max_size=12).map(os.fsdecode)
@@ -22,7 +22,7 @@ blocks = st.builds(
     Block, paths, offsets, st.binary(max_size=40), st.sampled_from(["utf-8", "utf-16-le"]), offsets
 )
 parts = st.builds(
-    FilePart, paths, offsets, st.none() | offsets, st.booleans(), st.none() | anything
+    FileRange, paths, offsets, st.none() | offsets, st.booleans(), st.none() | anything
 )
 classes = st.builds(ClassCount, anything, offsets, st.lists(anything, max_size=4).map(tuple))
 letters = st.builds(
@@ -41,7 +41,7 @@ def test_any_letter_comes_back_from_one_line_of_ascii(
     assert "\n" not in line
     back, its_settings = from_json(line)
     assert (back, its_settings) == (letter, settings)
-    assert type(back.record) is type(letter.record)
+    assert type(back.payload) is type(letter.payload)
 
 
 def test_a_letter_can_be_read_by_people_and_other_programs() -> None:
@@ -62,7 +62,7 @@ def test_a_letter_can_be_read_by_people_and_other_programs() -> None:
 
 
 GOOD = json.loads(to_json(DeadLetter("words", "x", 3, Block("a", 7, b"\xff")), {}))
-PART = json.loads(to_json(DeadLetter("read", "x", 3, FilePart("a", 7, None)), {}))
+PART = json.loads(to_json(DeadLetter("read", "x", 3, FileRange("a", 7, None)), {}))
 CLASS = json.loads(to_json(DeadLetter("read", "x", 3, ClassCount("act", 7, ("cat",))), {}))
 
 

@@ -15,7 +15,7 @@ from tests.support import reference
 from transforms.stages.chaos import Chaos
 from transforms.stages.metrics import COUNTERS, NAMESPACE
 from transforms.stages.retry import Resilience
-from transforms.stages.totals import Ledger
+from transforms.stages.totals import SideOutputs
 
 TEXTS = {"a.txt": "cat act software dog " * 9, "b.txt": "the cat xyzzy é\n" * 99}
 DISTRIBUTIONS = ("word_length", "block_bytes", "block_microseconds")
@@ -25,7 +25,7 @@ def run(folder: Path, engine: str, resilience: Resilience) -> PipelineResult:
     for name, text in TEXTS.items():
         (folder / name).write_text(text, "utf-8")
     (folder / "c.txt.gz").write_bytes(gzip.compress(b"tac \xff\xff god"))
-    care = {"resilience": resilience, "ledger": Ledger()}
+    care = {"resilience": resilience, "side_outputs": SideOutputs()}
     p = beam.Pipeline(runner="FnApiRunner")
     source = ReadFiles((f"{folder}/*",), **care)
     build(p, source, engine=engine, **care)

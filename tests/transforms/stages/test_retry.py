@@ -1,4 +1,4 @@
-"""Attempts are counted exactly, waits grow to a bound, what will not pass is told at once."""
+"""Retrier are counted exactly, waits grow to a bound, what will not pass is told at once."""
 
 import errno
 
@@ -8,7 +8,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from transforms.errors import AnagramError
 from transforms.stages.chaos import Chaos, Fault, InjectedError
-from transforms.stages.retry import Attempts, Resilience, SpentError, is_transient
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, is_transient
 
 
 class Work:
@@ -67,16 +67,16 @@ def test_faults_of_systems_may_pass_and_those_of_data_will_not(
     error: BaseException, transient: bool, waits: list[float]
 ) -> None:
     assert is_transient(error) == transient
-    attempts, work = Attempts("read", Resilience()), Work(error)
+    retrier, work = Retrier("read", Resilience()), Work(error)
     if transient:
-        assert attempts(work) == "done"
+        assert retrier(work) == "done"
         assert work.calls == 2
     else:
-        with pytest.raises(SpentError) as caught:
-            attempts(work)
+        with pytest.raises(RetriesExhaustedError) as caught:
+            retrier(work)
         assert (caught.value.cause, caught.value.attempts) == (error, 1)
         assert (work.calls, waits) == (1, [])
-    assert attempts.take() == (int(transient), 0)
+    assert retrier.drain_counts() == (int(transient), 0)
 
 
 @pytest.mark.parametrize("failures", range(7))
@@ -84,15 +84,15 @@ def test_faults_of_systems_may_pass_and_those_of_data_will_not(
 def test_there_are_as_many_attempts_as_are_needed_and_allowed(
     failures: int, most: int, waits: list[float]
 ) -> None:
-    attempts = Attempts("words", Resilience(max_attempts=most))
+    retrier = Retrier("words", Resilience(max_attempts=most))
     errors = [OSError(f"fault {number}") for number in range(failures)]
     work = Work(*errors)
     if failures < most:
-        assert attempts(work, "value") == "value"
+        assert retrier(work, "value") == "value"
         retries = failures
     else:
-        with pytest.raises(SpentError) as caught:
-            attempts(work)
+        with pytest.raises(RetriesExhaustedError) as caught:
+            retrier(work)
         spent = caught.value
         assert (spent.stage, spent.cause, spent.attempts) == ("words", errors[most - 1], most)
         assert spent.__cause__ is spent.cause
@@ -100,18 +100,18 @@ def test_there_are_as_many_attempts_as_are_needed_and_allowed(
         assert str(spent) == f"stage words failed{after} (OSError: fault {most - 1})"
         retries = most - 1
     assert work.calls == retries + 1
-    assert attempts.take() == (retries, 0)
-    assert attempts.take() == (0, 0)
+    assert retrier.drain_counts() == (retries, 0)
+    assert retrier.drain_counts() == (0, 0)
     assert len(waits) == retries
 
 
 def test_waits_are_random_and_grow_up_to_a_bound(waits: list[float]) -> None:
-    resilience = Resilience(max_attempts=12, first_wait=0.1, longest_wait=3.0)
+    resilience = Resilience(max_attempts=12, initial_backoff=0.1, max_backoff=3.0)
     by_turn: list[list[float]] = [[] for _ in range(11)]
     for _ in range(300):
         waits.clear()
-        with pytest.raises(SpentError):
-            Attempts("read", resilience)(Work(*[TimeoutError()] * 12))
+        with pytest.raises(RetriesExhaustedError):
+            Retrier("read", resilience)(Work(*[TimeoutError()] * 12))
         assert len(waits) == 11
         for turn, wait in enumerate(waits):
             by_turn[turn].append(wait)
@@ -123,11 +123,11 @@ def test_waits_are_random_and_grow_up_to_a_bound(waits: list[float]) -> None:
 
 
 def test_latency_scales_the_waits_after_injected_faults_only(waits: list[float]) -> None:
-    attempts = Attempts("read", Resilience(chaos=Chaos(latency=0)))
-    attempts(Work(*[InjectedError("injected")] * 5))
+    retrier = Retrier("read", Resilience(chaos=Chaos(latency=0)))
+    retrier(Work(*[InjectedError("injected")] * 5))
     assert waits == [0] * 5
     waits.clear()
-    attempts(Work(*[OSError("real")] * 5))
+    retrier(Work(*[OSError("real")] * 5))
     assert len(waits) == 5
     assert min(waits) > 0
 
@@ -137,16 +137,16 @@ def test_each_injected_fault_is_counted_and_answered_by_an_attempt(
     rate: float, waits: list[float]
 ) -> None:
     chaos = Chaos({"words": Fault(rate)}, latency=0)
-    attempts, work = Attempts("words", Resilience(max_attempts=50, chaos=chaos)), Work()
+    retrier, work = Retrier("words", Resilience(max_attempts=50, chaos=chaos)), Work()
     done = spent = 0
     for _ in range(40):
         try:
-            attempts(work)
+            retrier(work)
             done += 1
-        except SpentError as error:
+        except RetriesExhaustedError as error:
             assert (error.attempts, rate) == (50, 1.0)
             spent += 1
-    retries, faults = attempts.take()
+    retries, faults = retrier.drain_counts()
     assert faults == retries + spent > 0
     assert done == (40 if rate < 1 else 0)
     # Half of the faults strike behind the work, which is then done in vain.
@@ -154,39 +154,41 @@ def test_each_injected_fault_is_counted_and_answered_by_an_attempt(
 
 
 def test_a_stage_without_a_fault_of_its_own_is_left_alone() -> None:
-    attempts = Attempts("read", Resilience(chaos=Chaos({"words": Fault(1.0)})))
-    assert [attempts(Work()) for _ in range(100)] == ["done"] * 100
-    assert attempts.take() == (0, 0)
+    retrier = Retrier("read", Resilience(chaos=Chaos({"words": Fault(1.0)})))
+    assert [retrier(Work()) for _ in range(100)] == ["done"] * 100
+    assert retrier.drain_counts() == (0, 0)
 
 
-@pytest.mark.parametrize("error", [AnagramError("mend it"), SpentError("anagrams", OSError(), 7)])
+@pytest.mark.parametrize(
+    "error", [AnagramError("mend it"), RetriesExhaustedError("anagrams", OSError(), 7)]
+)
 @pytest.mark.parametrize("before", [0, 2])
 def test_what_is_final_within_is_not_attempted_again(
     error: Exception, before: int, waits: list[float]
 ) -> None:
-    attempts, work = Attempts("words", Resilience()), Work(*[OSError("fault")] * before, error)
+    retrier, work = Retrier("words", Resilience()), Work(*[OSError("fault")] * before, error)
     with pytest.raises(type(error)) as caught:
-        attempts(work)
+        retrier(work)
     assert caught.value is error
     assert work.calls == before + 1
 
 
 def test_nested_attempts_multiply_and_the_inner_one_is_named(waits: list[float]) -> None:
     resilience = Resilience(max_attempts=3)
-    outer, inner = Attempts("words", resilience), Attempts("anagrams", resilience)
+    outer, inner = Retrier("words", resilience), Retrier("anagrams", resilience)
     work = Work(*[OSError("fault")] * 2)
     assert outer(inner, work, "value") == "value"
-    assert (outer.take(), inner.take()) == ((0, 0), (2, 0))
-    with pytest.raises(SpentError, match="stage anagrams failed after 3 attempts"):
+    assert (outer.drain_counts(), inner.take()) == ((0, 0), (2, 0))
+    with pytest.raises(RetriesExhaustedError, match="stage anagrams failed after 3 attempts"):
         outer(inner, Work(*[OSError("fault")] * 3))
-    assert (outer.take(), inner.take()) == ((0, 0), (2, 0))
+    assert (outer.drain_counts(), inner.take()) == ((0, 0), (2, 0))
 
 
 def test_an_interrupt_is_no_fault() -> None:
     for before in (0, 1):
         work = Work(*[InjectedError("injected")] * before, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            Attempts("words", Resilience(chaos=Chaos(latency=0)))(work)
+            Retrier("words", Resilience(chaos=Chaos(latency=0)))(work)
         assert work.calls == before + 1
 
 

@@ -2,7 +2,7 @@
 
 from apache_beam.transforms.display import DisplayData
 
-from beam_pipeline.io.sinks import WriteResult
+from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadString
 from transforms.dictionary import DictionarySpec
 from transforms.stages.retry import Resilience
@@ -25,7 +25,7 @@ def test_settings_that_change_results_are_shown() -> None:
     tally = shown(TallyBlocks(DictionarySpec("web2", "ascii"), 4))
     assert tally["dictionary"] == "web2 (ascii)"
     assert tally["min_word_length"] == 4
-    assert shown(WriteResult("result.csv", "csv", 2))["num_shards"] == 2
+    assert shown(WriteResults("result.csv", "csv", 2))["num_shards"] == 2
 
 
 def test_any_text_can_be_shown_and_a_long_one_is_cut() -> None:

@@ -12,7 +12,7 @@ from tests.support.durability import OLD
 from transforms import columns, counts, expand, filtering, tally, words
 from transforms import distinct_words as collect
 from transforms.stages import stage as stages
-from transforms.stages.totals import Totals, check, conservation
+from transforms.stages.totals import Totals, check_invariants, conservation
 
 LAWS = {law["law"] for law in conservation({})}
 
@@ -47,8 +47,8 @@ SABOTAGE = [
     (words._KeyWithWordFn, "process", drop_first, "elementwise", "none", "words ="),
     (tally._TallyFn, "finish_bundle", drop_first, "vectorized", "gcide", "words ="),
     (tally._TallyFn, "finish_bundle", double_first, "vectorized", "gcide", "words ="),
-    (collect._CollectFn, "finish_bundle", drop_first, "vectorized", "none", "words ="),
-    (collect._CollectFn, "finish_bundle", double_first, "vectorized", "none", "words ="),
+    (collect._CountDistinctFn, "finish_bundle", drop_first, "vectorized", "none", "words ="),
+    (collect._CountDistinctFn, "finish_bundle", double_first, "vectorized", "none", "words ="),
     (sinks._PackFn, "finish_bundle", drop_first, "vectorized", "gcide", "records written"),
     (sinks._PackFn, "finish_bundle", double_first, "vectorized", "gcide", "records written"),
     (sinks._WriteFn, "process", drop_first, "vectorized", "gcide", "files to publish"),
@@ -141,15 +141,15 @@ def test_what_is_lost_between_stages_is_found(
 def test_totals_of_a_bundle_that_are_lost_or_doubled_are_found(
     stage: type, times: int, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = stages.StageFn.told
-    monkeypatch.setattr(stage, "told", lambda self, *attempts: [*told(self, *attempts)] * times)
+    told = stages.StageFn.emit_totals
+    monkeypatch.setattr(stage, "emit_totals", lambda self, *attempts: [*told(self, *attempts)] * times)
     assert_found(here, tmp_path, "", "elementwise", "gcide")
 
 
 def test_all_totals_lost_are_found(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sinks, "_told", lambda totals: sinks.Outcome())
+    monkeypatch.setattr(sinks, "_told", lambda totals: sinks.WriteOutcome())
     assert_found(here, tmp_path, "files to publish", "vectorized", "gcide")
 
 
@@ -162,7 +162,7 @@ def test_every_law_can_be_broken() -> None:
     for name in names:
         totals = Totals({name: 1})
         with pytest.raises(Exception, match=r"1 is not 0|0 is not 1"):
-            check(totals)
+            check_invariants(totals)
         broken |= {law["law"] for law in conservation(totals) if law["left"] != law["right"]}
     assert broken == LAWS
-    check({})
+    check_invariants({})

@@ -14,7 +14,7 @@ from tests.support.durability import ENOUGH, Proof, write_texts
 from transforms.counts import CountSignatures
 from transforms.stages.chaos import Chaos, Fault
 from transforms.stages.retry import Resilience
-from transforms.stages.totals import Ledger
+from transforms.stages.totals import SideOutputs
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
 
@@ -44,12 +44,12 @@ def tallied(chaos: Chaos, threads: int) -> tuple[dict[str, int], Counter[str]]:
     """-> the counts by signature, and the sum of all totals."""
     _counts.clear()
     _totals.clear()
-    resilience, ledger = Resilience(max_attempts=500, chaos=chaos), Ledger()
+    resilience, side_outputs = Resilience(max_attempts=500, chaos=chaos), SideOutputs()
     with pipeline() as p:
-        tally = TallyBlocks(threads=threads, resilience=resilience, ledger=ledger)
+        tally = TallyBlocks(threads=threads, resilience=resilience, side_outputs=side_outputs)
         counted = p | beam.Create(BLOCKS) | tally | CountSignatures()
         assert_that(counted, take_counts, "Counts")
-        assert_that(ledger.totals[0], take_totals, "Totals")
+        assert_that(side_outputs.totals[0], take_totals, "Totals")
     return dict(_counts), Counter(_totals)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import texts
 from transforms.errors import AnagramError
 from transforms.filtering import decoding_error
-from transforms.text.blocks import Block, BlockReader, ByteStream, FilePart, undecodable
+from transforms.text.blocks import Block, BlockReader, ByteStream, FileRange, undecodable
 from transforms.text.encoding import Encoding, decode
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
 
@@ -30,7 +30,7 @@ def read_lazily(
     for start, end in pairwise([0, *cuts, None]):
         stream = BytesIO(data)
         stream.seek(start or 0)
-        part = FilePart("file.txt", start or 0, end)
+        part = FileRange("file.txt", start or 0, end)
         yield from BlockReader(stream, part, Encoding(encoding), **how).blocks()
 
 
@@ -191,7 +191,7 @@ def test_a_stream_may_return_less_than_asked(
     lengths = data.draw(st.lists(st.integers(1, 5), min_size=len(content), max_size=len(content)))
     reader = BlockReader(
         _Reluctant(content, lengths),
-        FilePart("pipe"),
+        FileRange("pipe"),
         Encoding(),
         block_size=block_size,
         stretch_limit=5,
@@ -232,7 +232,7 @@ class _Generated:
 def blocks_in_bounded_memory(stream: ByteStream, **how: str) -> Iterator[Block]:
     tracemalloc.start()
     try:
-        yield from BlockReader(stream, FilePart("huge.txt"), Encoding(), **how).blocks()
+        yield from BlockReader(stream, FileRange("huge.txt"), Encoding(), **how).blocks()
         assert tracemalloc.get_traced_memory()[1] < MEMORY_LIMIT
     finally:
         tracemalloc.stop()
@@ -327,7 +327,7 @@ def test_strict_offset_counts_from_the_start_of_the_file_in_a_later_range() -> N
     data = b"cat dog\n" * 20 + b"c\xffat\n"
     stream = BytesIO(data)
     stream.seek(96)
-    reader = BlockReader(stream, FilePart("file.txt", 96), Encoding(), block_size=16)
+    reader = BlockReader(stream, FileRange("file.txt", 96), Encoding(), block_size=16)
     with pytest.raises(AnagramError, match=r"^file\.txt: byte 161: not valid utf-8"):
         for block in reader.blocks():
             assert_valid(block)
