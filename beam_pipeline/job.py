@@ -11,12 +11,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline.errors import UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import SETTINGS, ReadDeadLetters, ReadPreviousCounts, shards_of
 from beam_pipeline.io.inputs import expand_patterns
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.pipeline import build
 from beam_pipeline.report.model import RunReport, write
 from beam_pipeline.report.recorder import RunRecorder

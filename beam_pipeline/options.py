@@ -5,30 +5,16 @@ import argparse
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.cases import CASE_NAMES
+from beam_pipeline.flags import whole_number
 from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.pipeline import ENGINES
 from beam_pipeline.runners.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
-from transforms.errors import AnagramError
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.text.encoding import ERROR_POLICIES
 from transforms.text.normalize import NORMALIZATIONS
 
 LOG_FORMATS = ("text", "json")
-
-
-class UsageError(AnagramError):
-    """The command line is wrong; nothing has run."""
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return number
 
 
 class AnagramOptions(PipelineOptions):
@@ -57,7 +43,7 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--num_shards",
-            type=_positive,
+            type=whole_number(1),
             default=1,
             metavar="N",
             help="more than 1: write PATH-00000-of-0000N and so on (default: 1)",
@@ -90,28 +76,28 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--min_word_length",
-            type=_positive,
+            type=whole_number(1),
             default=1,
             metavar="N",
             help="leave out shorter words",
         )
         add(
             "--min_class_size",
-            type=_positive,
+            type=whole_number(1),
             default=1,
             metavar="N",
             help="leave out anagram classes with fewer members",
         )
         add(
             "--min_count",
-            type=_positive,
+            type=whole_number(1),
             default=1,
             metavar="N",
             help="leave out words counted less often",
         )
         add(
             "--top",
-            type=_positive,
+            type=whole_number(1),
             metavar="N",
             help="only the N greatest counts; of equal ones the alphabetically first",
         )
@@ -141,7 +127,7 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--max_attempts",
-            type=_positive,
+            type=whole_number(1),
             default=Resilience.max_attempts,
             metavar="N",
             help="at one piece of work of a stage (default: %(default)s)",

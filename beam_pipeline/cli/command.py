@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beam_pipeline.cases import load_cases
-from beam_pipeline.cli.messages import JsonFormatter, print_error, print_verdict, wants_json
+from beam_pipeline.cli.messages import (
+    JsonFormatter,
+    message_of,
+    print_error,
+    print_verdict,
+    wants_json,
+)
 from beam_pipeline.cli.parsing import help_text, parse
 from beam_pipeline.cli.summary import print_summary
+from beam_pipeline.errors import UsageError
 from beam_pipeline.io.dead_letters import replay_arguments
 from beam_pipeline.job import run_job
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.options import AnagramOptions
 from transforms.errors import AnagramError
 
 REPLAY = "replay"
@@ -36,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
         if "--verbose" in argv:
             logging.exception("The run failed")
         code = WRONG_USAGE if isinstance(error, UsageError) else FAILED
-        print_error(str(error), code, as_json=wants_json(argv))
+        print_error(message_of(error), code, as_json=wants_json(argv))
         return code
     print_summary(report, as_json=options.log_format == "json")
     return DONE

@@ -4,9 +4,17 @@ import itertools
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from beam_pipeline.errors import (
+    DeadLettersError,
+    OutputError,
+    PreviousResultError,
+    ReportError,
+    UsageError,
+)
 from beam_pipeline.report.model import printable
+from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -18,6 +26,28 @@ def wants_json(argv: Sequence[str]) -> bool:
 
 
 _OPTION = "--log_format"
+
+
+#: Type of error -> the option that gave the path or value with which its message begins.
+_OPTIONS: Mapping[type[AnagramError], str] = {
+    InputError: "input",
+    DictionaryError: "dictionary",
+    OutputError: "output",
+    DeadLettersError: "dead_letters",
+    PreviousResultError: "merge",
+    ReportError: "report",
+}
+
+
+def message_of(error: AnagramError) -> str:
+    """Returns the line for the user: the message of `error`, with the option that it is about."""
+    if isinstance(error, UsageError) and error.setting:
+        value = "" if error.value is None else f"={error.value}"
+        return f"--{error.setting}{value}: {error}"
+    if isinstance(error, UndecodableTextError):
+        return f"{error}; --encoding_errors=replace leaves such bytes out"
+    option = _OPTIONS.get(type(error))
+    return str(error) if option is None else f"--{option}={error}"
 
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:

@@ -12,7 +12,9 @@ from apache_beam.options.pipeline_options import (
 )
 
 from beam_pipeline.cli.validation import validate
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.errors import UsageError
+from beam_pipeline.flags import canonical_flag
+from beam_pipeline.options import AnagramOptions
 
 #: Beam's in-process runner. `DirectRunner` would first try to download another one.
 LOCAL_RUNNER = "FnApiRunner"
@@ -60,14 +62,14 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     flags = [_underscored(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
-    runner = _runner_called(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
+    runner = _resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     options.view_as(StandardOptions).runner = runner
-    _refuse(unknown, known, local=is_local(runner))
+    _reject_unknown(unknown, known, local=is_local(runner))
     validate(options, local=is_local(runner))
     return options
 
 
-def _runner_called(name: str) -> str:
+def _resolve_runner(name: str) -> str:
     """The runner that ``--runner=name`` means, as Beam understands names."""
     if "." in name:
         return name  # somebody's own class
@@ -95,15 +97,11 @@ def _full_parser() -> "_Parser":
 
 def _underscored(argument: str, known: Sequence[str]) -> str:
     """``--output-format=x`` -> ``--output_format=x``, where that is an option's name."""
-    name, equals, value = argument.partition("=")
-    return _spelt(name) + equals + value if _spelt(name) in known else argument
+    spelled = canonical_flag(argument)
+    return spelled if spelled.partition("=")[0] in known else argument
 
 
-def _spelt(name: str) -> str:
-    return "--" + name.lstrip("-").replace("-", "_") if name.startswith("--") else name
-
-
-def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> None:
+def _reject_unknown(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> None:
     """Refuses what no option takes; Beam itself would only warn."""
     after_option = False
     for argument in unknown:
@@ -114,7 +112,7 @@ def _refuse(unknown: Sequence[str], known: Sequence[str], *, local: bool) -> Non
                 continue
             raise UsageError(f"unexpected argument {argument!r}; did you mean --input={argument}?")
         # A remote runner's job server may know options of its own: refuse what looks misspelt.
-        close = difflib.get_close_matches(_spelt(name), known, 1, 0.7 if local else 0.8)
+        close = difflib.get_close_matches(canonical_flag(name), known, 1, 0.7 if local else 0.8)
         if close or local:
             hint = f"; did you mean {close[0]}?" if close else "; see --help"
             raise UsageError(f"unknown option {name}{hint}")

@@ -5,9 +5,10 @@ import sys
 
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.options import AnagramOptions
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding

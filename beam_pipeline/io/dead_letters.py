@@ -11,10 +11,10 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
+from beam_pipeline.errors import UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.formats import READERS, Counted, format_of
 from beam_pipeline.io.sources import PartFn, ReadFiles
-from beam_pipeline.options import UsageError
 from transforms.counts import ClassTally
 from transforms.dictionary import NO_DICTIONARY, DictionarySpec
 from transforms.errors import AnagramError

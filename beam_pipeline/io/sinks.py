@@ -59,7 +59,7 @@ class WriteResults(Stage):
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`.
       num_shards: number of files. A word's shard depends on the word only.
-      dead_letters: the file for the dead letters of the side_outputs, JSON lines; empty: there is none.
+      dead_letters: the file for the dead letters, JSON lines; empty: there is none.
       settings: of the run, noted in each dead letter.
       token: names the temporary files of this run.
       tell: whether to leave the totals, and the files to publish, at `publishing.manifest_path`.

@@ -6,7 +6,8 @@ import re
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.errors import UsageError
+from beam_pipeline.options import AnagramOptions
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
 
 _GCS_PATH = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?", re.DOTALL)

@@ -12,7 +12,7 @@ import subprocess
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 from apache_beam.version import __version__ as beam_version
 
-from beam_pipeline.options import UsageError
+from beam_pipeline.errors import UsageError
 
 _NO_DOCKER = (
     "--environment_type=EXTERNAL --environment_config=HOST:PORT (a worker pool beside each of the "

@@ -29,8 +29,9 @@ from apache_beam.utils.subprocess_server import JavaJarServer
 from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.cli.parsing import is_local
+from beam_pipeline.errors import UsageError
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.dataflow import check_dataflow
 from beam_pipeline.runners.environments import check_environment, host_and_port, unreachable
 from beam_pipeline.runners.staging import stage

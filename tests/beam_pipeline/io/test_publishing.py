@@ -25,7 +25,8 @@ path, shards = sys.argv[1], int(sys.argv[2])
 token = publishing.new_token()
 with publishing.output_lock(path, token):
     for shard in range(shards):
-        open(publishing.temporary_path(publishing.shard_path(path, shard, shards), token), "w").close()
+        final = publishing.shard_path(path, shard, shards)
+        open(publishing.temporary_path(final, token), "w").close()
     open(publishing.manifest_path(path, token), "w").close()
     print("output_lock", flush=True)
     sys.stdin.read()

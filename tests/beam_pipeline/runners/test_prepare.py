@@ -10,7 +10,8 @@ import apache_beam as beam
 import pytest
 
 from beam_pipeline.cli.parsing import parse
-from beam_pipeline.options import AnagramOptions, UsageError
+from beam_pipeline.errors import UsageError
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.prepare import prepare
 from tests.support.cli import Here, assert_one_line_error
 from tests.support.worker_pool import free_port

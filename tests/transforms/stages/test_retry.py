@@ -178,10 +178,10 @@ def test_nested_attempts_multiply_and_the_inner_one_is_named(waits: list[float])
     outer, inner = Retrier("words", resilience), Retrier("anagrams", resilience)
     work = Work(*[OSError("fault")] * 2)
     assert outer(inner, work, "value") == "value"
-    assert (outer.drain_counts(), inner.take()) == ((0, 0), (2, 0))
+    assert (outer.drain_counts(), inner.drain_counts()) == ((0, 0), (2, 0))
     with pytest.raises(RetriesExhaustedError, match="stage anagrams failed after 3 attempts"):
         outer(inner, Work(*[OSError("fault")] * 3))
-    assert (outer.drain_counts(), inner.take()) == ((0, 0), (2, 0))
+    assert (outer.drain_counts(), inner.drain_counts()) == ((0, 0), (2, 0))
 
 
 def test_an_interrupt_is_no_fault() -> None:

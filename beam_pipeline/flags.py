@@ -1,0 +1,54 @@
+"""How options are spelled on the command line. Free of Beam, as the benchmark uses it too."""
+
+import argparse
+import math
+from collections.abc import Callable
+
+
+def canonical_flag(argument: str, separator: str = "_") -> str:
+    """Spells the name in an argument with one separator; a value behind ``=`` stays as it is.
+
+    Args:
+      argument: an argument of the command line, an option or not.
+      separator: what stands between the words of an option's name: ``_`` or ``-``.
+
+    Returns:
+      The argument, respelled where it is an option.
+
+    Example:
+      >>> canonical_flag("--output-format=a-b")
+      '--output_format=a-b'
+    """
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.removeprefix("--").partition("=")
+    other = "-" if separator == "_" else "_"
+    return f"--{name.replace(other, separator)}{equals}{value}"
+
+
+def whole_number(at_least: int) -> Callable[[str], int]:
+    """Returns an argparse type: a whole number of `at_least` or more."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = at_least - 1
+        if number < at_least:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number of {at_least} or more"
+            )
+        return number
+
+    return convert
+
+
+def seconds(text: str) -> float:
+    """An argparse type: a time in seconds, above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
