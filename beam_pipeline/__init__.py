@@ -1,26 +1,38 @@
 """Counts anagrams in text of any size with Apache Beam.
 
-`build` adds the counting to a pipeline of your own; `run` is the whole command line.
+`CountAnagrams` is the transform, `build` adds it and a source to a pipeline, `run` is the whole
+command line. Names are imported when they are first used, as Beam takes most of a second.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beam_pipeline.cli.command import run as run
+    from beam_pipeline.io.sinks import WriteResults as WriteResults
+    from beam_pipeline.io.sources import ReadFiles as ReadFiles
+    from beam_pipeline.io.sources import ReadString as ReadString
+    from beam_pipeline.pipeline import CountAnagrams as CountAnagrams
     from beam_pipeline.pipeline import build as build
 
-__all__ = ["build", "run"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+_MODULES = {
+    "CountAnagrams": "beam_pipeline.pipeline",
+    "ReadFiles": "beam_pipeline.io.sources",
+    "ReadString": "beam_pipeline.io.sources",
+    "WriteResults": "beam_pipeline.io.sinks",
+    "build": "beam_pipeline.pipeline",
+    "run": "beam_pipeline.cli.command",
+}
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    # Importing Beam takes most of a second: only when it is needed.
-    if name == "build":
-        from beam_pipeline.pipeline import build
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
-        return build
-    if name == "run":
-        from beam_pipeline.cli.command import run
 
-        return run
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted(__all__)

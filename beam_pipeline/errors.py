@@ -21,6 +21,8 @@ class ExitCode(enum.IntEnum):
 class UsageError(AnagramError):
     """A setting is wrong; nothing has run.
 
+    Raised from another `AnagramError`, it says that this one came before anything has run.
+
     Args:
       message: what is wrong, without the setting's name and value.
       setting: the name of the option at fault, as an attribute of the options: ``num_shards``.

@@ -1,6 +1,7 @@
 """Our options, beside Beam's own."""
 
 import argparse
+from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -15,6 +16,17 @@ from transforms.text.encoding import ERROR_POLICIES
 from transforms.text.normalize import NORMALIZATIONS
 
 LOG_FORMATS = ("text", "json")
+#: What a dead letter notes of its run, since it decides what the words in it count for.
+SETTINGS_OF_DEAD_LETTERS = (
+    "dictionary",
+    "normalization",
+    "encoding",
+    "encoding_errors",
+    "min_word_length",
+    "min_class_size",
+    "min_count",
+    "top",
+)
 
 
 class AnagramOptions(PipelineOptions):
@@ -164,3 +176,10 @@ class AnagramOptions(PipelineOptions):
             "(default: text)",
         )
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")
+
+
+def defaults() -> dict[str, Any]:
+    """Returns our own options, as they are when none is given."""
+    parser = argparse.ArgumentParser(add_help=False)
+    AnagramOptions._add_argparse_args(parser)
+    return vars(parser.parse_args([]))

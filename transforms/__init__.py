@@ -1,1 +1,70 @@
-"""The reusable part: words, signatures, dictionaries, and the Beam transforms between them."""
+"""Beam transforms that count anagrams: words, signatures, dictionaries, and what is between them.
+
+The public names are imported when they are first used, so that a module without Beam, such as
+`transforms.text.normalize`, can be imported without loading it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transforms.columns import CombineWordCounts as CombineWordCounts
+    from transforms.counts import ClassTally as ClassTally
+    from transforms.counts import CombineClassTallies as CombineClassTallies
+    from transforms.counts import CountSignatures as CountSignatures
+    from transforms.dictionary import DictionarySpec as DictionarySpec
+    from transforms.distinct_words import CountDistinctWords as CountDistinctWords
+    from transforms.errors import AnagramError as AnagramError
+    from transforms.expand import AnagramCount as AnagramCount
+    from transforms.expand import ExpandSignatures as ExpandSignatures
+    from transforms.expand import TopWords as TopWords
+    from transforms.filtering import FilterBlocks as FilterBlocks
+    from transforms.stages.chaos import Chaos as Chaos
+    from transforms.stages.dead_letters import DeadLetter as DeadLetter
+    from transforms.stages.retry import Resilience as Resilience
+    from transforms.stages.side_outputs import SideOutputs as SideOutputs
+    from transforms.stages.stage import Stage as Stage
+    from transforms.stages.totals import Totals as Totals
+    from transforms.tally import TallyBlocks as TallyBlocks
+    from transforms.text.blocks import Block as Block
+    from transforms.text.settings import TextSettings as TextSettings
+    from transforms.words import ExtractWords as ExtractWords
+    from transforms.words import KeyBySignature as KeyBySignature
+    from transforms.words import KeyWithWord as KeyWithWord
+
+_MODULES = {
+    "AnagramCount": "transforms.expand",
+    "AnagramError": "transforms.errors",
+    "Block": "transforms.text.blocks",
+    "Chaos": "transforms.stages.chaos",
+    "ClassTally": "transforms.counts",
+    "CombineClassTallies": "transforms.counts",
+    "CombineWordCounts": "transforms.columns",
+    "CountDistinctWords": "transforms.distinct_words",
+    "CountSignatures": "transforms.counts",
+    "DeadLetter": "transforms.stages.dead_letters",
+    "DictionarySpec": "transforms.dictionary",
+    "ExpandSignatures": "transforms.expand",
+    "ExtractWords": "transforms.words",
+    "FilterBlocks": "transforms.filtering",
+    "KeyBySignature": "transforms.words",
+    "KeyWithWord": "transforms.words",
+    "Resilience": "transforms.stages.retry",
+    "SideOutputs": "transforms.stages.side_outputs",
+    "Stage": "transforms.stages.stage",
+    "TallyBlocks": "transforms.tally",
+    "TextSettings": "transforms.text.settings",
+    "TopWords": "transforms.expand",
+    "Totals": "transforms.stages.totals",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,7 +1,7 @@
-"""Distinct words with their counts, as Arrow columns: millions of them move as a few elements.
+"""Distinct words with their counts as Arrow columns: millions of them move as a few elements.
 
-Words are dealt to buckets by a number that all words with the same letters share, so that an
-anagram class is never in two of them.
+Words are distributed over buckets by a hash of their letters that does not depend on their order,
+so that all words of an anagram class are in one bucket.
 """
 
 from collections import defaultdict
@@ -19,12 +19,14 @@ from transforms.text.signature import signature
 
 _BUCKETS = 256
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-# Columns of a bucket are merged when together they have more than so many bytes.
-_MERGED_SIZE = 8 << 20
 
 
 def bucket_words(counts: Mapping[str, int]) -> Iterator[tuple[int, bytes]]:
-    """Word -> count, none of them empty -> (bucket, columns of its words and counts)."""
+    """Yields (bucket, columns of words and counts) for each bucket that any word falls into.
+
+    Args:
+      counts: the occurrences of each distinct word; no word is empty.
+    """
     if not counts:
         return
     words = list(counts)
@@ -65,7 +67,13 @@ def _from_bytes(columns: bytes) -> pyarrow.Table:
 
 @dataclass
 class CombineWordCounts(beam.PTransform):
-    """(Bucket, columns), many to a bucket -> (signature, `ClassTally`) of each class in it."""
+    """Merges the columns of each bucket, and yields (signature, `ClassTally`) of its classes.
+
+    Attributes:
+      max_unmerged_bytes: columns of a bucket are merged when together they have more than this.
+    """
+
+    max_unmerged_bytes: int = 8 << 20
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -75,20 +83,24 @@ class CombineWordCounts(beam.PTransform):
     ) -> PCollection[tuple[str, ClassTally]]:
         return (
             columns
-            | "MergePerBucket" >> beam.CombinePerKey(CombineWordCountsFn())
+            | "MergePerBucket" >> beam.CombinePerKey(CombineWordCountsFn(self.max_unmerged_bytes))
             | "SplitIntoClasses" >> beam.FlatMap(_classes).with_output_types(tuple[str, ClassTally])
         )
 
 
 class CombineWordCountsFn(beam.CombineFn):
-    """Columns, many -> columns in which each word is once. The accumulator is a list of them."""
+    """Merges columns into columns that have each word once. The accumulator is a list of them."""
+
+    def __init__(self, max_unmerged_bytes: int):
+        self._max_unmerged_bytes = max_unmerged_bytes
 
     def create_accumulator(self) -> list[bytes]:
         return []
 
     def add_input(self, accumulator: list[bytes], columns: bytes) -> list[bytes]:
         accumulator.append(columns)
-        return accumulator if _size(accumulator) < _MERGED_SIZE else self.compact(accumulator)
+        is_small = sum(map(len, accumulator)) < self._max_unmerged_bytes
+        return accumulator if is_small else self.compact(accumulator)
 
     def merge_accumulators(self, accumulators: Iterable[list[bytes]]) -> list[bytes]:
         merged = self.create_accumulator()
@@ -107,10 +119,6 @@ class CombineWordCountsFn(beam.CombineFn):
     def extract_output(self, accumulator: list[bytes]) -> bytes:
         (columns,) = self.compact(accumulator)
         return columns
-
-
-def _size(accumulator: list[bytes]) -> int:
-    return sum(map(len, accumulator))
 
 
 def _classes(bucket: tuple[int, bytes]) -> Iterator[tuple[str, ClassTally]]:

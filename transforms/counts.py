@@ -1,4 +1,4 @@
-"""Keyed words -> how often each anagram class occurs, and in corpus mode which words it has."""
+"""Sums what bundles have counted: occurrences of each anagram class, and in corpus mode words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from apache_beam.pvalue import PCollection
 
 @dataclass
 class CountSignatures(beam.PTransform):
-    """(Signature, count), many to a signature -> (signature, sum of its counts)."""
+    """Sums (signature, count) pairs into one pair for each signature."""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -22,9 +22,10 @@ class CountSignatures(beam.PTransform):
 
 
 class SumFn(beam.CombineFn):
-    """Whole numbers -> their sum. The accumulator is the sum so far.
+    """Sums whole numbers. The accumulator is the sum so far.
 
-    Beam's ``CombinePerKey(sum)`` keeps a list for each key instead, in several times the time.
+    Beam's ``CombinePerKey(sum)`` keeps a list for each key instead, and takes several times as
+    long.
     """
 
     def create_accumulator(self) -> int:
@@ -51,8 +52,8 @@ class ClassTally(NamedTuple):
 
 
 @dataclass
-class CollectClasses(beam.PTransform):
-    """(Signature, `ClassTally`), many to a signature -> (signature, all of them in one)."""
+class CombineClassTallies(beam.PTransform):
+    """Merges (signature, `ClassTally`) pairs into one pair for each signature."""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class CollectClasses(beam.PTransform):
 
 
 class MergeTalliesFn(beam.CombineFn):
-    """`ClassTally`, many -> their sum and union. The accumulator is (count, set of words)."""
+    """Merges `ClassTally`s into their sum and union. The accumulator is (count, set of words)."""
 
     def create_accumulator(self) -> tuple[int, set[str]]:
         return 0, set()

@@ -49,6 +49,14 @@ class DictionarySpec:
     def __str__(self) -> str:
         return f"{self.spec} ({self.normalization})"
 
+    @classmethod
+    def of(cls, dictionary: object, normalization: str = "unicode") -> "DictionarySpec":
+        return (
+            dictionary
+            if isinstance(dictionary, DictionarySpec)
+            else cls(str(dictionary), normalization)
+        )
+
     @property
     def is_corpus(self) -> bool:
         """Whether the words of the text itself are the dictionary."""

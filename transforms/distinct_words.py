@@ -1,54 +1,63 @@
-"""Blocks -> the distinct words of each bundle, for a text that is its own dictionary."""
+"""Counts the distinct words of each bundle, for a text that is its own dictionary."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.checks import check_one_of, check_positive
+from transforms.checks import check_positive
 from transforms.columns import bucket_words
 from transforms.stages.bundles import in_global_window
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
+from transforms.stages.totals import Count
 from transforms.text.blocks import Block
-from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
+from transforms.text.normalize import MAX_WORD_LENGTH
+from transforms.text.settings import TextSettings
 from transforms.words import extract
-
-# Distinct words that a bundle holds before it hands them on.
-_MAX_DISTINCT = 1 << 18
 
 
 @dataclass
 class CountDistinctWords(Stage):
-    """`Block` -> (bucket, columns) of the distinct words of a bundle, see `transforms.columns`.
+    """Counts the distinct words of each bundle, as (bucket, columns); see `transforms.columns`.
 
-    Words longer than `MAX_WORD_LENGTH` are left out. A bundle with very many distinct words
-    hands them on in parts.
+    Words longer than `MAX_WORD_LENGTH` are left out.
+
+    Attributes:
+      text: how bytes become words.
+      min_word_length: shorter words, in code points, are left out.
+      max_distinct: how many distinct words a bundle may hold before it emits them.
     """
 
-    normalization: str = "unicode"
+    text: TextSettings = field(default_factory=TextSettings)
     min_word_length: int = 1
+    max_distinct: int = 1 << 18
+    measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_one_of(NORMALIZATIONS, normalization=self.normalization)
-        check_positive(min_word_length=self.min_word_length)
+        check_positive(min_word_length=self.min_word_length, max_distinct=self.max_distinct)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[int, bytes]]:
-        fn = _CountDistinctFn(self.normalization, self.min_word_length, self.resilience)
-        return self.run(blocks, "CollectBundle", fn, tuple[int, bytes])
+        fn = _CountDistinctFn(
+            self.text.normalization, self.min_word_length, self.max_distinct, self.resilience
+        )
+        return self.apply_fn(blocks, "CountInBundle", fn, tuple[int, bytes])
 
 
 class _CountDistinctFn(StageFn):
-    def __init__(self, normalization: str, min_word_length: int, resilience: Resilience):
+    def __init__(
+        self, normalization: str, min_word_length: int, max_distinct: int, resilience: Resilience
+    ):
         super().__init__(resilience)
         self._normalization = normalization
         self._min_word_length = min_word_length
-        self._words = Retrier("words", resilience)
-        self._anagrams = Retrier("anagrams", resilience)
+        self._max_distinct = max_distinct
+        self._extract_retrier = Retrier("extract", resilience)
+        self._key_retrier = Retrier("key", resilience)
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -56,29 +65,30 @@ class _CountDistinctFn(StageFn):
 
     def process(self, block: Block) -> Iterator[Any]:
         try:
-            found, invalid = self._words(
-                self._anagrams, extract, block, self._normalization, self._min_word_length
+            found, invalid_bytes = self._extract_retrier(
+                self._key_retrier, extract, block, self._normalization, self._min_word_length
             )
         except RetriesExhaustedError as error:
             yield self.to_dead_letter(error, block)
             return
         self._seen.update(found)
-        self.totals.update(records_processed=1, invalid_bytes=invalid)
-        if len(self._seen) >= _MAX_DISTINCT:
-            yield from self._take()
+        self.totals.add(Count.BLOCKS_PROCESSED)
+        self.totals.add(Count.INVALID_BYTES, invalid_bytes)
+        if len(self._seen) >= self._max_distinct:
+            yield from self._drain()
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
-        yield from in_global_window(self._take())
-        yield from self.emit_totals(self._words, self._anagrams)
+        yield from in_global_window(self._drain())
+        yield from self.emit_totals(self._extract_retrier, self._key_retrier)
 
-    def _take(self) -> Iterator[tuple[int, bytes]]:
+    def _drain(self) -> Iterator[tuple[int, bytes]]:
         seen, self._seen = self._seen, Counter()
         lengths: Counter[int] = Counter()
         for word, number in seen.items():
             lengths[len(word)] += number
-        self.count_lengths(lengths)
-        self.totals["words"] += seen.total()
+        self.totals.add_words_by_length(lengths)
+        self.totals.add(Count.WORDS, seen.total())
         for word in [word for word in seen if len(word) > MAX_WORD_LENGTH]:
-            self.totals["words_unmatched"] += seen.pop(word)
-        self.totals["words_keyed"] += seen.total()
+            self.totals.add(Count.WORDS_UNMATCHED, seen.pop(word))
+        self.totals.add(Count.WORDS_KEYED, seen.total())
         yield from bucket_words(seen)

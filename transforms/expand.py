@@ -1,8 +1,8 @@
-"""Counted signatures -> one record for each dictionary word that has them."""
+"""Expands counted signatures into records, one for each dictionary word that has the signature."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
@@ -13,10 +13,17 @@ from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount, DeadLetter
 from transforms.stages.retry import Resilience
 from transforms.stages.stage import ElementFn, Stage
+from transforms.stages.totals import Count
 
 
 class AnagramCount(NamedTuple):
-    """A word of the dictionary, how many words of the text are its anagrams, its signature."""
+    """A record of the result.
+
+    Attributes:
+      word: a word of the dictionary.
+      count: how many words of the text are anagrams of it, itself included.
+      signature: its letters, sorted.
+    """
 
     word: str
     count: int  # type: ignore[assignment]  # shadows tuple.count
@@ -28,12 +35,12 @@ beam.coders.registry.register_coder(AnagramCount, beam.coders.RowCoder)
 
 @dataclass
 class ExpandSignatures(Stage):
-    """(Signature, count) -> an `AnagramCount` for each member word of the signature's class.
+    """Expands each (signature, count) into an `AnagramCount` for every member of its class.
 
-    In corpus mode the element is (signature, `ClassTally`) and brings its members with it.
+    In corpus mode the element is (signature, `ClassTally`), which has the members with it.
 
     Attributes:
-      dictionary: where the members are looked up, loaded once per worker process.
+      dictionary: where members are looked up; loaded once per worker process.
       min_class_size: classes with fewer members are left out.
       min_count: classes that occur less often are left out.
     """
@@ -41,6 +48,7 @@ class ExpandSignatures(Stage):
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     min_class_size: int = 1
     min_count: int = 1
+    measures: ClassVar = frozenset({Count.WORDS_COUNTED, Count.WORDS_MATCHED})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,14 +56,14 @@ class ExpandSignatures(Stage):
 
     def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:
         fn = _ExpandFn(self.dictionary, self.min_class_size, self.min_count, self.resilience)
-        return self.run(counts, "ExpandToMembers", fn, AnagramCount)
+        return self.apply_fn(counts, "ExpandToMembers", fn, AnagramCount)
 
 
 class _ExpandFn(ElementFn):
     def __init__(
         self, spec: DictionarySpec, min_class_size: int, min_count: int, resilience: Resilience
     ):
-        super().__init__("permutations", resilience)
+        super().__init__("expand", resilience)
         self._spec = spec
         self._min_class_size = min_class_size
         self._min_count = min_count
@@ -74,7 +82,7 @@ class _ExpandFn(ElementFn):
             count, members = value, self._members(signature)
         else:
             count, members = value
-        self._occurred = count, members
+        self._latest = count, members
         if len(members) < self._min_class_size or count < self._min_count:
             return []
         return [AnagramCount(word, count, signature) for word in members]
@@ -84,21 +92,48 @@ class _ExpandFn(ElementFn):
         return ClassCount(signature, *((value,) if isinstance(value, int) else value))
 
     def count(self, element: tuple[str, int | ClassTally], results: list[AnagramCount]) -> None:
-        count, members = self._occurred
+        count, members = self._latest
         self._words_counted += count
         if members:
             self._classes_found += 1
             self._words_matched += count
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
-        self.totals["words_counted"] += letter.words
+        self.totals.add(Count.WORDS_COUNTED, letter.words)
         return super().emit_dead_letter(letter)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        self.totals.update(
-            classes=self._classes_found,
-            words_counted=self._words_counted,
-            words_matched=self._words_matched,
-            words_unmatched=self._words_counted - self._words_matched,
-        )
+        self.totals.add(Count.CLASSES, self._classes_found)
+        self.totals.add(Count.WORDS_COUNTED, self._words_counted)
+        self.totals.add(Count.WORDS_MATCHED, self._words_matched)
+        self.totals.add(Count.WORDS_UNMATCHED, self._words_counted - self._words_matched)
         return super().finish_bundle()
+
+
+@dataclass
+class TopWords(beam.PTransform):
+    """Keeps the records with the greatest counts; of equal counts those whose words come first.
+
+    Attributes:
+      number: how many to keep; None keeps all.
+    """
+
+    number: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        if self.number is not None:
+            check_positive(top=self.number)
+
+    def expand(self, records: PCollection[AnagramCount]) -> PCollection[AnagramCount]:
+        if self.number is None:
+            return records
+        return (
+            records
+            | "RankByCount" >> beam.combiners.Top.Smallest(self.number, key=_rank)
+            | "ListRecords" >> beam.FlatMap(list).with_output_types(AnagramCount)
+        )
+
+
+def _rank(record: AnagramCount) -> tuple[int, str]:
+    return -record.count, record.word

@@ -1,49 +1,53 @@
-"""Blocks -> blocks of valid text, as the policy for undecodable bytes has it."""
+"""Deals with bytes that are not valid text, as the settings say."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from apache_beam.pvalue import PCollection
 
-from transforms.checks import check_one_of
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.retry import Resilience, describe
 from transforms.stages.stage import ElementFn, Stage
+from transforms.stages.totals import Count
 from transforms.text.blocks import Block, undecodable
-from transforms.text.encoding import ERROR_POLICIES, Encoding
+from transforms.text.encoding import Encoding
+from transforms.text.settings import TextSettings
 
 
 @dataclass
 class FilterBlocks(Stage):
-    """`Block` -> the same, or what is valid of it.
+    """Checks that blocks are valid text, and lets pass what the settings allow.
+
+    Under ``replace`` all blocks pass, and later stages leave invalid bytes out of their words.
+    Under ``strict`` the first invalid byte raises `UndecodableTextError`. Under ``quarantine``
+    lines with invalid bytes become dead letters, and the others pass.
 
     Attributes:
-      errors: what to do with bytes that are no valid text: ``replace`` lets them pass, and later
-        stages leave them out; ``strict`` raises `AnagramError`; ``quarantine`` puts the lines
-        that have some aside as dead letters.
+      text: how bytes become words.
     """
 
-    errors: str = "replace"
+    text: TextSettings = field(default_factory=TextSettings)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_one_of(ERROR_POLICIES, errors=self.errors)
+    @property
+    def expects_dead_letters(self) -> bool:
+        return super().expects_dead_letters or self.text.encoding_errors == "quarantine"
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[Block]:
-        return self.run(blocks, "FilterBlock", _FilterFn(self.errors, self.resilience), Block)
+        fn = _FilterFn(self.text.encoding_errors, self.resilience)
+        return self.apply_fn(blocks, "FilterBlock", fn, Block)
 
 
 class _FilterFn(ElementFn):
-    def __init__(self, errors: str, resilience: Resilience):
+    def __init__(self, encoding_errors: str, resilience: Resilience):
         super().__init__("filter", resilience)
-        self._errors = errors
+        self._encoding_errors = encoding_errors
 
     def process_element(self, block: Block) -> list[Any]:
-        error = None if self._errors == "replace" else decoding_error(block)
+        error = None if self._encoding_errors == "replace" else decoding_error(block)
         if error is None:
             return [block]
-        if self._errors == "strict":
+        if self._encoding_errors == "strict":
             raise undecodable(block.source, block.offset, error)
         return list(split_at_invalid_lines(block))
 
@@ -52,9 +56,9 @@ class _FilterFn(ElementFn):
 
     def count(self, block: Block, results: list[Any]) -> None:
         if block.invalid_bytes:
-            self.totals["invalid_bytes"] += block.invalid_bytes
-        if len(results) > 1:  # each piece is a record now
-            self.totals["records_read"] += len(results) - 1
+            self.totals.add(Count.INVALID_BYTES, block.invalid_bytes)
+        if len(results) > 1:  # each piece is a block from here on
+            self.totals.add(Count.BLOCKS_READ, len(results) - 1)
 
     def process(self, block: Block) -> list[Any]:
         return [
@@ -64,7 +68,7 @@ class _FilterFn(ElementFn):
 
 
 def decoding_error(block: Block) -> UnicodeDecodeError | None:
-    """What is wrong with the bytes of `block` as text in its encoding."""
+    """Returns what is wrong with the bytes of `block` as text in its encoding, if anything."""
     try:
         block.data.decode(block.encoding)
     except UnicodeDecodeError as error:
@@ -73,28 +77,28 @@ def decoding_error(block: Block) -> UnicodeDecodeError | None:
 
 
 def split_at_invalid_lines(block: Block) -> Iterator[Block | DeadLetter]:
-    """A block -> its valid lines, neighbours in one `Block`, and each other line put aside."""
-    begin = 0  # of the valid lines that have not been handed out yet
+    """Splits a block into blocks of valid lines and a dead letter for each invalid line."""
+    begin = 0  # of the valid lines that have not been yielded yet
     for start, end in _lines(block):
-        line = _piece(block, start, end)
+        line = _slice(block, start, end)
         error = decoding_error(line)
         if error is None:
             continue
         if begin < start:
-            yield _piece(block, begin, start)
+            yield _slice(block, begin, start)
         cause = f"{describe(error)} (byte {line.offset + error.start} of the file)"
         yield DeadLetter("filter", cause, 1, line)
         begin = end
     if begin < len(block.data):
-        yield _piece(block, begin, len(block.data))
+        yield _slice(block, begin, len(block.data))
 
 
-def _piece(block: Block, start: int, end: int) -> Block:
+def _slice(block: Block, start: int, end: int) -> Block:
     return block._replace(offset=block.offset + start, data=block.data[start:end])
 
 
 def _lines(block: Block) -> Iterator[tuple[int, int]]:
-    """Begin and end of each line of `block`, in bytes."""
+    """Yields the start and end of each line of `block`, in bytes."""
     encoding, start = Encoding(block.encoding), 0
     while start < len(block.data):
         end = encoding.find("newline", block.data, start, len(block.data), block.offset)

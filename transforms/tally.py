@@ -1,4 +1,4 @@
-"""Blocks -> partial counts of each bundle, without making an element of every word."""
+"""Counts anagram classes in whole blocks, bundle by bundle, without an element for every word."""
 
 import dataclasses
 import itertools
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
@@ -20,72 +20,59 @@ from transforms.stages import metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
+from transforms.stages.totals import Count
 from transforms.text.blocks import BLOCK_SIZE, Block
-
-# A bundle of less text than this is counted without loading the compiler, in bytes.
-_SMALL = 1 << 18
-# Blocks are counted together until they have this many bytes: each time all counters are added up.
-_BATCH_SIZE = 2 * BLOCK_SIZE
 
 
 @dataclass
 class TallyBlocks(Stage):
-    """`Block` -> (signature, count) for each class of the dictionary that a bundle has.
+    """Counts how often each anagram class of a dictionary occurs in the blocks of a bundle.
+
+    Yields (signature, count) for each class that occurs. The results are those of `ExtractWords`,
+    `KeyBySignature` and a sum over the bundle, but words are counted where they stand among the
+    bytes, by compiled code that releases Python's lock.
 
     Attributes:
       dictionary: loaded once per worker process.
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
+      small_bundle_bytes: a bundle of no more text than this is counted without loading the
+        compiler.
+      batch_bytes: blocks are counted together up to this size, as each time all counters are
+        added up.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     min_word_length: int = 1
     threads: int = 1
+    small_bundle_bytes: int = 1 << 18
+    batch_bytes: int = 2 * BLOCK_SIZE
+    measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(min_word_length=self.min_word_length, threads=self.threads)
+        check_positive(
+            min_word_length=self.min_word_length,
+            threads=self.threads,
+            batch_bytes=self.batch_bytes,
+        )
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        fn = _TallyFn(self.dictionary, self.min_word_length, self.threads, self.resilience)
-        return self.run(blocks, "TallyBundle", fn, tuple[str, int])
-
-
-class _Counter(NamedTuple):
-    """What one thread needs: a tally, and its own attempts."""
-
-    tally: Tally
-    words: Retrier
-    anagrams: Retrier
-
-
-class _BatchResult(NamedTuple):
-    """A batch of blocks, the error if it was not counted, the time it took.
-
-    Attributes:
-      invalid_bytes: those left out before the text was counted.
-    """
-
-    batch: list[Block]
-    error: RetriesExhaustedError | None
-    seconds: float
-    invalid_bytes: int
+        return self.apply_fn(blocks, "TallyBundle", _TallyFn(self), tuple[str, int])
 
 
 class _TallyFn(StageFn):
-    def __init__(
-        self,
-        dictionary: DictionarySpec,
-        min_word_length: int,
-        threads: int,
-        resilience: Resilience,
-    ):
-        super().__init__(resilience)
-        self._dictionary = dictionary
-        self._min_word_length = min_word_length
-        self._retrier = [
-            (Retrier("words", own), Retrier("anagrams", own))
-            for own in (_of_thread(resilience, thread) for thread in range(threads))
+    def __init__(self, settings: TallyBlocks):
+        super().__init__(settings.resilience)
+        self._dictionary = settings.dictionary
+        self._min_word_length = settings.min_word_length
+        self._small_bundle_bytes = settings.small_bundle_bytes
+        self._batch_bytes = settings.batch_bytes
+        self._retriers = [
+            (Retrier("extract", own), Retrier("key", own))
+            for own in (
+                _of_thread(settings.resilience, thread) for thread in range(settings.threads)
+            )
         ]
 
     def start_bundle(self) -> None:
@@ -97,124 +84,157 @@ class _TallyFn(StageFn):
     def process(self, block: Block) -> Iterator[Any]:
         self._batch.append(block)
         self._batch_size += len(block.data)
-        if self._batch_size >= _BATCH_SIZE:
+        if self._batch_size >= self._batch_bytes:
             self._submit()
-            yield from self._results(wait=False)
+            yield from self._collect(wait=False)
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
         if self._batch:
             self._submit()
-        for letter in self._results(wait=True):
+        for letter in self._collect(wait=True):
             for value in in_global_window([letter.value]):
                 yield TaggedOutput(letter.tag, value)
         if self._pool is not None:
             tally = self._pool.close()
             counted, by_length = list(tally.counted()), dict(tally.words_by_length())
             keyed, words = sum(count for _, count in counted), sum(by_length.values())
-            self.totals.update(words=words, words_keyed=keyed, words_unmatched=words - keyed)
-            self.totals.update(invalid_bytes=tally.invalid_bytes)
-            self.count_lengths(by_length)
+            self.totals.add(Count.WORDS, words)
+            self.totals.add(Count.WORDS_KEYED, keyed)
+            self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
+            self.totals.add(Count.INVALID_BYTES, tally.invalid_bytes)
+            self.totals.add_words_by_length(by_length)
             yield from in_global_window(counted)
-        yield from self.emit_totals(*itertools.chain(*self._retrier))
+        yield from self.emit_totals(*itertools.chain(*self._retriers))
 
     def _submit(self) -> None:
         if self._pool is None:
             self._pool = self._make_pool()
-        self._pool.count(self._batch)
+        self._pool.submit(self._batch)
         self._batch, self._batch_size = [], 0
 
-    def _results(self, *, wait: bool) -> Iterator[TaggedOutput]:
-        """Takes note of the batches that are done, or waits for all; gives what was put aside."""
-        for done in self._pool.done(wait=wait) if self._pool else ():
-            if done.error is not None:
-                for block in done.batch:
-                    yield self.to_dead_letter(done.error, block)
+    def _collect(self, *, wait: bool) -> Iterator[TaggedOutput]:
+        """Counts the batches that are done, or waits for all, and yields dead letters."""
+        for result in self._pool.results(wait=wait) if self._pool else ():
+            if result.error is not None:
+                for block in result.batch:
+                    yield self.to_dead_letter(result.error, block)
             else:
-                self.totals.update(
-                    records_processed=len(done.batch), invalid_bytes=done.invalid_bytes
-                )
-                metrics.BLOCK_MICROSECONDS.update(round(1e6 * done.seconds))
+                self.totals.add(Count.BLOCKS_PROCESSED, len(result.batch))
+                self.totals.add(Count.INVALID_BYTES, result.invalid_bytes)
+                metrics.BLOCK_MICROSECONDS.update(round(1e6 * result.seconds))
 
     def _make_pool(self) -> "_TallyPool":
-        if self._batch_size <= _SMALL:
+        if self._batch_size <= self._small_bundle_bytes:
             plain = PlainTally(self._dictionary.load(), self._min_word_length)
-            return _TallyPool([_Counter(plain, *self._retrier[0])])
-        # Here, as it loads the compiler.
+            return _TallyPool([_Counter(plain, *self._retriers[0])])
+        # Imported only here, as it loads the compiler.
         from transforms.kernel.tally import BlockTally, tally_table
 
         table = tally_table(self._dictionary)
         return _TallyPool(
             [
-                _Counter(BlockTally(table, self._min_word_length), *attempts)
-                for attempts in self._retrier
+                _Counter(BlockTally(table, self._min_word_length), *retriers)
+                for retriers in self._retriers
             ]
         )
 
 
 def _of_thread(resilience: Resilience, thread: int) -> Resilience:
+    """Returns `resilience` with a seed for each thread, so that faults strike independently."""
     chaos = resilience.chaos
     return dataclasses.replace(
         resilience, chaos=dataclasses.replace(chaos, seed=chaos.seed + thread)
     )
 
 
+class _Counter(NamedTuple):
+    """What one thread needs: a tally, and retriers of its own."""
+
+    tally: Tally
+    extract_retrier: Retrier
+    key_retrier: Retrier
+
+
+class _BatchResult(NamedTuple):
+    """What came of a batch of blocks.
+
+    Attributes:
+      batch: the blocks.
+      error: why they were not counted, if so.
+      seconds: how long it took.
+      invalid_bytes: those left out before the text was counted.
+    """
+
+    batch: list[Block]
+    error: RetriesExhaustedError | None
+    seconds: float
+    invalid_bytes: int
+
+
 class _TallyPool:
-    """Threads that count batches of blocks, each with a tally of its own."""
+    """Threads that count batches of blocks, each with a tally of its own.
+
+    A single counter works in the caller's thread.
+    """
 
     def __init__(self, counters: list[_Counter]):
         self._counters = counters
         self._free: queue.SimpleQueue[_Counter] = queue.SimpleQueue()
         for counter in counters:
             self._free.put(counter)
-        self._pool = ThreadPoolExecutor(len(counters)) if len(counters) > 1 else None
+        self._executor = ThreadPoolExecutor(len(counters)) if len(counters) > 1 else None
         self._pending: deque[Future[_BatchResult]] = deque()
 
-    def count(self, batch: list[Block]) -> None:
-        """Takes on one more batch; a single counter counts it at once."""
-        if self._pool is not None:
-            self._pending.append(self._pool.submit(self._count, batch))
+    def submit(self, batch: list[Block]) -> None:
+        """Adds one more batch."""
+        if self._executor is not None:
+            self._pending.append(self._executor.submit(self._count, batch))
             return
         done: Future[_BatchResult] = Future()
         done.set_result(self._count(batch))
         self._pending.append(done)
 
-    def done(self, *, wait: bool) -> Iterator[_BatchResult]:
-        """The batches that are done, in the order they came; waits where too many are not."""
-        most = 0 if wait else 2 * len(self._counters)
-        while self._pending and (len(self._pending) > most or self._pending[0].done()):
+    def results(self, *, wait: bool) -> Iterator[_BatchResult]:
+        """Yields the batches that are done, in the order they came.
+
+        Args:
+          wait: for all of them; otherwise only where too many are pending.
+        """
+        max_pending = 0 if wait else 2 * len(self._counters)
+        while self._pending and (len(self._pending) > max_pending or self._pending[0].done()):
             yield self._pending.popleft().result()
 
     def close(self) -> Tally:
-        """Ends the threads; gives their tallies, all in one."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        """Ends the threads and returns their tallies, merged."""
+        if self._executor is not None:
+            self._executor.shutdown()
         first, *others = (counter.tally for counter in self._counters)
         for tally in others:
             first.merge(tally)
         return first
 
     def _count(self, batch: list[Block]) -> _BatchResult:
-        began, error, invalid = time.perf_counter(), None, 0
+        began, error, invalid_bytes = time.perf_counter(), None, 0
         counter = self._free.get()
         try:
-            data, invalid = _in_utf8(batch)
-            counter.words(counter.anagrams, counter.tally.add, data)
+            data, invalid_bytes = _to_utf8(batch)
+            counter.extract_retrier(counter.key_retrier, counter.tally.add, data)
             counter.tally.commit()
-        except RetriesExhaustedError as spent:
-            error = spent
+        except RetriesExhaustedError as exhausted:
+            error = exhausted
         finally:
             self._free.put(counter)
-        return _BatchResult(batch, error, time.perf_counter() - began, invalid)
+        return _BatchResult(batch, error, time.perf_counter() - began, invalid_bytes)
 
 
-def _in_utf8(batch: list[Block]) -> tuple[bytes, int]:
-    """-> the text of `batch`, and how many bytes it has lost on its way from other encodings."""
+def _to_utf8(batch: list[Block]) -> tuple[bytes, int]:
+    """Returns the text of a batch, and how many invalid bytes other encodings have lost."""
     pieces, lost = [], 0
     for block in batch:
         if block.encoding == "utf-8":
             pieces.append(block.data)
         else:
-            text, invalid = block.decode()
+            text, invalid_bytes = block.decode()
             pieces.append(text.encode())
-            lost += invalid
+            lost += invalid_bytes
     return b" ".join(pieces), lost

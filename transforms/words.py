@@ -1,57 +1,66 @@
-"""Blocks -> words, and words -> words keyed by what their anagrams share."""
+"""Cuts blocks of text into words, and keys each word by what it shares with its anagrams."""
 
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from transforms.checks import check_one_of, check_positive
+from transforms.checks import check_positive
 from transforms.counts import ClassTally
 from transforms.stages import metrics
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.retry import Resilience
 from transforms.stages.stage import ElementFn, Stage
+from transforms.stages.totals import Count
 from transforms.text.blocks import Block
-from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.text.normalize import MAX_WORD_LENGTH, words
+from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
 
 @dataclass
 class ExtractWords(Stage):
-    """`Block` -> each of its normalized words.
+    """Extracts the normalized words of each block; every word is an element.
 
     Attributes:
-      normalization: see `transforms.text.normalize`.
+      text: how bytes become words.
       min_length: shorter words, in code points, are left out.
     """
 
-    normalization: str = "unicode"
+    text: TextSettings = field(default_factory=TextSettings)
     min_length: int = 1
+    measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_one_of(NORMALIZATIONS, normalization=self.normalization)
         check_positive(min_length=self.min_length)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[str]:
-        fn = _ExtractFn(self.normalization, self.min_length, self.resilience)
-        return self.run(blocks, "SplitIntoWords", fn, str)
+        fn = _ExtractFn(self.text.normalization, self.min_length, self.resilience)
+        return self.apply_fn(blocks, "SplitIntoWords", fn, str)
 
 
 def extract(block: Block, normalization: str, min_length: int) -> tuple[list[str], int]:
-    """A block -> its words of `min_length` or more, and how many bytes were no valid text."""
-    text, invalid = block.decode()
+    """Returns the words of a block, and how many of its bytes were not valid text.
+
+    Args:
+      block: the text.
+      normalization: see `transforms.text.normalize`.
+      min_length: shorter words, in code points, are left out.
+    """
+    text, invalid_bytes = block.decode()
     found = words(text, normalization)
     if min_length > 1:
         found = [word for word in found if len(word) >= min_length]
-    return found, invalid
+    return found, invalid_bytes
 
 
 class _ExtractFn(ElementFn):
     def __init__(self, normalization: str, min_length: int, resilience: Resilience):
-        super().__init__("words", resilience)
+        super().__init__("extract", resilience)
         self._normalization = normalization
         self._min_length = min_length
 
@@ -61,7 +70,7 @@ class _ExtractFn(ElementFn):
 
     def process_element(self, block: Block) -> list[str]:
         began = time.perf_counter()
-        found, self._invalid = extract(block, self._normalization, self._min_length)
+        found, self._invalid_bytes = extract(block, self._normalization, self._min_length)
         metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
         return found
 
@@ -69,20 +78,24 @@ class _ExtractFn(ElementFn):
         return block
 
     def count(self, block: Block, found: list[str]) -> None:
-        self.totals.update(records_processed=1, words=len(found), invalid_bytes=self._invalid)
+        self.totals.add(Count.BLOCKS_PROCESSED)
+        self.totals.add(Count.WORDS, len(found))
+        self.totals.add(Count.INVALID_BYTES, self._invalid_bytes)
         self._lengths.update(map(len, found))
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        self.count_lengths(self._lengths)
+        self.totals.add_words_by_length(self._lengths)
         return super().finish_bundle()
 
 
 @dataclass
 class KeyBySignature(Stage):
-    """Word -> (its signature, 1), ready to be summed by `CountSignatures`."""
+    """Turns each word into (its signature, 1), ready to be summed by `CountSignatures`."""
+
+    measures: ClassVar = frozenset({Count.WORDS_KEYED})
 
     def expand(self, words: PCollection[str]) -> PCollection[tuple[str, int]]:
-        return self.run(words, "KeyWord", _KeyFn("anagrams", self.resilience), tuple[str, int])
+        return self.apply_fn(words, "KeyWord", _KeyFn("key", self.resilience), tuple[str, int])
 
 
 class _KeyFn(ElementFn):
@@ -100,20 +113,22 @@ class _KeyFn(ElementFn):
         self._keyed += 1
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        self.totals["words_keyed"] += self._keyed
+        self.totals.add(Count.WORDS_KEYED, self._keyed)
         return super().finish_bundle()
 
 
 @dataclass
 class KeyWithWord(Stage):
-    """Word -> (its signature, the `ClassTally` of it alone), to be merged by `CollectClasses`.
+    """Turns each word into (its signature, a `ClassTally` of that word), for corpus mode.
 
-    Words longer than `MAX_WORD_LENGTH` are left out.
+    `CombineClassTallies` merges them. Words longer than `MAX_WORD_LENGTH` are left out.
     """
 
+    measures: ClassVar = frozenset({Count.WORDS_KEYED})
+
     def expand(self, words: PCollection[str]) -> PCollection[tuple[str, ClassTally]]:
-        fn = _KeyWithWordFn("anagrams", self.resilience)
-        return self.run(words, "KeyWord", fn, tuple[str, ClassTally])
+        fn = _KeyWithWordFn("key", self.resilience)
+        return self.apply_fn(words, "KeyWord", fn, tuple[str, ClassTally])
 
 
 class _KeyWithWordFn(ElementFn):
@@ -126,4 +141,4 @@ class _KeyWithWordFn(ElementFn):
         return ClassCount(signature(word), 1, (word,) if len(word) <= MAX_WORD_LENGTH else ())
 
     def count(self, word: str, keyed: list[tuple[str, ClassTally]]) -> None:
-        self.totals["words_keyed" if keyed else "words_unmatched"] += 1
+        self.totals.add(Count.WORDS_KEYED if keyed else Count.WORDS_UNMATCHED)

@@ -15,22 +15,20 @@ from beam_pipeline.cli.messages import (
     wants_json,
 )
 from beam_pipeline.cli.parsing import help_text, parse
+from beam_pipeline.cli.replay import COMMAND as REPLAY
+from beam_pipeline.cli.replay import replay_arguments
 from beam_pipeline.cli.summary import print_summary
-from beam_pipeline.errors import UsageError
-from beam_pipeline.io.dead_letters import replay_arguments
+from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.job import run_job
 from beam_pipeline.options import AnagramOptions
 from transforms.errors import AnagramError
-
-REPLAY = "replay"
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 
 def run(argv: Sequence[str]) -> int:
     """Command-line arguments -> exit code: 0 done, 1 the run failed, 2 wrong usage."""
     if "--help" in argv or "-h" in argv:
         print(help_text(), end="")
-        return DONE
+        return ExitCode.DONE
     try:
         if argv[:1] == [REPLAY]:
             argv = replay_arguments(argv[1:])
@@ -42,11 +40,11 @@ def run(argv: Sequence[str]) -> int:
     except AnagramError as error:
         if "--verbose" in argv:
             logging.exception("The run failed")
-        code = WRONG_USAGE if isinstance(error, UsageError) else FAILED
+        code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
         print_error(message_of(error), code, as_json=wants_json(argv))
         return code
     print_summary(report, as_json=options.log_format == "json")
-    return DONE
+    return ExitCode.DONE
 
 
 def _set_up_log(options: AnagramOptions) -> None:
@@ -80,7 +78,7 @@ def _run_cases(argv: Sequence[str], name: str) -> int:
         as_json = options.log_format == "json"
         print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
     print(json.dumps(results, ensure_ascii=False, indent=2))
-    return FAILED if failed else DONE
+    return ExitCode.FAILED if failed else ExitCode.DONE
 
 
 def _case_options(argv: Sequence[str], text: str, output: str) -> AnagramOptions:

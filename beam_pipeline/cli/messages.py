@@ -44,6 +44,8 @@ def message_of(error: AnagramError) -> str:
     if isinstance(error, UsageError) and error.setting:
         value = "" if error.value is None else f"={error.value}"
         return f"--{error.setting}{value}: {error}"
+    if isinstance(error, UsageError) and isinstance(error.__cause__, AnagramError):
+        return message_of(error.__cause__)  # an error of a lower layer that came before the run
     if isinstance(error, UndecodableTextError):
         return f"{error}; --encoding_errors=replace leaves such bytes out"
     option = _OPTIONS.get(type(error))

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from apache_beam.options.pipeline_options import (
     PipelineOptions,
@@ -44,11 +44,6 @@ def _own_parser() -> argparse.ArgumentParser:
 def help_text() -> str:
     """What ``--help`` prints: our own options."""
     return _own_parser().format_help()
-
-
-def defaults() -> dict[str, Any]:
-    """Our own options, as they are when none is given."""
-    return vars(_own_parser().parse_args([]))
 
 
 def parse(argv: Sequence[str]) -> AnagramOptions:

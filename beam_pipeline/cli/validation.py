@@ -9,12 +9,12 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.report.write import EXTENSIONS
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
 
 STDOUT = "-"
-REPORT_EXTENSIONS = (".json", ".html")
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -108,8 +108,8 @@ def _check_report(options: AnagramOptions) -> None:
         return
     if options.test_case:
         raise UsageError("--test_case: leave out --report")
-    if not path.lower().endswith(REPORT_EXTENSIONS):
-        raise UsageError(f"--report={path}: must end in {' or '.join(REPORT_EXTENSIONS)}")
+    if not path.lower().endswith(EXTENSIONS):
+        raise UsageError(f"--report={path}: must end in {' or '.join(EXTENSIONS)}")
     _check_own_file(options, "report", "output", "dead_letters", "replay", "merge")
 
 

@@ -1,8 +1,8 @@
-"""What input patterns mean: the files that match, and the work units that read them.
+"""What input patterns mean: the files that match, and the shards in which they are read.
 
-Files are split into byte ranges, and the ranges grouped into work units of about equal size
-(small files together, big files apart), so that many small files cost little and one big file
-is read by many workers.
+Files are split into byte ranges, and ranges grouped into read shards of about equal size (small
+files together, large files apart), so that many small files cost little and one large file is
+read by many workers.
 """
 
 import glob
@@ -17,58 +17,63 @@ from typing import BinaryIO
 from apache_beam.io.filesystems import FileSystems
 
 from beam_pipeline.io.publishing import is_temporary
-from transforms.errors import AnagramError
+from transforms.errors import InputError
 from transforms.files.compression import is_compressed
 from transforms.text.blocks import BLOCK_SIZE, FileRange
 
-#: No part and no work unit is larger, in bytes.
-MAX_UNIT_SIZE = 64 << 20
-_MIN_UNIT_SIZE = 1 << 20
-_UNITS = 64
+#: No range and no read shard is larger, in bytes.
+MAX_SHARD_SIZE = 64 << 20
+_MIN_SHARD_SIZE = 1 << 20
+# How many shards to aim for: enough for the workers to share evenly.
+_SHARDS = 64
 STDIN = "-"
 
 
 class ReadShard(tuple[FileRange, ...]):
-    """Parts of files that one worker reads together.
+    """Ranges of files that one worker reads together.
 
-    Beam pickles a class of its own whole, and of a plain tuple each item for itself.
+    A class of its own, as Beam then pickles it whole, and of a plain tuple each item separately.
     """
 
 
-def expand_patterns(pattern: str, spool_dir: str) -> list[str]:
-    """What a user gave as an input -> the Beam file patterns that mean it.
+def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
+    """Returns the Beam file patterns for what a user gave as an input.
 
-    A folder stands for all files below it, ``**/`` also for no folder at all; a file whose
-    name looks like a pattern stands for itself. Standard input and other pipes are copied to
-    `spool_dir`, since no other process could read them.
+    A folder stands for all files below it, ``**/`` also for no folder at all, and a file whose
+    name looks like a pattern for itself. Standard input and other pipes are copied, since no
+    other process could read them.
+
+    Args:
+      pattern: a file, a folder, a glob, or ``-`` for standard input.
+      spool_folder: where copies are put.
 
     Raises:
-      AnagramError: nothing matches, or it cannot be read; the message begins with the pattern.
+      InputError: nothing matches, or it cannot be read.
     """
     if not pattern:
-        raise AnagramError(": no file has an empty name")
+        raise InputError(": no file has an empty name")
     if pattern == STDIN:
-        return [_spool(sys.stdin.buffer, spool_dir)]
+        return [_spool(sys.stdin.buffer, spool_folder)]
     if FileSystems.get_scheme(pattern) is not None:
-        folder = pattern.endswith("/")
-        patterns = _variants(pattern + "**" if folder else pattern)
+        is_folder = pattern.endswith("/")
+        patterns = _variants(pattern + "**" if is_folder else pattern)
     elif os.path.isdir(pattern):
         patterns = [os.path.join(glob.escape(os.path.abspath(pattern)), "**")]
     elif os.path.exists(pattern):
         if not stat.S_ISREG(os.stat(pattern).st_mode):
             with open(pattern, "rb") as pipe:
-                return [_spool(pipe, spool_dir)]
+                return [_spool(pipe, spool_folder)]
         if not os.access(pattern, os.R_OK):
-            raise AnagramError(f"{pattern}: permission denied")
+            raise InputError(f"{pattern}: permission denied")
         patterns = [glob.escape(os.path.abspath(pattern))]
     else:
         patterns = _variants(os.path.abspath(pattern))
     try:
         matches = any(any(_files(patterns, limit)) for limit in (1, None))
     except Exception as error:  # each filesystem raises its own
-        raise AnagramError(f"{pattern}: cannot be matched ({error})") from error
+        raise InputError(f"{pattern}: cannot be matched ({error})") from error
     if not matches:
-        raise AnagramError(f"{pattern}: no file matches")
+        raise InputError(f"{pattern}: no file matches")
     return patterns
 
 
@@ -79,54 +84,55 @@ def _variants(pattern: str) -> list[str]:
     return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
 
 
-def _spool(pipe: BinaryIO, spool_dir: str) -> str:
-    with tempfile.NamedTemporaryFile(dir=spool_dir, prefix="pipe-", delete=False) as file:
+def _spool(pipe: BinaryIO, folder: str) -> str:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="pipe-", delete=False) as file:
         shutil.copyfileobj(pipe, file, BLOCK_SIZE)
     return glob.escape(file.name)
 
 
 def plan_shards(
     patterns: tuple[str, ...],
-    unit_size: int | None = None,
-    tell: Callable[[int, int], None] = lambda files, size: None,
+    shard_size: int | None = None,
+    on_listed: Callable[[int, int], None] = lambda files, size: None,
 ) -> Iterator[ReadShard]:
-    """File `patterns` -> the work units that read every matching file once.
+    """Yields shards that together read every file that matches `patterns` once.
 
     Args:
-      unit_size: bytes in a unit, about; by default a share of the whole.
-      tell: called with the number of files and their bytes as stored, once they are known.
+      patterns: Beam file patterns.
+      shard_size: about how many bytes are in a shard; by default a share of the whole.
+      on_listed: called with the number of files and their bytes as stored, once they are known.
     """
     sizes = dict(_files(patterns))
-    tell(len(sizes), sum(sizes.values()))
-    if unit_size is None:
-        unit_size = min(max(sum(sizes.values()) // _UNITS, _MIN_UNIT_SIZE), MAX_UNIT_SIZE)
-        unit_size += -unit_size % 4  # ranges must not cut wide code units
-    unit: list[FileRange] = []
+    on_listed(len(sizes), sum(sizes.values()))
+    if shard_size is None:
+        shard_size = min(max(sum(sizes.values()) // _SHARDS, _MIN_SHARD_SIZE), MAX_SHARD_SIZE)
+        shard_size += -shard_size % 4  # ranges must not cut code units of 2 or 4 bytes
+    shard: list[FileRange] = []
     filled = 0
     for path, size in sizes.items():
-        for part, part_size in _split(path, size, unit_size):
-            if unit and filled + part_size > unit_size:
-                yield ReadShard(unit)
-                unit, filled = [], 0
-            unit.append(part)
-            filled += part_size
-    if unit:
-        yield ReadShard(unit)
+        for file_range, range_size in _split(path, size, shard_size):
+            if shard and filled + range_size > shard_size:
+                yield ReadShard(shard)
+                shard, filled = [], 0
+            shard.append(file_range)
+            filled += range_size
+    if shard:
+        yield ReadShard(shard)
 
 
 def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, int]]:
-    """Path and size of each text among the first `limit` files that match each pattern."""
+    """Yields path and size of each text among the first `limit` files that match each pattern."""
     for match in FileSystems.match(list(patterns), limits=[limit] * len(patterns)):
         for file in match.metadata_list:
             if not is_temporary(file.path):
                 yield file.path, file.size_in_bytes
 
 
-def _split(path: str, size: int, unit_size: int) -> Iterator[tuple[FileRange, int]]:
-    if size <= unit_size or is_compressed(path):
+def _split(path: str, size: int, range_size: int) -> Iterator[tuple[FileRange, int]]:
+    if size <= range_size or is_compressed(path):
         yield FileRange(path), size
         return
-    for start in range(0, size, unit_size):
-        end = start + unit_size
-        part = FileRange(path, start, end if end < size else None)
-        yield part, min(unit_size, size - start)
+    for start in range(0, size, range_size):
+        end = start + range_size
+        file_range = FileRange(path, start, end if end < size else None)
+        yield file_range, min(range_size, size - start)

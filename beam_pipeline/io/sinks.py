@@ -1,20 +1,19 @@
-"""`AnagramCount` records -> one sorted file, or shards, that appear whole or not at all.
+"""Writes records into one sorted file, or shards, that appear whole or not at all.
 
-Records are packed into sorted runs, the runs of a shard merged into a temporary file beside
-the output, and the temporary files renamed when all of them stand and the totals of all stages
-agree. A run holds its records as lines of text in UTF-8, whose byte order is the order of the
-words, so that merging needs memory for the packed runs only.
+Each bundle packs its records into sorted chunks; the chunks of a shard are merged into a temporary
+file beside the output; and the temporary files are published when all of them stand and the
+totals of all stages agree. A chunk holds its records as lines of text in UTF-8, whose byte order
+is the order of the words, so that merging needs memory for the chunks only.
 """
 
 import heapq
 import io
 import itertools
-import json
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
@@ -22,6 +21,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
+from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.formats import FORMATS, Counted
 from transforms.checks import check_one_of, check_positive
@@ -31,89 +31,119 @@ from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
-from transforms.stages.totals import Totals, check_invariants
+from transforms.stages.totals import Count, Totals, invariants
 
-_RUN_RECORDS = 50_000
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
 
 
 class WriteOutcome(NamedTuple):
-    """What there is to publish, and what all stages have told.
+    """What there is to publish, and what all stages have counted.
 
     Attributes:
-      files: (temporary, final) paths of what has been written.
+      files: temporary and final path of each file that has been written.
+      totals: of all stages.
     """
 
-    files: tuple[tuple[str, str], ...] = ()
-    totals: Totals = Totals()
+    files: tuple[tuple[str, str], ...]
+    totals: Totals
 
 
 @dataclass
 class WriteResults(Stage):
-    """`AnagramCount` -> the paths of the files written, once they stand.
+    """Writes records to files, and yields their paths once they stand.
 
-    Where there is a side_outputs, the totals in it must agree before anything is published.
+    With `side_outputs`, the totals in it must agree before anything is published.
 
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`.
       num_shards: number of files. A word's shard depends on the word only.
-      dead_letters: the file for the dead letters, JSON lines; empty: there is none.
-      settings: of the run, noted in each dead letter.
+      dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
+        `side_outputs`. Empty: there must not be any.
+      settings: of the run, written into each dead letter.
       token: names the temporary files of this run.
-      tell: whether to leave the totals, and the files to publish, at `publishing.manifest_path`.
+      has_client: whether a client holds the output's lock and waits for the manifest; see
+        `beam_pipeline.io.publishing`.
+      chunk_records: how many records a bundle sorts at once.
 
-    Raises (when it runs):
-      AnagramError: the output cannot be written, or the totals do not agree.
+    Raises:
+      ValueError: when applied, if stages may emit dead letters and `dead_letters` is empty.
+      OutputError, DeadLettersError: when it runs: a file cannot be written.
+      AnagramError: when it runs: the totals do not agree.
     """
 
     path: str = ""
     format: str = "json"
     num_shards: int = 1
-    dead_letters: str = ""
+    dead_letters: str | None = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     token: str = field(default_factory=publishing.new_token)
-    tell: bool = False
+    has_client: bool = False
+    chunk_records: int = 50_000
+    measures: ClassVar = frozenset(
+        {
+            Count.RECORDS_TO_WRITE,
+            Count.RECORDS_WRITTEN,
+            Count.FILES_EXPECTED,
+            Count.FILES_WRITTEN,
+            Count.FILES_TO_PUBLISH,
+        }
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_one_of(FORMATS, format=self.format)
-        check_positive(num_shards=self.num_shards)
+        check_positive(num_shards=self.num_shards, chunk_records=self.chunk_records)
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
-        runs = [self.run(records, "PackRuns", _PackFn(self), tuple[int, bytes])]
-        # A shard without records is a file too, so every shard gets an empty run.
-        shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
-        runs.append(
-            records.pipeline
-            | "EmptyRuns" >> beam.Create([(shard, b"") for shard in shards], reshuffle=False)
-        )
-        if self.side_outputs is not None and self.dead_letters:
-            letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
-            runs.append(letters | "PackDeadLetters" >> beam.Map(_pack_letter, self.settings))
-        files = (
-            tuple(runs)
-            | "AllRuns" >> beam.Flatten().with_output_types(tuple[int, bytes])
+        chunks = self.apply_fn(records, "PackRecords", _PackFn(self), tuple[int, bytes])
+        shards = (
+            (chunks, *self._other_chunks(records))
+            | "AllChunks" >> beam.Flatten().with_output_types(tuple[int, bytes])
             | "GroupByShard" >> beam.GroupByKey()
         )
-        written = self.run(files, "WriteShards", _WriteFn(self), WriteOutcome)
-        totals = [] if self.side_outputs is None else self.side_outputs.totals
-        told = tuple(totals) | "AllTotals" >> beam.Flatten(pipeline=records.pipeline)
+        written = self.apply_fn(shards, "WriteShards", _WriteFn(self), WriteOutcome)
         return (
-            (written, told | "AsOutcomes" >> beam.Map(_told).with_output_types(WriteOutcome))
+            (written, self._all_totals(records))
             | "Outcomes" >> beam.Flatten()
             | "MergeOutcomes" >> beam.CombineGlobally(_MergeFn()).without_defaults()
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
         )
 
+    def _other_chunks(self, records: PCollection) -> Iterator[PCollection[tuple[int, bytes]]]:
+        # A shard without records is a file too, so every shard gets an empty chunk.
+        shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
+        yield records.pipeline | "EmptyChunks" >> beam.Create(
+            [(shard, b"") for shard in shards], reshuffle=False
+        )
+        if self.side_outputs is None or self.dead_letters is None:
+            return
+        if self.dead_letters:
+            letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
+            yield letters | "PackDeadLetters" >> beam.Map(_pack_dead_letter, self.settings)
+        elif self.side_outputs.expects_dead_letters:
+            raise ValueError(
+                "WriteResults: stages may emit dead letters, which would be lost: give "
+                "dead_letters=PATH, or None and take them from side_outputs.dead_letters"
+            )
+
+    def _all_totals(self, records: PCollection) -> PCollection[WriteOutcome]:
+        totals = () if self.side_outputs is None else tuple(self.side_outputs.totals)
+        return (
+            totals
+            | "AllTotals" >> beam.Flatten(pipeline=records.pipeline)
+            | "ToOutcomes" >> beam.Map(_to_outcome).with_output_types(WriteOutcome)
+        )
+
 
 class _PackFn(StageFn):
-    """Records -> (shard, a sorted run of them packed into bytes)."""
+    """Packs records into (shard, sorted chunk)."""
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
         self._num_shards = sink.num_shards
+        self._chunk_records = sink.chunk_records
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -126,81 +156,93 @@ class _PackFn(StageFn):
         shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
         lines = self._lines[shard]
         lines.append(b"%s\t%d\n" % (word, record.count))
-        return [] if len(lines) < _RUN_RECORDS else [(shard, _pack(self._lines.pop(shard)))]
+        if len(lines) < self._chunk_records:
+            return []
+        return [(shard, _sorted_chunk(self._lines.pop(shard)))]
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
-        yield from in_global_window((shard, _pack(lines)) for shard, lines in self._lines.items())
-        self.totals["records_packed"] = self._packed
+        chunks = ((shard, _sorted_chunk(lines)) for shard, lines in self._lines.items())
+        yield from in_global_window(chunks)
+        self.totals.add(Count.RECORDS_TO_WRITE, self._packed)
         yield from self.emit_totals()
 
 
-def _pack(lines: list[bytes]) -> bytes:
+def _sorted_chunk(lines: list[bytes]) -> bytes:
     # A tab sorts before every character of a word: lines sort as their words do.
     return b"".join(sorted(lines))
 
 
-def merge(runs: Iterable[bytes]) -> Iterator[Counted]:
-    """Packed runs -> their (word, count) in the order of the words."""
-    for line in heapq.merge(*(io.BytesIO(run) for run in runs if run)):
+def merge(chunks: Iterable[bytes]) -> Iterator[Counted]:
+    """Merges sorted chunks, and yields their (word, count) in the order of the words."""
+    for line in heapq.merge(*(io.BytesIO(chunk) for chunk in chunks if chunk)):
         word, _, count = line.decode().partition("\t")
         yield word, int(count)
 
 
-def _pack_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, bytes]:
+def _pack_dead_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, bytes]:
     return _DEAD_LETTERS, to_json(letter, settings).encode() + b"\n"
 
 
-def _told(totals: Totals) -> WriteOutcome:
-    return WriteOutcome(totals=totals)
+def _to_outcome(totals: Totals) -> WriteOutcome:
+    return WriteOutcome((), totals)
 
 
 class _WriteFn(StageFn):
-    """(Shard, its packed runs) -> the `WriteOutcome` of having written them."""
+    """Writes the chunks of a shard into a temporary file."""
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
-        self._sink = sink.path, sink.num_shards, sink.format
-        self._dead_letters, self._token = sink.dead_letters, sink.token
+        self._path, self._num_shards, self._format = sink.path, sink.num_shards, sink.format
+        self._dead_letters, self._token = sink.dead_letters or "", sink.token
         self._retrier = Retrier("write", sink.resilience)
 
-    def process(self, shard_and_runs: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
-        shard, runs = shard_and_runs
-        path, num_shards, _ = self._sink
-        final = self._dead_letters
-        if shard != _DEAD_LETTERS:
-            final = publishing.shard_path(path, shard, num_shards)
+    def process(self, shard_and_chunks: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
+        shard, chunks = shard_and_chunks
         try:
-            temporary, written = self._retrier(self._write, final, shard, runs)
+            if shard == _DEAD_LETTERS:
+                final = self._dead_letters
+                temporary, records = self._retrier(self._write_dead_letters, final, chunks)
+            else:
+                final = publishing.shard_path(self._path, shard, self._num_shards)
+                temporary, records = self._retrier(self._write_records, final, chunks)
         except RetriesExhaustedError as error:
-            option = "dead_letters" if shard == _DEAD_LETTERS else "output"
-            path = final if shard == _DEAD_LETTERS else path
-            raise AnagramError(f"--{option}={path}: cannot be written: {error}") from error
-        if shard != _DEAD_LETTERS:
-            self.totals["records_written"] += written
-        self.totals["files_written"] += 1
-        yield WriteOutcome(files=((temporary, final),))
+            message = f"cannot be written: {error}"
+            if shard == _DEAD_LETTERS:
+                raise DeadLettersError(f"{self._dead_letters}: {message}") from error
+            raise OutputError(f"{self._path}: {message}") from error
+        self.totals.add(Count.RECORDS_WRITTEN, records)
+        self.totals.add(Count.FILES_WRITTEN)
+        yield WriteOutcome(((temporary, final),), Totals())
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.emit_totals(self._retrier)
 
-    def _write(self, final: str, shard: int, runs: Iterable[bytes]) -> tuple[str, int]:
-        """-> the temporary file, and how many records are in it."""
+    def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Returns the temporary file, and how many records are in it."""
         temporary = publishing.temporary_path(final, self._token)
-        compression = CompressionTypes.detect_compression_type(final)
-        with FileSystems.create(temporary, compression_type=compression) as file:
-            if shard == _DEAD_LETTERS:
-                lines = [run for run in runs if run]
-                for line in lines:  # not every file of Beam's has `writelines`
-                    file.write(line)
-                return temporary, len(lines)
-            counting = itertools.count()
-            records = (record for record, _ in zip(merge(runs), counting, strict=False))
-            FORMATS[self._sink[2]](records, file)
-            return temporary, next(counting)
+        counting = itertools.count()
+        records = (record for record, _ in zip(merge(chunks), counting, strict=False))
+        with _create(temporary, final) as file:
+            FORMATS[self._format](records, file)
+        return temporary, next(counting)
+
+    def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Returns the temporary file, and 0: no records are in it."""
+        temporary = publishing.temporary_path(final, self._token)
+        with _create(temporary, final) as file:
+            for line in chunks:  # not every file of Beam's has `writelines`
+                file.write(line)
+        return temporary, 0
+
+
+def _create(temporary: str, final: str) -> Any:
+    """Opens `temporary` for writing, compressed as the extension of `final` says."""
+    compression = CompressionTypes.detect_compression_type(final)
+    return FileSystems.create(temporary, compression_type=compression)
 
 
 class _MergeFn(beam.CombineFn):
-    """`WriteOutcome`s -> all in one. The accumulator is (files, totals)."""
+    """Merges `WriteOutcome`s into one. The accumulator is (files, totals)."""
 
     def create_accumulator(self) -> tuple[list[tuple[str, str]], Totals]:
         return [], Totals()
@@ -209,7 +251,7 @@ class _MergeFn(beam.CombineFn):
         self, accumulator: tuple[list[tuple[str, str]], Totals], outcome: WriteOutcome
     ) -> tuple[list[tuple[str, str]], Totals]:
         accumulator[0].extend(outcome.files)
-        accumulator[1].update(outcome.totals)
+        accumulator[1].merge(outcome.totals)
         return accumulator
 
     def merge_accumulators(
@@ -218,7 +260,7 @@ class _MergeFn(beam.CombineFn):
         merged = self.create_accumulator()
         for files, totals in accumulators:
             merged[0].extend(files)
-            merged[1].update(totals)
+            merged[1].merge(totals)
         return merged
 
     def extract_output(self, accumulator: tuple[list[tuple[str, str]], Totals]) -> WriteOutcome:
@@ -227,52 +269,48 @@ class _MergeFn(beam.CombineFn):
 
 
 class _PublishFn(beam.DoFn):
-    """The `WriteOutcome` of all -> the final paths, once the files stand there."""
+    """Publishes what has been written, if the totals of all stages agree."""
 
     def __init__(self, sink: WriteResults):
         self._path, self._num_shards = sink.path, sink.num_shards
         self._dead_letters = sink.dead_letters
-        self._is_checked = sink.side_outputs is not None
-        self._wanted = sink.num_shards + bool(sink.dead_letters)
-        self._token = sink.token
-        self._told = publishing.manifest_path(sink.path, sink.token) if sink.tell else ""
+        self._files_expected = sink.num_shards + bool(sink.dead_letters)
+        self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
+        self._token = sink.token if sink.has_client else ""
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
-        totals = outcome.totals + Totals(files=len(outcome.files), files_wanted=self._wanted)
-        if self._is_checked:
-            check_invariants(totals)
+        totals = Totals()
+        totals.merge(outcome.totals)
+        totals.add(Count.FILES_TO_PUBLISH, len(outcome.files))
+        totals.add(Count.FILES_EXPECTED, self._files_expected)
+        _check(totals, self._measured)
         # Dead letters first: no result may stand without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
-        with publishing.publish_lock(self._path):
-            if self._told and not publishing.is_locked(self._path, self._token):
-                raise AnagramError(
-                    f"{self._path}: not published: the run that asked for it has been stopped, or "
-                    "waits on another machine"
-                )
-            self._tell(totals, files)  # from here on the result is to stand, whoever dies
-            for temporary, final in files:
-                try:
-                    self._retrier(publishing.replace, temporary, final)
-                except RetriesExhaustedError as error:
-                    raise AnagramError(f"{final}: cannot be written: {error}") from error
-            if self._num_shards > 1:  # an earlier result may have had more of them
-                # Compared by name: a folder has more than one spelling.
-                written = {final.rpartition("/")[2] for _, final in outcome.files}
-                shards = publishing.all_shards(self._path)
-                publishing.remove(one for one in shards if one.rpartition("/")[2] not in written)
+        client = (self._token, totals) if self._token else None
+        publishing.publish(
+            self._path, files, self._retrier, num_shards=self._num_shards, client=client
+        )
         retries, faults = self._retrier.drain_counts()
-        if retries or faults:
-            self._tell(totals + Totals(retries=retries, faults_injected=faults), files)
+        if client and (retries or faults):  # also those of publishing
+            totals.add(Count.RETRIES, retries)
+            totals.add(Count.FAULTS_INJECTED, faults)
+            publishing.Manifest(tuple(files), totals).write(self._path, self._token)
         yield from (final for _, final in outcome.files)
-
-    def _tell(self, totals: Totals, files: list[tuple[str, str]]) -> None:
-        """Leaves the totals, and what is to be renamed, to the one who waits for the run."""
-        if self._told:
-            temporary = publishing.temporary_path(self._path, self._token)
-            with FileSystems.create(temporary) as file:
-                file.write(json.dumps({"totals": totals, "files": files}).encode())
-            publishing.replace(temporary, self._told)
 
     def _is_result(self, file: tuple[str, str]) -> bool:
         return file[1] != self._dead_letters
+
+
+def _check(totals: Totals, measured: frozenset[Count]) -> None:
+    """Checks that nothing was lost or counted twice.
+
+    Raises:
+      AnagramError: naming the figures that do not agree.
+    """
+    for invariant in invariants(totals, measured):
+        if not invariant.holds:
+            raise AnagramError(
+                f"nothing published, the run lost count: {invariant.statement}, but "
+                f"{invariant.left} is not {invariant.right}"
+            )

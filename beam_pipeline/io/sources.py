@@ -1,182 +1,194 @@
-"""Where text comes from: files of any Beam filesystem, or a string -> `Block`s."""
+"""Reads text as `Block`s: from files on any Beam filesystem, or from a string."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.io.inputs import ReadShard, plan_shards
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
-from transforms.checks import check_one_of, check_positive
-from transforms.errors import AnagramError
+from transforms.checks import check_positive
+from transforms.errors import AnagramError, InputError
 from transforms.files.compression import is_compressed
 from transforms.files.retrying_file import open_retrying
 from transforms.stages import metrics
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import ElementFn, Stage, StageFn
+from transforms.stages.totals import Count
 from transforms.text.blocks import BLOCK_SIZE, Block, BlockReader, FileRange
-from transforms.text.encoding import ERROR_POLICIES, Encoding
-from transforms.text.normalize import NORMALIZATIONS
+from transforms.text.encoding import Encoding
+from transforms.text.settings import TextSettings
 
 
 @dataclass
 class ReadString(Stage):
-    """A string, held in the pipeline itself -> its `Block`s."""
+    """Reads a string, which is held in the pipeline itself.
+
+    Attributes:
+      text: the string; bytes that are not valid UTF-8 as lone surrogates, as in `sys.argv`.
+    """
 
     text: str = ""
+    measures: ClassVar = frozenset({Count.BYTES_READ, Count.BLOCKS_READ})
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        # Bytes of the command line that are no valid text arrive as lone surrogates.
         data = self.text.encode("utf-8", "surrogateescape")
         held = root | "HoldText" >> beam.Create([data], reshuffle=False)
-        return self.run(held, "CutIntoBlocks", _CutFn("read", self.resilience), Block)
+        return self.apply_fn(held, "CutIntoBlocks", _CutFn("read", self.resilience), Block)
 
 
 class _CutFn(ElementFn):
     def process_element(self, data: bytes) -> list[Block]:
-        part = FileRange("<text>")
+        whole = FileRange("<text>")
         limit = len(data) + 1
-        return list(BlockReader(BytesIO(data), part, Encoding(), stretch_limit=limit).blocks())
+        return list(BlockReader(BytesIO(data), whole, Encoding(), stretch_limit=limit).blocks())
 
     def dead_letter_payload(self, data: bytes) -> Block:
         return Block("<text>", 0, data)
 
     def count(self, data: bytes, blocks: list[Block]) -> None:
-        self.totals.update(bytes_read=len(data), records_read=len(blocks))
+        self.totals.add(Count.BYTES_READ, len(data))
+        self.totals.add(Count.BLOCKS_READ, len(blocks))
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
-        self.totals["records_read"] += 1
+        self.totals.add(Count.BLOCKS_READ)
         return super().emit_dead_letter(letter)
 
 
 @dataclass
 class ReadFiles(Stage):
-    """The files that `patterns` match, each once -> their `Block`s.
+    """Reads the files that patterns match, each once.
 
     Attributes:
-      patterns: as `resolve` gives them.
-      encoding, errors, normalization: see `transforms.text.blocks.BlockReader`.
-      block_size: bytes in a block, about.
-      spool: the folder of files that last as long as the run; what of them cannot be read is no
-        dead letter, since it could not be read again.
-      gauge: the folder where to tell how far reading is, see
-        `beam_pipeline.monitor.read_progress`; empty: nowhere.
+      patterns: Beam file patterns; see `beam_pipeline.io.inputs.expand_patterns`.
+      encoding: of the files.
+      text: how bytes become words; reading must know, as very long words are decoded on the way.
+      block_size: about how large blocks are, in bytes.
+      spool_folder: the folder of files that last as long as the run, such as copies of pipes.
+        What of them cannot be read does not become a dead letter: nobody could read it again.
+      progress_folder: where to write how far reading is; see
+        `beam_pipeline.monitor.read_progress`. Empty: nowhere.
 
-    Raises (when it runs):
-      AnagramError: a file cannot be read, or under ``strict`` not decoded.
+    Raises:
+      InputError: when it runs: a file cannot be read.
+      UndecodableTextError: when it runs: a file is not valid text, under ``strict``.
     """
 
     patterns: tuple[str, ...] = ()
     encoding: str = "utf-8"
-    errors: str = "replace"
-    normalization: str = "unicode"
+    text: TextSettings = field(default_factory=TextSettings)
     block_size: int = BLOCK_SIZE
-    spool: str = ""
-    gauge: str = field(default="", compare=False)  # no setting of the work itself
+    spool_folder: str = ""
+    progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
+    measures: ClassVar = frozenset(
+        {Count.RANGES_PLANNED, Count.RANGES_READ, Count.BYTES_READ, Count.BLOCKS_READ}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         Encoding(self.encoding)
-        check_one_of(ERROR_POLICIES, errors=self.errors)
-        check_one_of(NORMALIZATIONS, normalization=self.normalization)
         check_positive(block_size=self.block_size)
+
+    @property
+    def expects_dead_letters(self) -> bool:
+        return super().expects_dead_letters or self.text.encoding_errors == "quarantine"
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         patterns = root | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
-        units = self.run(patterns, "PlanWorkUnits", _PlanFn(self), ReadShard)
-        spread = units | "SpreadWorkUnits" >> beam.Reshuffle()
-        return self.run(spread, "ReadBlocks", _ReadFn(self), Block)
+        shards = self.apply_fn(patterns, "PlanShards", _PlanFn(self), ReadShard)
+        spread = shards | "SpreadShards" >> beam.Reshuffle()
+        return self.apply_fn(spread, "ReadBlocks", _ReadShardFn(self), Block)
 
 
 class _PlanFn(StageFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
         self._retrier = Retrier("read", settings.resilience.without_chaos())
-        self._gauge = settings.gauge
+        self._progress_folder = settings.progress_folder
 
     def process(self, patterns: tuple[str, ...]) -> Iterator[ReadShard]:
         try:
-            units = self._retrier(lambda: list(plan_shards(patterns, tell=self._tell)))
+            shards = self._retrier(lambda: list(plan_shards(patterns, on_listed=self._on_listed)))
         except RetriesExhaustedError as error:
-            raise AnagramError(f"--input={patterns[0]}: {error}") from error
-        for unit in units:
-            self.totals["parts_planned"] += len(unit)
-            yield unit
-        self.totals.update(input_files=self._files, input_bytes=self._size)
+            raise InputError(f"{patterns[0]}: {error}") from error
+        for shard in shards:
+            self.totals.add(Count.RANGES_PLANNED, len(shard))
+            yield shard
+        self.totals.add(Count.INPUT_FILES, self._files)
+        self.totals.add(Count.INPUT_BYTES, self._size)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.emit_totals(self._retrier)
 
-    def _tell(self, files: int, size: int) -> None:
+    def _on_listed(self, files: int, size: int) -> None:
         self._files, self._size = files, size
-        write_plan(self._gauge, files, size)
+        write_plan(self._progress_folder, files, size)
 
 
-class PartFn(StageFn):
-    """Reads parts of files, as the settings of a `ReadFiles` have it."""
+class ReadRangeFn(StageFn):
+    """Reads ranges of files, as the settings of a `ReadFiles` say."""
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
         self._encoding = Encoding(settings.encoding)
-        self._errors = settings.errors
-        self._normalization = settings.normalization
+        self._text = settings.text
         self._block_size = settings.block_size
-        self._spool = settings.spool
+        self._spool_folder = settings.spool_folder
+        self._progress_folder = settings.progress_folder
         self._retrier = Retrier("read", settings.resilience)
-        self._gauge_folder = settings.gauge
 
     def setup(self) -> None:
-        self._gauge = ReadProgress(self._gauge_folder)
+        self._progress = ReadProgress(self._progress_folder)
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
         return self.emit_totals(self._retrier)
 
-    def read_part(self, part: FileRange) -> Iterator[Block | TaggedOutput]:
-        """`part` -> its blocks, and dead letters for what cannot be read."""
+    def read_range(self, file_range: FileRange) -> Iterator[Block | TaggedOutput]:
+        """Yields the blocks of a range, and dead letters for what cannot be read."""
         reader = None
-        self.totals["parts_read"] += 1
+        self.totals.add(Count.RANGES_READ)
         try:
-            with self._open(part.source) as stream:
-                encoding = self._encoding_of(part.source)
-                _skip(stream, part)
+            with self._open(file_range.source) as stream:
+                encoding = self._encoding_of(file_range.source)
+                _skip(stream, file_range)
                 reader = BlockReader(
                     stream,
-                    part,
+                    file_range,
                     encoding,
-                    normalization=self._normalization,
-                    errors=self._errors,
+                    normalization=self._text.normalization,
+                    errors=self._text.encoding_errors,
                     block_size=self._block_size,
                 )
                 for block in reader.blocks():
-                    self.totals["records_read"] += 1
+                    self.totals.add(Count.BLOCKS_READ)
                     metrics.BLOCK_BYTES.update(len(block.data))
                     yield block
         except AnagramError:
             raise
         except Exception as error:  # each decompressor raises its own
-            spent = (
+            exhausted = (
                 error
                 if isinstance(error, RetriesExhaustedError)
                 else RetriesExhaustedError("read", error, 1)
             )
-            self.totals["records_read"] += 1
-            yield self.to_dead_letter(spent, reader.rest if reader else part)
+            self.totals.add(Count.BLOCKS_READ)
+            yield self.to_dead_letter(exhausted, reader.rest if reader else file_range)
         if reader is not None:
-            self.totals["bytes_read"] += reader.consumed
+            self.totals.add(Count.BYTES_READ, reader.consumed)
             for rest, undecodable in reader.undecodable:
-                self.totals["records_read"] += 1
+                self.totals.add(Count.BLOCKS_READ)
                 yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, rest))
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
         source = getattr(letter.payload, "source", "")
-        if self._spool and source.startswith(self._spool):
+        if self._spool_folder and source.startswith(self._spool_folder):
             raise AnagramError(
-                f"standard input or pipe: {letter.cause}; it cannot be read again, and so not be "
-                "put aside: give a file"
+                f"standard input or pipe: {letter.cause}; it cannot be read again, and so cannot "
+                "become a dead letter: give a file"
             )
         return super().emit_dead_letter(letter)
 
@@ -187,19 +199,19 @@ class PartFn(StageFn):
             return self._encoding.of_stream(stream.read(4))
 
     def _open(self, path: str) -> BinaryIO:
-        return open_retrying(path, self._retrier, self._gauge.add)
+        return open_retrying(path, self._retrier, self._progress.add)
 
 
-class _ReadFn(PartFn):
-    def process(self, unit: ReadShard) -> Iterator[Any]:
-        for part in unit:
-            yield from self.read_part(part)
+class _ReadShardFn(ReadRangeFn):
+    def process(self, shard: ReadShard) -> Iterator[Any]:
+        for file_range in shard:
+            yield from self.read_range(file_range)
 
 
-def _skip(stream: BinaryIO, part: FileRange) -> None:
-    """Goes to the start of `part`. Not every decompressed stream can seek."""
-    left = part.start
-    if left and not is_compressed(part.source):
+def _skip(stream: BinaryIO, file_range: FileRange) -> None:
+    """Moves to the start of a range. Not every decompressed stream can seek."""
+    left = file_range.start
+    if left and not is_compressed(file_range.source):
         stream.seek(left)
         return
     while left and (skipped := stream.read(min(left, BLOCK_SIZE))):

@@ -3,16 +3,39 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from beam_pipeline.monitor.process_tree import Sample, TreeSampler
 from beam_pipeline.monitor.read_progress import ProgressSnapshot, read_snapshot
-from beam_pipeline.report.model import Phase, TimelinePoint
 
 #: Seconds between two looks. One takes some 3 ms: less than 1 % of one core.
 INTERVAL = 0.5
 #: However long a run takes, there are no more points of it.
 MAX_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run, in seconds."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TimelinePoint:
+    """What a run used up to one moment, in seconds from its begin.
+
+    Attributes:
+      bytes_read: of the input, as stored; None where the runner cannot tell.
+      memory_bytes: of all processes at this moment.
+    """
+
+    seconds: float
+    bytes_read: int | None
+    memory_bytes: int
+    cpu_seconds: float
+    processes: int
 
 
 class RunMonitor:

@@ -11,7 +11,8 @@ from pygal.graph.graph import Graph
 from pygal.style import Style
 from rich.filesize import decimal
 
-from beam_pipeline.report.model import LargestClass, LengthCount, Phase, TimelinePoint
+from beam_pipeline.monitor.watch import Phase, TimelinePoint
+from beam_pipeline.report.model import LargestClass, LengthCount
 
 # pygal's finder for plug-ins lacks `find_spec`, which other users of `sys.meta_path` call.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]

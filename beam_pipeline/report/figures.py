@@ -1,42 +1,29 @@
 """Totals, metrics and options of a run -> the figures of its report."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_pipeline.cli.parsing import defaults
-from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, Law, LengthCount
-from transforms.stages.metrics import LENGTH_PREFIX, NAMESPACE
-from transforms.stages.totals import CAUSE_PREFIX, conservation
+from beam_pipeline.options import defaults
+from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, LengthCount
+from transforms.stages.metrics import NAMESPACE
+from transforms.stages.totals import Count, Totals
 
 _LONGEST_OPTION = 200
 _SECRET = re.compile(r"secret|passw|token|credential|connection_string|(access|private|api)_?key")
 
 
-def counters(totals: Mapping[str, int] | None) -> dict[str, int | None]:
-    """The `COUNTERS`; each is None if there are no `totals`."""
-    return {name: None if totals is None else totals.get(name, 0) for name in COUNTERS}
+def counters(totals: Totals | None) -> dict[str, int | None]:
+    """Returns the `COUNTERS` by name; each is None if there are no totals."""
+    return {count.value: None if totals is None else totals[count] for count in COUNTERS}
 
 
-def laws(totals: Mapping[str, int]) -> tuple[Law, ...]:
-    """Whether nothing was lost or doubled."""
-    return tuple(
-        Law(str(law["law"]), int(law["left"]), int(law["right"]), law["left"] == law["right"])
-        for law in conservation(totals)
-    )
-
-
-def lengths(totals: Mapping[str, int]) -> tuple[LengthCount, ...]:
-    """How many words have each length."""
-    counts = [
-        LengthCount(int(name.removeprefix(LENGTH_PREFIX)), number)
-        for name, number in totals.items()
-        if name.startswith(LENGTH_PREFIX) and number
-    ]
-    return tuple(sorted(counts, key=lambda one: one.length))
+def lengths(totals: Totals) -> tuple[LengthCount, ...]:
+    """Returns how many words have each length, without lengths that no word has."""
+    by_length = sorted(totals.words_by_length.items())
+    return tuple(LengthCount(length, words) for length, words in by_length if words)
 
 
 def word_length(counts: tuple[LengthCount, ...]) -> Distribution | None:
@@ -48,16 +35,15 @@ def word_length(counts: tuple[LengthCount, ...]) -> Distribution | None:
     return Distribution(words, counts[0].length, letters / words, counts[-1].length)
 
 
-def dead_letters(path: str | None, totals: Mapping[str, int] | None) -> DeadLetters:
-    """The records put aside in the file `path`."""
+def dead_letters(path: str | None, totals: Totals | None) -> DeadLetters:
+    """Returns what there is to say of the dead letters in the file `path`."""
     if totals is None:
         return DeadLetters(path, None, {})
     causes = {
-        name.removeprefix(CAUSE_PREFIX): number
-        for name, number in sorted(totals.items())
-        if name.startswith(CAUSE_PREFIX)
+        f"{stage}: {error_type}": number
+        for (stage, error_type), number in sorted(totals.dead_letters_by_cause.items())
     }
-    return DeadLetters(path, totals.get("dead_letters", 0), causes)
+    return DeadLetters(path, totals[Count.DEAD_LETTERS], causes)
 
 
 def distributions(metrics: MetricResults) -> dict[str, Distribution]:

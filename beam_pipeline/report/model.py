@@ -12,29 +12,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 
 import beam_pipeline
-from beam_pipeline.io import publishing
-from transforms.errors import AnagramError
+from beam_pipeline.monitor.watch import Phase, TimelinePoint
+from transforms.stages.totals import Count, Invariant
 
 #: Of the JSON, see ``resources/report.schema.json``. A number more when a field changes or goes.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-#: Whole numbers that every run counts, in the order of a report.
+#: What every run counts, in the order of a report.
 COUNTERS = (
-    "bytes_read",
-    "records_read",
-    "records_processed",
-    "words",
-    "words_matched",
-    "words_unmatched",
-    "classes",
-    "records_written",
-    "invalid_bytes",
-    "retries",
-    "faults_injected",
-    "dead_letters",
+    Count.BYTES_READ,
+    Count.BLOCKS_READ,
+    Count.BLOCKS_PROCESSED,
+    Count.WORDS,
+    Count.WORDS_MATCHED,
+    Count.WORDS_UNMATCHED,
+    Count.CLASSES,
+    Count.RECORDS_WRITTEN,
+    Count.INVALID_BYTES,
+    Count.RETRIES,
+    Count.FAULTS_INJECTED,
+    Count.DEAD_LETTERS,
 )
 
 
@@ -77,14 +76,6 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A part of a run, in seconds."""
-
-    name: str
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Distribution:
     """Many numbers in a few."""
 
@@ -92,16 +83,6 @@ class Distribution:
     min: float
     mean: float
     max: float
-
-
-@dataclass(frozen=True)
-class Law:
-    """Two figures that must be equal, counted in different stages."""
-
-    law: str
-    left: int
-    right: int
-    holds: bool
 
 
 @dataclass(frozen=True)
@@ -140,22 +121,6 @@ class DeadLetters:
 
 
 @dataclass(frozen=True)
-class TimelinePoint:
-    """What a run used up to one moment, in seconds from its begin.
-
-    Attributes:
-      bytes_read: of the input, as stored; None where the runner cannot tell.
-      memory_bytes: of all processes at this moment.
-    """
-
-    seconds: float
-    bytes_read: int | None
-    memory_bytes: int
-    cpu_seconds: float
-    processes: int
-
-
-@dataclass(frozen=True)
 class RunReport:
     """All that a run reports.
 
@@ -186,7 +151,7 @@ class RunReport:
     peak_memory_bytes: int | None = None
     peak_process_bytes: int | None = None
     metrics: Mapping[str, int | Distribution | None] = field(default_factory=dict)
-    conservation: tuple[Law, ...] | None = None
+    invariants: tuple[Invariant, ...] | None = None
     words_by_length: tuple[LengthCount, ...] | None = None
     result: tuple[ResultFile, ...] | None = None
     largest_classes: tuple[LargestClass, ...] | None = None
@@ -236,26 +201,3 @@ def _plain(value: Any) -> Any:
 def printable(text: str) -> str:
     r"""`text` with bytes of the command line that are no valid UTF-8 as ``\udcXX``."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def write(report: RunReport, path: str) -> None:
-    """Writes `report` to `path`, JSON or HTML by its extension; whole or not at all.
-
-    Raises:
-      AnagramError: it cannot be written.
-    """
-    if path.lower().endswith(".html"):
-        from beam_pipeline.report.html import to_html  # the makers of charts take a while
-
-        text = to_html(report)
-    else:
-        text = to_json(report)
-    token = publishing.new_token()
-    temporary = publishing.temporary_path(path, token)
-    try:
-        with publishing.output_lock(path, token):
-            with FileSystems.create(temporary, "text/plain") as file:
-                file.write(text.encode())
-            publishing.replace(temporary, path)
-    except Exception as error:  # each filesystem raises its own
-        raise AnagramError(f"--report={path}: cannot be written ({error})") from error

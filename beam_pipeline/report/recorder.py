@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from beam_pipeline.report.results import identify, largest_classes
 from beam_pipeline.runners.run import runner_name
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError
+from transforms.stages.totals import Count, Invariant, Totals, invariants
 
 #: How many of the largest classes are reported.
 LARGEST = 20
 _OF_A_WHOLE_RUN = (
-    *("bytes_per_second", "words_per_second", "metrics", "conservation", "words_by_length"),
+    *("bytes_per_second", "words_per_second", "metrics", "invariants", "words_by_length"),
     *("result", "largest_classes", "dead_letters"),
 )
 _OF_THIS_MACHINE = (
@@ -39,91 +40,109 @@ _DISTRIBUTIONS = ("word_length", "block_bytes", "block_microseconds")
 
 
 class RunRecorder:
-    """What is known of a run so far.
+    """Records one run from its start to its end, and makes its report.
 
     Args:
-      options: the run's.
+      options: of the run.
       scratch: an empty folder for it, on this machine.
 
     Attributes:
-      gauge: the folder where readers tell how far they are; empty where they run elsewhere.
-      totals: of the whole run, see `transforms.stages.totals`; None as long as they are not known.
-      result: what the runner has handed back.
-      output: where the result stands.
+      progress_folder: where readers write how far they are; empty where they run elsewhere.
     """
 
     def __init__(self, options: AnagramOptions, scratch: str):
         self._options = options
         self._is_local = is_local(options.view_as(StandardOptions).runner)
         self._runner = runner_name(options)
-        self.gauge = ""
+        self.progress_folder = ""
         if self._is_local:
-            self.gauge = str(Path(scratch, "gauge"))
-            Path(self.gauge).mkdir()
-        self.watch = RunMonitor(self.gauge)
-        self.totals: Mapping[str, int] | None = None
-        self.result: PipelineResult | None = None
-        self.output: str | None = None
+            self.progress_folder = str(Path(scratch, "progress"))
+            Path(self.progress_folder).mkdir()
+        self._monitor = RunMonitor(self.progress_folder)
+        self._totals: Totals | None = None
+        self._invariants: tuple[Invariant, ...] | None = None
+        self._result: PipelineResult | None = None
+        self._output: str | None = None
         self._unknown: dict[str, str] = {}
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
-        """Watches the run inside the ``with`` block, and shows how far it is if that is wanted."""
+        """Monitors the run inside the ``with`` block, and shows its progress if that is wanted."""
         with contextlib.ExitStack() as stack:
             show = None
             if self._options.progress:
-                from beam_pipeline.monitor.progress_line import (
-                    progress_line,  # not all have time to load rich
-                )
+                # Imported only here, as rich takes a while to load.
+                from beam_pipeline.monitor.progress_line import progress_line
 
                 show = stack.enter_context(progress_line())
-            self.watch = stack.enter_context(monitoring(self.gauge, show))
+            self._monitor = stack.enter_context(monitoring(self.progress_folder, show))
             yield
+
+    def mark_submitted(self) -> None:
+        """Records that the pipeline is built and its runner starts to work."""
+        self._monitor.mark_submitted()
+
+    def record_result(self, result: PipelineResult) -> None:
+        """Records what the runner has returned."""
+        self._result = result
+
+    def record_totals(self, totals: Totals, measured: Iterable[Count]) -> None:
+        """Records the totals of the whole run.
+
+        Args:
+          totals: of all stages.
+          measured: what the stages of its pipeline count.
+        """
+        self._totals, self._invariants = totals, tuple(invariants(totals, measured))
+
+    def record_output(self, path: str) -> None:
+        """Records where the result stands."""
+        self._output = path
 
     def report(self, error: BaseException | None = None) -> RunReport:
         """-> what there is to report of the run, which has ended, perhaps with an `error`.
 
         What takes a while to find out is in it only if the options ask for a report.
         """
-        options, totals, seconds = self._options, self.totals, self.watch.seconds
+        options, totals, seconds = self._options, self._totals, self._monitor.seconds
         self._unknown = {}
         if totals is None:
             self._unknown |= dict.fromkeys(_OF_A_WHOLE_RUN, "the run failed")
         return RunReport(
             status="done" if error is None else "failed",
             error=None if error is None else one_line(error),
-            started=_utc_timestamp(self.watch.began),
+            started=_utc_timestamp(self._monitor.began),
             runner=self._runner,
             options={} if options.report is None else figures.shown_options(options),
             versions=versions(),
             dictionary=self._dictionary(),
             input=self._input(),
             wall_seconds=seconds,
-            bytes_per_second=None if totals is None else totals.get("bytes_read", 0) / seconds,
-            words_per_second=None if totals is None else totals.get("words", 0) / seconds,
+            bytes_per_second=None if totals is None else totals[Count.BYTES_READ] / seconds,
+            words_per_second=None if totals is None else totals[Count.WORDS] / seconds,
             metrics=self._metrics(),
-            conservation=None if totals is None else figures.laws(totals),
+            invariants=self._invariants,
             words_by_length=None if totals is None else figures.lengths(totals),
             dead_letters=figures.dead_letters(options.dead_letters, totals),
-            **self._use(failed=error is not None),
-            **self._result(),
+            **self._resource_usage(failed=error is not None),
+            **self._result_figures(),
             unknown=self._unknown,
         )
 
-    def _use(self, *, failed: bool) -> dict[str, Any]:
+    def _resource_usage(self, *, failed: bool) -> dict[str, Any]:
         if not self._is_local:
             elsewhere = f"{self._runner} may work on other machines"
             self._unknown |= dict.fromkeys(_OF_THIS_MACHINE, elsewhere)
             return {}
-        phases = self.watch.phases(failed=failed)
+        phases = self._monitor.phases(failed=failed)
         if phases is None:
             self._unknown["phases"] = "the run failed before its runner began"
         return {
-            "cpu_seconds": self.watch.cpu_seconds,
+            "cpu_seconds": self._monitor.cpu_seconds,
             "phases": phases,
-            "peak_memory_bytes": self.watch.peak_memory_bytes,
-            "peak_process_bytes": self.watch.peak_process_bytes,
-            "timeline": tuple(self.watch.points),
+            "peak_memory_bytes": self._monitor.peak_memory_bytes,
+            "peak_process_bytes": self._monitor.peak_process_bytes,
+            "timeline": tuple(self._monitor.points),
         }
 
     def _dictionary(self) -> DictionaryIdentity:
@@ -144,15 +163,15 @@ class RunRecorder:
         )
 
     def _input(self) -> Input:
-        options, level = self._options, self.watch.level
+        options, level = self._options, self._monitor.level
         if options.text is not None:
             return Input(("<text>",), 0, len(options.text.encode("utf-8", "surrogateescape")))
         if options.replay is not None:
             self._unknown["input"] = "a replay reads parts of files"
             return Input((options.replay,))
         files, size = level.files, level.bytes
-        if self.totals is not None:
-            files, size = self.totals.get("input_files", 0), self.totals.get("input_bytes", 0)
+        if self._totals is not None:
+            files, size = self._totals[Count.INPUT_FILES], self._totals[Count.INPUT_BYTES]
         if files is None:
             self._unknown["input"] = "the run failed, and its files may not have been listed"
         return Input(tuple(options.input), files, size)
@@ -160,21 +179,21 @@ class RunRecorder:
     def _metrics(self) -> dict[str, int | Distribution | None]:
         known: dict[str, Distribution] = {}
         reason = "the runner has told of none"
-        if self.result is not None:
+        if self._result is not None:
             try:
-                known = figures.distributions(self.result.metrics())
+                known = figures.distributions(self._result.metrics())
             except Exception as error:  # not every runner has them
                 reason = f"the runner tells of none ({one_line(error)})"
         found = {name: known.get(name) for name in _DISTRIBUTIONS}
-        if self.totals is not None:
+        if self._totals is not None:
             # Exact, where Beam's is a sample that may count a repeated bundle twice.
-            found["word_length"] = figures.word_length(figures.lengths(self.totals))
+            found["word_length"] = figures.word_length(figures.lengths(self._totals))
             missing = [name for name, value in found.items() if value is None]
             self._unknown |= dict.fromkeys(missing, reason)
-        return {**figures.counters(self.totals), **found}
+        return {**figures.counters(self._totals), **found}
 
-    def _result(self) -> dict[str, Any]:
-        output, options = self.output, self._options
+    def _result_figures(self) -> dict[str, Any]:
+        output, options = self._output, self._options
         if output is None or options.report is None:
             return {}
         shards = range(options.num_shards)

@@ -127,7 +127,7 @@ def explain(error: BaseException) -> str:
     return causes[-1] if causes else f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-_OURS = re.compile(r"transforms\.errors\.AnagramError: (.*)")
+_OURS = re.compile(r"(?:transforms|beam_pipeline)\.errors\.\w+Error: (.*)")
 _STAGE = re.compile(r" \[while running .*\]$")
 _JOB = re.compile(r"^builtins\.RuntimeError: Pipeline \S+ failed in state \w+: ")
 _CAUSE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b: .")

@@ -6,28 +6,29 @@ from apache_beam.internal import pickler
 
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
-from beam_pipeline.pipeline import TopWords, build
+from beam_pipeline.pipeline import build
 from tests.support.beam import pipeline
-from transforms.counts import CollectClasses, CountSignatures, MergeTalliesFn, SumFn
+from transforms.counts import CombineClassTallies, CountSignatures, MergeTalliesFn, SumFn
 from transforms.dictionary import DictionarySpec
 from transforms.distinct_words import CountDistinctWords
-from transforms.expand import ExpandSignatures
+from transforms.expand import ExpandSignatures, TopWords
 from transforms.filtering import FilterBlocks
 from transforms.tally import TallyBlocks
+from transforms.text.settings import TextSettings
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
 LIMIT = 20_000
 PARTS = [
     ReadString("cat"),
-    ReadFiles(("*.txt", "more/**"), encoding="utf-16", errors="strict", normalization="ascii"),
-    FilterBlocks("strict"),
-    ExtractWords("ascii", 3),
+    ReadFiles(("*.txt", "more/**"), encoding="utf-16", text=TextSettings("ascii", "strict")),
+    FilterBlocks(TextSettings(encoding_errors="strict")),
+    ExtractWords(TextSettings("ascii"), 3),
     KeyBySignature(),
     KeyWithWord(),
     CountSignatures(),
-    CollectClasses(),
+    CombineClassTallies(),
     TallyBlocks(DictionarySpec("gcide+web2"), 2, 3),
-    CountDistinctWords("ascii", 2),
+    CountDistinctWords(TextSettings("ascii"), 2),
     ExpandSignatures(DictionarySpec("web2", "ascii"), 2, 3),
     WriteResults("result.csv", "csv", 3),
     DictionarySpec("gcide+web2", "ascii"),

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from beam_pipeline import build
 from beam_pipeline.io.sources import ReadFiles, ReadString
-from beam_pipeline.pipeline import ENGINES, TopWords
+from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
 from tests.support.beam import assert_gives, pipeline
 from tests.support.strategies import sentences
 from transforms.dictionary import DictionarySpec
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, TopWords
+from transforms.tally import TallyBlocks
 from transforms.text.normalize import NORMALIZATIONS
+from transforms.text.settings import TextSettings
 
 VOCABULARY = ["cat", "act", "dog", "listen", "least", "stream", "the", "a", "software", "naïve"]
 TEXT = "The cat's act; a well-known – STREAM of masters, tac! software É éE\n" * 3
@@ -79,7 +81,7 @@ def test_any_text_in_any_files_is_counted_as_the_oracle_does(
         source = ReadString(text)
     else:
         pattern = write_files(tmp_path_factory.mktemp("texts"), text, layout)
-        source = ReadFiles((pattern,), normalization=normalization, block_size=block_size)
+        source = ReadFiles((pattern,), text=TextSettings(normalization), block_size=block_size)
     assert_counts(source, expected, engine=engine, dictionary=dictionary, **filters)
 
 
@@ -92,12 +94,6 @@ def members_of(gcide: frozenset[str], web2: frozenset[str]) -> dict[str, frozens
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     return request.param
-
-
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even the smallest bundle is counted in compiled code."""
-    monkeypatch.setattr("transforms.tally._SMALL", -1)
 
 
 def test_cat_is_counted_for_act_cat_and_tac(engine: str) -> None:
@@ -113,15 +109,16 @@ def test_empty_text_gives_nothing(engine: str, spec: str) -> None:
     assert_counts(ReadString(""), {}, engine=engine, dictionary=DictionarySpec(spec))
 
 
-@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_compiled_code_counts_as_the_oracle_does(
     normalization: str, threads: int, gcide: frozenset[str], tmp_path: Path
 ) -> None:
-    pattern = write_files(tmp_path, TEXT * 40, "one file")
-    source = ReadFiles((pattern,), normalization=normalization, block_size=50)
-    expected = reference.counts(TEXT * 40, gcide, normalization)
+    text = TEXT * 1500
+    assert len(text.encode()) > TallyBlocks.small_bundle_bytes
+    pattern = write_files(tmp_path, text, "one file")
+    source = ReadFiles((pattern,), text=TextSettings(normalization), block_size=500)
+    expected = reference.counts(text, gcide, normalization)
     dictionary = DictionarySpec("gcide", normalization)
     assert_counts(source, expected, dictionary=dictionary, threads=threads)
 
@@ -177,7 +174,10 @@ class _Count(beam.PTransform):
     ("make", "message"),
     [
         (lambda p: build(p, ReadString("cat"), engine="fast"), r"engine='fast'.*vectorized"),
-        (lambda p: build(p, ReadString("cat"), encoding_errors="ignore"), r"errors='ignore'"),
+        (
+            lambda p: build(p, ReadString("cat"), encoding_errors="ignore"),
+            r"encoding_errors='ignore'",
+        ),
         (lambda p: build(p, ReadString("cat"), min_word_length=0), r"min_word_length=0.*1 or more"),
         (lambda p: build(p, ReadString("cat"), min_count=0), r"min_count=0.*1 or more"),
         (lambda p: build(p, ReadString("cat"), min_class_size=0), r"min_class_size=0.*1 or more"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 
+from beam_pipeline.monitor.watch import Phase, TimelinePoint
 from beam_pipeline.report.model import (
     COUNTERS,
     DeadLetters,
@@ -14,14 +15,12 @@ from beam_pipeline.report.model import (
     Distribution,
     Input,
     LargestClass,
-    Law,
     LengthCount,
-    Phase,
     ResultFile,
     RunReport,
-    TimelinePoint,
     versions,
 )
+from transforms.stages.totals import Invariant
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "resources/report.schema.json").read_text())
 _NO_DISTRIBUTIONS = dict.fromkeys(("word_length", "block_bytes", "block_microseconds"))
@@ -53,7 +52,7 @@ def done(**changes: Any) -> RunReport:
         "peak_memory_bytes": 322_000_000,
         "peak_process_bytes": 300_000_000,
         "metrics": {
-            **dict.fromkeys(COUNTERS, 0),
+            **dict.fromkeys((count.value for count in COUNTERS), 0),
             **_NO_DISTRIBUTIONS,
             "bytes_read": 40_000_000,
             "words": 4,
@@ -62,7 +61,7 @@ def done(**changes: Any) -> RunReport:
             "classes": 1,
             "word_length": Distribution(4, 3, 3.5, 5),
         },
-        "conservation": (Law("words = words matched + words unmatched", 4, 4, True),),
+        "invariants": (Invariant("words = words matched + words unmatched", 4, 4),),
         "words_by_length": (LengthCount(3, 3), LengthCount(5, 1)),
         "result": (ResultFile("counts.json", 12, "cd" * 32),),
         "largest_classes": (LargestClass("act", 3, ("act", "cat", "tac")),),
@@ -87,7 +86,7 @@ def failed(**changes: Any) -> RunReport:
         "dictionary": DictionaryIdentity("gcide", "unicode"),
         "input": Input(("a.txt",)),
         "wall_seconds": 0.5,
-        "metrics": {**dict.fromkeys(COUNTERS), **_NO_DISTRIBUTIONS},
+        "metrics": {**dict.fromkeys(count.value for count in COUNTERS), **_NO_DISTRIBUTIONS},
         "unknown": {"metrics": "the run failed", "timeline": "the workers are elsewhere"},
     }
     return RunReport(**(report | changes))

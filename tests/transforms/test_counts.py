@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.beam import assert_gives
-from transforms.counts import ClassTally, CollectClasses, CountSignatures, MergeTalliesFn, SumFn
+from transforms.counts import (
+    ClassTally,
+    CombineClassTallies,
+    CountSignatures,
+    MergeTalliesFn,
+    SumFn,
+)
 
 tallies = st.builds(
     ClassTally, st.integers(1, 9), st.lists(st.sampled_from("abc"), max_size=2).map(tuple)
@@ -24,7 +30,7 @@ def test_counts_of_a_signature_are_summed() -> None:
 
 def test_no_words_give_no_counts() -> None:
     assert_gives([], CountSignatures(), [])
-    assert_gives([], CollectClasses(), [])
+    assert_gives([], CombineClassTallies(), [])
 
 
 def test_classes_collect_their_count_and_distinct_words_in_order() -> None:
@@ -34,7 +40,7 @@ def test_classes_collect_their_count_and_distinct_words_in_order() -> None:
         ("act", ClassTally(6, ("act", "cat", "cta", "tac"))),
         ("dgo", ClassTally(5, ("dog",))),
     ]
-    assert_gives(keyed, CollectClasses(), expected)
+    assert_gives(keyed, CombineClassTallies(), expected)
 
 
 def combined(combiner: beam.CombineFn, groups: list[list[Any]]) -> Any:

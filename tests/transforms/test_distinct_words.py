@@ -15,17 +15,23 @@ from transforms.columns import CombineWordCounts, CombineWordCountsFn, bucket_wo
 from transforms.counts import ClassTally
 from transforms.distinct_words import CountDistinctWords
 from transforms.text.blocks import Block
+from transforms.text.settings import TextSettings
 
 
 class Collected(beam.PTransform):
     """CountDistinctWords, and the classes that come of it."""
 
-    def __init__(self, **settings):
+    def __init__(self, max_unmerged_bytes: int = 1 << 20, **settings):
         super().__init__()
+        self._max_unmerged_bytes = max_unmerged_bytes
         self._settings = settings
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[tuple[str, ClassTally]]:
-        return blocks | CountDistinctWords(**self._settings) | CombineWordCounts()
+        return (
+            blocks
+            | (CountDistinctWords(**self._settings))
+            | CombineWordCounts(self._max_unmerged_bytes)
+        )
 
 
 @pytest.mark.parametrize("normalization", ["unicode", "ascii"])
@@ -36,18 +42,17 @@ def test_distinct_words_are_collected_with_the_counts_of_their_classes(normaliza
         ("a", ClassTally(1, ("a",))),
         *([("é", ClassTally(1, ("é",)))] if normalization == "unicode" else []),
     ]
-    assert_gives(blocks, Collected(normalization=normalization), expected)
-    assert_gives(blocks, Collected(normalization=normalization, min_word_length=2), expected[:1])
+    text = TextSettings(normalization)
+    assert_gives(blocks, Collected(text=text), expected)
+    assert_gives(blocks, Collected(text=text, min_word_length=2), expected[:1])
 
 
-def test_many_distinct_words_are_handed_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.distinct_words._MAX_DISTINCT", 3)
-    monkeypatch.setattr("transforms.columns._MERGED_SIZE", 100)
+def test_many_distinct_words_are_handed_on_in_parts() -> None:
     blocks = [Block("a", 0, text) for text in (b"a b", b"a c", b"a d", b"a")]
     expected = [
         (word, ClassTally(count, (word,))) for word, count in zip("abcd", [4, 1, 1, 1], strict=True)
     ]
-    assert_gives(blocks, Collected(), expected)
+    assert_gives(blocks, Collected(max_unmerged_bytes=100, max_distinct=3), expected)
 
 
 def test_giants_are_left_out() -> None:
@@ -63,7 +68,7 @@ def test_no_words_make_no_columns() -> None:
 @given(st.lists(texts(), max_size=4))
 def test_merged_columns_have_each_word_once_and_its_anagrams_beside_it(pieces: list[str]) -> None:
     counts = [Counter(reference.words(piece, "unicode")) for piece in pieces]
-    fn = CombineWordCountsFn()
+    fn = CombineWordCountsFn(1 << 20)
     merged: dict[int, list[bytes]] = {}
     for part in counts:
         for bucket, columns in bucket_words(part):
@@ -91,7 +96,7 @@ def rows(columns: bytes) -> list[tuple[str, int]]:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CountDistinctWords(normalization="nfc"), r"normalization='nfc'.*unicode.*ascii"),
+        (lambda: CountDistinctWords(max_distinct=0), r"max_distinct=0.*1 or more"),
         (lambda: CountDistinctWords(min_word_length=0), r"min_word_length=0.*1 or more"),
     ],
 )

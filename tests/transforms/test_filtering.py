@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.support.beam import assert_gives, pipeline
 from transforms.filtering import FilterBlocks, decoding_error, split_at_invalid_lines
 from transforms.stages.dead_letters import DeadLetter
-from transforms.stages.totals import SideOutputs
+from transforms.stages.side_outputs import SideOutputs
 from transforms.text.blocks import Block
+from transforms.text.settings import TextSettings
 
 GOOD = [
     Block("a", 0, "café\n".encode()),
@@ -25,11 +26,13 @@ BAD = Block("some.txt", 9000, b"the cat\nis \xff\non the\nmat\n\xe2\x82\nlast")
 
 @pytest.mark.parametrize("errors", ["replace", "strict", "quarantine"])
 def test_valid_text_passes_as_it_is(errors: str) -> None:
-    assert_gives(GOOD, FilterBlocks(errors), GOOD)
+    assert_gives(
+        GOOD, FilterBlocks(TextSettings(encoding_errors=errors), side_outputs=SideOutputs()), GOOD
+    )
 
 
 def test_replace_lets_all_pass() -> None:
-    assert_gives([BAD], FilterBlocks("replace"), [BAD])
+    assert_gives([BAD], FilterBlocks(TextSettings(encoding_errors="replace")), [BAD])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
@@ -39,13 +42,14 @@ def test_strict_fails_at_the_offset_in_the_file(encoding: str) -> None:
     bad = Block("some.txt", 9000, text + bad_byte + " sat".encode(encoding), encoding)
     message = rf"some\.txt: byte {9000 + len(text)}: not valid {encoding}"
     with pytest.raises(Exception, match=message):
-        assert_gives([*GOOD, bad, *GOOD], FilterBlocks("strict"), [])
+        assert_gives([*GOOD, bad, *GOOD], FilterBlocks(TextSettings(encoding_errors="strict")), [])
 
 
 def test_quarantine_puts_aside_the_lines_that_are_no_text() -> None:
     side_outputs = SideOutputs()
     with pipeline() as p:
-        kept = p | beam.Create([BAD]) | FilterBlocks("quarantine", side_outputs=side_outputs)
+        text = TextSettings(encoding_errors="quarantine")
+        kept = p | beam.Create([BAD]) | FilterBlocks(text, side_outputs=side_outputs)
         lines = [Block("some.txt", 9000, b"the cat\n"), Block("some.txt", 9013, b"on the\nmat\n"),
                  Block("some.txt", 9027, b"last")]  # fmt: skip
         assert_that(kept, equal_to(lines), "Kept")
@@ -80,5 +84,5 @@ def test_sifting_keeps_every_byte_and_parts_only_what_it_must(
 
 
 def test_invalid_settings_are_refused_by_name_and_value() -> None:
-    with pytest.raises(ValueError, match=r"errors='ignore'.*replace.*strict.*quarantine"):
-        FilterBlocks("ignore")
+    with pytest.raises(ValueError, match=r"encoding_errors='ignore'.*replace.*strict.*quarantine"):
+        TextSettings(encoding_errors="ignore")

@@ -29,29 +29,25 @@ LETTERS = ["c", "a", "t", "d", "o", "g", "é", " ", "-", "\n"]
 
 
 @pytest.fixture(params=["small", "compiled", "mixed"])
-def bundle_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def limit(request: pytest.FixtureRequest) -> int:
     """Bundles counted with the compiler left out, used from the start, and from the middle on."""
-    limit = {"small": 1 << 30, "compiled": -1, "mixed": 500}[request.param]
-    monkeypatch.setattr("transforms.tally._SMALL", limit)
+    return {"small": 1 << 30, "compiled": -1, "mixed": 500}[request.param]
 
 
-@pytest.mark.usefixtures("bundle_size")
 @pytest.mark.parametrize("threads", [1, 3])
-def test_signatures_of_the_dictionary_are_counted(threads: int) -> None:
+def test_signatures_of_the_dictionary_are_counted(limit: int, threads: int) -> None:
     blocks = [Block("a", 0, b"cat software xyzzy dog")] * 100
     blocks += [Block("b", 0, "café god act".encode("utf-16-le"), "utf-16-le"), Block("c", 0, b"")]
     expected = {"act": 101, "aeforstw": 100, "dgo": 101}
-    assert_gives(blocks, SummedTally(threads=threads), expected.items())
+    assert_gives(blocks, SummedTally(threads=threads, small_bundle_bytes=limit), expected.items())
 
 
-@pytest.mark.usefixtures("bundle_size")
-def test_shorter_words_are_left_out() -> None:
+def test_shorter_words_are_left_out(limit: int) -> None:
     blocks = [Block("a", 0, b"at cat a on\n" * 100)]
-    assert_gives(blocks, SummedTally(min_word_length=3), [("act", 100)])
+    assert_gives(blocks, SummedTally(min_word_length=3, small_bundle_bytes=limit), [("act", 100)])
 
 
-@pytest.mark.usefixtures("bundle_size")
-def test_the_order_of_blocks_does_not_matter(gcide: frozenset[str]) -> None:
+def test_the_order_of_blocks_does_not_matter(limit: int, gcide: frozenset[str]) -> None:
     generator = random.Random(4)
     blocks = [
         Block("a", 0, "".join(generator.choices(LETTERS, k=40)).encode() + b" cat")
@@ -63,7 +59,7 @@ def test_the_order_of_blocks_does_not_matter(gcide: frozenset[str]) -> None:
     known = {"".join(sorted(word)) for word in gcide}
     expected = [(key, count) for key, count in signatures.items() if key in known]
     generator.shuffle(blocks)
-    assert_gives(blocks, SummedTally(threads=2), expected)
+    assert_gives(blocks, SummedTally(threads=2, small_bundle_bytes=limit), expected)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from tests.support.strategies import TRICKY
 from transforms.counts import ClassTally
 from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
+from transforms.text.settings import TextSettings
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
 
@@ -26,7 +27,7 @@ def test_blocks_are_decoded_each_in_its_encoding_without_invalid_bytes() -> None
 def test_words_of_every_text_are_extracted(normalization: str) -> None:
     texts = ["The cat's whiskers", "", "\n", "sea-cat cat", *TRICKY, " ".join(TRICKY)]
     expected = [word for text in texts for word in reference.words(text, normalization)]
-    assert_gives(map(Block.of_text, texts), ExtractWords(normalization), expected)
+    assert_gives(map(Block.of_text, texts), ExtractWords(TextSettings(normalization)), expected)
 
 
 def test_shorter_words_are_left_out() -> None:
@@ -48,7 +49,7 @@ def test_words_are_keyed_with_themselves_but_for_giants() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ExtractWords("nfc"), r"normalization='nfc'.*unicode.*ascii"),
+        (lambda: TextSettings("nfc"), r"normalization='nfc'.*unicode.*ascii"),
         (lambda: ExtractWords(min_length=0), r"min_length=0.*1 or more"),
         (lambda: ExtractWords(min_length=-3), r"min_length=-3.*1 or more"),
     ],

@@ -1,7 +1,7 @@
-"""Injected faults, for tests, benchmarks and demonstration.
+"""Injected faults, for tests, benchmarks and demonstrations.
 
 A stage under chaos fails a share of its attempts, before or after it has done its work. The
-second is the harder one: a careless design then counts the work twice.
+second is the harder case: a careless design then counts the work twice.
 """
 
 import random
@@ -10,21 +10,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, ParamSpec, TypeVar
 
-#: Where faults can strike, in the order of the pipeline: reading input; telling text from other
-#: bytes; cutting text into words; finding each word's anagrams by its signature; expanding a
-#: signature into all words that are permutations of it; writing output.
-STAGES = ("read", "filter", "words", "anagrams", "permutations", "write")
+#: Where faults can strike, in the order of the pipeline, each named like its transform: reading
+#: input; telling text from other bytes; extracting words; keying each by its signature; expanding
+#: a signature into its member words; writing output.
+STAGES = ("read", "filter", "extract", "key", "expand", "write")
+#: The names that the exercise had for some of the stages.
+ALIASES: Mapping[str, str] = {"words": "extract", "anagrams": "key", "permutations": "expand"}
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class InjectedError(Exception):
-    """A fault that chaos has put into a stage. Another attempt may succeed."""
+    """A fault that chaos has injected into a stage. Another attempt may succeed."""
 
 
 class Fault(NamedTuple):
-    """The share of a stage's attempts that fail (0 to 1), and the seconds each takes longer."""
+    """What strikes a stage.
+
+    Attributes:
+      rate: the share of its attempts that fail, from 0 to 1.
+      seconds: how much longer every attempt takes.
+    """
 
     rate: float
     seconds: float = 0.0
@@ -34,11 +41,23 @@ class Fault(NamedTuple):
 PRESETS: Mapping[str, Mapping[str, Fault]] = {
     "take-home": {
         "filter": Fault(0.2, 1.0),
-        "words": Fault(0.25, 1.0),
-        "anagrams": Fault(0.1, 0.25),
-        "permutations": Fault(0.01, 0.1),
+        "extract": Fault(0.25, 1.0),
+        "key": Fault(0.1, 0.25),
+        "expand": Fault(0.01, 0.1),
     }
 }
+
+
+def stage_named(name: str) -> str:
+    """Returns the stage with this name or alias.
+
+    Raises:
+      ValueError: there is none.
+    """
+    stage = ALIASES.get(name, name)
+    if stage not in STAGES:
+        raise ValueError(f"{name!r} is not a stage: {', '.join(STAGES)}")
+    return stage
 
 
 @dataclass(frozen=True)
@@ -46,10 +65,13 @@ class Chaos:
     """Which faults strike.
 
     Attributes:
-      faults: by stage; a stage without one is left alone.
-      seed: of the random numbers; every stage of every worker process has a sequence of its own
-        kind.
-      latency: factor on all seconds, and on the waits between attempts; 0 is none.
+      faults: by stage; a stage without one is left alone. Aliases are replaced by stages.
+      seed: of the random numbers. Each stage draws a sequence of its own, the same one in every
+        worker process.
+      latency: factor on the seconds of all faults, and on the pauses between attempts.
+
+    Raises:
+      ValueError: naming the value that is not possible.
     """
 
     faults: Mapping[str, Fault] = field(default_factory=dict)
@@ -57,9 +79,9 @@ class Chaos:
     latency: float = 1.0
 
     def __post_init__(self) -> None:
-        for stage, fault in self.faults.items():
-            if stage not in STAGES:
-                raise ValueError(f"{stage!r} is no stage: {', '.join(STAGES)}")
+        faults = {stage_named(name): fault for name, fault in self.faults.items()}
+        object.__setattr__(self, "faults", faults)
+        for stage, fault in faults.items():
             if not 0 <= fault.rate <= 1:
                 raise ValueError(f"{stage}={fault.rate:g}: a rate is a number from 0 to 1")
             if not 0 <= fault.seconds < float("inf"):
@@ -69,14 +91,15 @@ class Chaos:
 
     @classmethod
     def parse(cls, spec: str) -> "Chaos":
-        """``take-home,words=0.5:0.1,seed=7,latency=0`` -> the chaos it means.
+        """Reads a specification such as ``take-home,extract=0.5:0.1,seed=7,latency=0``.
 
-        Items are separated by commas, and what comes later wins: a name of `PRESETS`,
-        ``STAGE=RATE[:SECONDS]``, ``rate=RATE[:SECONDS]`` (every stage), ``seed=N``,
-        ``latency=FACTOR``.
+        Args:
+          spec: items separated by commas, of which later ones win: a name of `PRESETS`,
+            ``STAGE=RATE[:SECONDS]``, ``rate=RATE[:SECONDS]`` for every stage, ``seed=N``,
+            ``latency=FACTOR``.
 
         Raises:
-          ValueError: naming the item that means nothing.
+          ValueError: naming the item that cannot be understood.
         """
         faults: dict[str, Fault] = {}
         seed, latency = 0, 1.0
@@ -90,9 +113,9 @@ class Chaos:
                 elif name == "latency":
                     latency = float(value)
                 elif name == "rate":
-                    faults |= dict.fromkeys(STAGES, _fault(value))
-                elif name in STAGES:
-                    faults[name] = _fault(value)
+                    faults |= dict.fromkeys(STAGES, _parse_fault(value))
+                elif name in STAGES or name in ALIASES:
+                    faults[stage_named(name)] = _parse_fault(value)
                 else:
                     raise KeyError(name)
             except KeyError:
@@ -101,11 +124,11 @@ class Chaos:
                     f"seed=N, latency=FACTOR; stages are {', '.join(STAGES)}"
                 ) from None
             except ValueError:
-                raise ValueError(f"{item!r} has no number behind {name}=") from None
+                raise ValueError(f"{item!r} has no number after {name}=") from None
         return cls(faults, seed, latency)
 
 
-def _fault(text: str) -> Fault:
+def _parse_fault(text: str) -> Fault:
     rate, _, seconds = text.partition(":")
     return Fault(float(rate), float(seconds or 0))
 
@@ -113,19 +136,23 @@ def _fault(text: str) -> Fault:
 class FaultInjector:
     """Makes attempts at the work of one stage, and lets some of them fail.
 
+    Args:
+      chaos: which faults strike.
+      stage: one of `STAGES`, or an alias of one.
+
     Attributes:
       injected: how many faults have struck so far.
     """
 
     def __init__(self, chaos: Chaos, stage: str):
-        self._fault = chaos.faults.get(stage, Fault(0))
+        self._stage = stage_named(stage)
+        self._fault = chaos.faults.get(self._stage, Fault(0))
         self._seconds = self._fault.seconds * chaos.latency
-        self._random = random.Random(f"{chaos.seed} {stage}")
-        self._stage = stage
+        self._random = random.Random(f"{chaos.seed} {self._stage}")
         self.injected = 0
 
     def attempt(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """-> what `work` gives.
+        """Calls `work` and returns its result.
 
         Raises:
           InjectedError: before or after the work was done.

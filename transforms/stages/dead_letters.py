@@ -1,6 +1,6 @@
-"""What a dead letter holds: the record that a stage could not process, whole.
+"""Dead letters: what a stage could not process, whole, so that it can be processed later.
 
-Records of all kinds become JSON and come back from it exactly; bytes that are no text are
+Payloads of all kinds become JSON and come back from it exactly; bytes that are not text are
 written in base64.
 """
 
@@ -13,25 +13,31 @@ from transforms.text.blocks import Block, FileRange
 
 
 class ClassCount(NamedTuple):
-    """Occurrences of an anagram class; in corpus mode also which of its words were seen."""
+    """Occurrences of an anagram class.
+
+    Attributes:
+      signature: of the class.
+      count: how many words of the text belong to it.
+      words: in corpus mode, which of its words were seen.
+    """
 
     signature: str
     count: int  # type: ignore[assignment]  # shadows tuple.count
     words: tuple[str, ...] = ()
 
 
-#: Bytes of a text, a part of a file that could not be read, or words already counted.
+#: Bytes of a text, a range of a file that could not be read, or words that were counted already.
 DeadLetterPayload = Block | FileRange | ClassCount
 
 
 class DeadLetter(NamedTuple):
-    """A record that has been put aside.
+    """What is left of work that has failed for good.
 
     Attributes:
       stage: which stage gave up, one of `transforms.stages.chaos.STAGES`.
       cause: the last error, in one line.
       attempts: how many were made.
-      record: what it was made at.
+      payload: what they were made at.
     """
 
     stage: str
@@ -41,12 +47,12 @@ class DeadLetter(NamedTuple):
 
     @property
     def words(self) -> int:
-        """How many words, already extracted, are in it."""
+        """How many words, extracted already, are in it."""
         return self.payload.count if isinstance(self.payload, ClassCount) else 0
 
 
 def location(payload: DeadLetterPayload) -> str:
-    """Where `payload` is from, for messages: file and byte where they are known."""
+    """Returns where `payload` comes from, for messages: file and byte where they are known."""
     match payload:
         case Block(source, offset) | FileRange(source, offset):
             return f"{source}: byte {offset}"
@@ -55,20 +61,20 @@ def location(payload: DeadLetterPayload) -> str:
 
 
 def to_json(letter: DeadLetter, settings: Mapping[str, Any]) -> str:
-    """`letter` -> one line of JSON, with the `settings` of its run."""
+    """Returns `letter` as one line of JSON, with the `settings` of its run."""
     fields: dict[str, Any] = {
         "stage": letter.stage,
         "cause": letter.cause,
         "attempts": letter.attempts,
         "source": None,
         "offset": None,
-        **_fields(letter.payload),
+        **_to_fields(letter.payload),
         "settings": dict(settings),
     }
     return json.dumps(fields, ensure_ascii=True)
 
 
-def _fields(payload: DeadLetterPayload) -> dict[str, Any]:
+def _to_fields(payload: DeadLetterPayload) -> dict[str, Any]:
     match payload:
         case Block(source, offset, data, encoding, invalid_bytes):
             return {
@@ -77,7 +83,7 @@ def _fields(payload: DeadLetterPayload) -> dict[str, Any]:
                 "offset": offset,
                 "encoding": encoding,
                 "invalid_bytes": invalid_bytes,
-                **_data(data),
+                **_data_fields(data),
             }
         case FileRange(source, start, end, at_cut, carry):
             return {
@@ -92,7 +98,7 @@ def _fields(payload: DeadLetterPayload) -> dict[str, Any]:
             return {"kind": "class", "signature": signature, "count": count, "words": list(words)}
 
 
-def _data(data: bytes) -> dict[str, str]:
+def _data_fields(data: bytes) -> dict[str, str]:
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:
@@ -100,10 +106,10 @@ def _data(data: bytes) -> dict[str, str]:
 
 
 def from_json(line: str) -> tuple[DeadLetter, dict[str, Any]]:
-    """One line of JSON -> the dead letter and the settings of its run.
+    """Returns the dead letter in one line of JSON, and the settings of its run.
 
     Raises:
-      ValueError: it is no dead letter.
+      ValueError: the line is not a dead letter.
     """
     try:
         fields = json.loads(line)
@@ -111,14 +117,14 @@ def from_json(line: str) -> tuple[DeadLetter, dict[str, Any]]:
             _field(fields, "stage", str),
             _field(fields, "cause", str),
             _field(fields, "attempts", int),
-            _record(fields),
+            _from_fields(fields),
         )
         return letter, dict(_field(fields, "settings", dict))
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"not a dead letter ({type(error).__name__}: {error})") from error
 
 
-def _record(fields: Mapping[str, Any]) -> DeadLetterPayload:
+def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
     match fields["kind"]:
         case "block":
             if "text" in fields:

@@ -1,47 +1,43 @@
 """Beam's metrics of this pipeline: one namespace, a fixed set of names.
 
-Runners report what was attempted, so that a repeated bundle counts twice here; what a run tells
-of itself at the end comes from `transforms.stages.totals` instead.
+Runners report metrics as attempted: a repeated bundle counts twice here. The exact numbers at the
+end of a run come from `transforms.stages.totals`.
 """
-
-from collections.abc import Mapping
 
 from apache_beam.metrics import Metrics
 
-NAMESPACE = "anagrams"
+from transforms.stages.totals import MAX_COUNTED_LENGTH, Count, Totals
 
-COUNTERS = {
-    name: Metrics.counter(NAMESPACE, name)
-    for name in (
-        "bytes_read",
-        "records_read",
-        "words",
-        "words_matched",
-        "words_unmatched",
-        "invalid_bytes",
-        "retries",
-        "faults_injected",
-        "dead_letters",
+NAMESPACE = "anagrams"
+LONGEST_TOLD = MAX_COUNTED_LENGTH
+
+_COUNTERS = {
+    count: Metrics.counter(NAMESPACE, count.value)
+    for count in (
+        Count.BYTES_READ,
+        Count.BLOCKS_READ,
+        Count.WORDS,
+        Count.WORDS_MATCHED,
+        Count.WORDS_UNMATCHED,
+        Count.INVALID_BYTES,
+        Count.RETRIES,
+        Count.FAULTS_INJECTED,
+        Count.DEAD_LETTERS,
     )
 }
-#: Code points in a word. A sample: each length once in so many words, at least once in a bundle.
+#: Code points in a word, sampled: each length once in so many words, at least once in a bundle.
 WORD_LENGTH = Metrics.distribution(NAMESPACE, "word_length")
+_SAMPLED_WORDS = 1000
 BLOCK_BYTES = Metrics.distribution(NAMESPACE, "block_bytes")
-#: How long it took to tally a block, or to cut it into words.
+#: Time to tally a block, or to cut it into words, in microseconds.
 BLOCK_MICROSECONDS = Metrics.distribution(NAMESPACE, "block_microseconds")
 
-_SAMPLED = 1000
-#: Totals have the number of words by length under this prefix; the last has all longer ones.
-LENGTH_PREFIX = "word_length_"
-LONGEST_TOLD = 64
 
-
-def add(totals: Mapping[str, int]) -> None:
-    """Adds the `totals` of a bundle to the metrics of the stage that is running."""
-    for name, number in totals.items():
-        if name in COUNTERS:
-            COUNTERS[name].inc(number)
-        elif name.startswith(LENGTH_PREFIX):
-            length = int(name.removeprefix(LENGTH_PREFIX))
-            for _ in range(-(-number // _SAMPLED)):
-                WORD_LENGTH.update(length)
+def report_totals(totals: Totals) -> None:
+    """Adds the totals of a bundle to the metrics of the stage that is running."""
+    for count, number in totals.counts.items():
+        if count in _COUNTERS:
+            _COUNTERS[count].inc(number)
+    for length, words in totals.words_by_length.items():
+        for _ in range(-(-words // _SAMPLED_WORDS)):
+            WORD_LENGTH.update(length)

@@ -1,18 +1,19 @@
-"""Retrier at a stage's work: faults that may pass are retried, others told at once."""
+"""Retries: faults that may pass are tried again, with growing pauses; others are final."""
 
 import errno
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import tenacity
 from apache_beam.io.filesystem import BeamIOError
 
 from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError
-from transforms.stages.chaos import Chaos, FaultInjector, InjectedError
+from transforms.stages.chaos import Chaos, FaultInjector, InjectedError, stage_named
 
-#: What to do with a record whose attempts are spent.
+#: What to do with an element at which all attempts have failed.
 FAULT_POLICIES = ("fail", "dead_letter")
 
 # Errors of the operating system that will be the same the next time.
@@ -34,14 +35,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Resilience:
-    """How stages bucket_words with faults.
+    """How stages deal with faults.
 
     Attributes:
-      max_attempts: at one piece of work, the first included.
-      on_error: ``fail`` ends the run when they are spent, ``dead_letter`` puts the record aside.
+      max_attempts: at one piece of work, the first one included.
+      on_error: what happens when all have failed: ``fail`` ends the run, ``dead_letter`` writes
+        the element to the dead letters and goes on.
       chaos: faults to inject.
-      initial_backoff, max_backoff: the wait between two attempts is random; its upper bound doubles
-        from the first to the longest, in seconds.
+      initial_backoff, max_backoff: in seconds. The pause between two attempts is random; its
+        upper bound doubles from the first to the second of these.
     """
 
     max_attempts: int = 10
@@ -55,12 +57,12 @@ class Resilience:
         check_one_of(FAULT_POLICIES, on_error=self.on_error)
 
     def without_chaos(self) -> "Resilience":
-        """For what a run cannot do without: chaos is for what is put aside one by one."""
+        """Returns the same without injected faults, for what a run cannot do without."""
         return replace(self, chaos=Chaos())
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether another attempt may go well: faults of filesystems and networks, and injected ones.
+    """Tells whether another attempt may succeed: faults of filesystems, networks, and chaos.
 
     What depends on the data alone (it cannot be decompressed, decoded, parsed) stays as it is.
     """
@@ -72,7 +74,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 class RetriesExhaustedError(Exception):
-    """All attempts have failed; the cause of the last one is chained.
+    """All attempts have failed; the error of the last one is chained.
 
     Attributes:
       stage: whose work it was.
@@ -90,93 +92,91 @@ class RetriesExhaustedError(Exception):
 
 
 def describe(error: BaseException) -> str:
-    """An exception -> its type and message in one line."""
+    """Returns the type and message of an exception in one line."""
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-# A stage within this one has made its attempts; the user must mend it.
-_FINAL = (RetriesExhaustedError, AnagramError)
 
 
 class Retrier:
     """Does the work of one stage, as often as it takes.
 
-    The work must change nothing before it is done, so that an attempt that fails leaves no
-    trace, and must bear being done again, since a fault may strike behind it.
+    The work must change nothing before it is done, so that a failed attempt leaves no trace, and
+    must bear being done again, since a fault may strike after it.
+
+    Args:
+      stage: one of `transforms.stages.chaos.STAGES`, or an alias of one.
+      resilience: how often, with which pauses, and which faults to inject.
 
     Attributes:
-      is_chaotic: whether faults are injected.
+      injects_faults: whether chaos strikes at this stage.
     """
 
     def __init__(self, stage: str, resilience: Resilience):
-        self._stage = stage
-        self._injector = FaultInjector(resilience.chaos, stage)
-        self.is_chaotic = stage in resilience.chaos.faults
+        self._stage = stage_named(stage)
+        self._injector = FaultInjector(resilience.chaos, self._stage)
+        self.injects_faults = self._stage in resilience.chaos.faults
         self._resilience = resilience
         self._retries = 0
 
     def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """-> what `work` gives.
+        """Calls `work` until it succeeds, and returns its result.
 
         Raises:
-          RetriesExhaustedError: the error will not pass, or has come in every attempt.
-          AnagramError: the work has raised it.
+          RetriesExhaustedError: the error is permanent, or every attempt has failed.
+          AnagramError: raised by the work, which is then not tried again.
         """
-        try:
-            return self.call_once(work, *args, **kwargs)
-        except Exception as error:
-            return self.retry(error, work, *args, **kwargs)
+        return self._until_done(functools.partial(self.call_once, work, *args, **kwargs))
 
     def call_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """-> what `work` gives in a single attempt, which raises what it raises."""
-        if self.is_chaotic:
+        """Makes a single attempt, and raises what it raises."""
+        if self.injects_faults:
             return self._injector.attempt(work, *args, **kwargs)
         return work(*args, **kwargs)
 
     def retry(self, error: Exception, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a call does after its first attempt, which has raised `error`."""
-        if isinstance(error, _FINAL):
-            raise error
-        failed = [error]
+        """Goes on after a first attempt, made by the caller, that has raised `error`.
+
+        This is a call without its first attempt, for callers who make that one themselves.
+        """
+        first_error = [error]
 
         def attempt() -> T:
-            if failed:
-                raise failed.pop()
-            self._retries += 1
+            if first_error:
+                raise first_error.pop()
             return self.call_once(work, *args, **kwargs)
 
-        retrying = tenacity.Retrying(
-            stop=self._is_enough, wait=self._wait, retry_error_callback=self._give_up
-        )
-        return retrying(attempt)
+        return self._until_done(attempt)
 
     def drain_counts(self) -> tuple[int, int]:
-        """-> how many retries there were since the last call, and how many injected faults."""
-        taken = self._retries, self._injector.injected
+        """Returns the number of retries and of injected faults since the last call."""
+        counts = self._retries, self._injector.injected
         self._retries = self._injector.injected = 0
-        return taken
+        return counts
 
-    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
-        if not is_transient(_error(state)):
-            return True
-        return state.attempt_number >= self._resilience.max_attempts
+    def _until_done(self, attempt: Callable[[], T]) -> T:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_transient),
+            stop=tenacity.stop_after_attempt(self._resilience.max_attempts),
+            wait=self._backoff,
+            before_sleep=self._count_retry,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except (RetriesExhaustedError, AnagramError):  # a stage within this one has given up
+            raise
+        except Exception as error:
+            attempts = retrying.statistics["attempt_number"]
+            raise RetriesExhaustedError(self._stage, error, attempts) from error
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        injected = isinstance(_error(state), InjectedError)
+    def _backoff(self, state: tenacity.RetryCallState) -> float:
+        assert state.outcome is not None
+        injected = isinstance(state.outcome.exception(), InjectedError)
         factor = self._resilience.chaos.latency if injected else 1.0
-        longest = self._resilience.max_backoff
-        wait = tenacity.wait_random_exponential(self._resilience.initial_backoff, longest)
-        return factor * wait(state)
+        pause = tenacity.wait_random_exponential(
+            self._resilience.initial_backoff, self._resilience.max_backoff
+        )
+        return factor * pause(state)
 
-    def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
-        error = _error(state)
-        if isinstance(error, _FINAL):
-            raise error
-        raise RetriesExhaustedError(self._stage, error, state.attempt_number) from error
-
-
-def _error(state: tenacity.RetryCallState) -> BaseException:
-    error = state.outcome.exception() if state.outcome else None
-    assert error is not None
-    return error
+    def _count_retry(self, _: tenacity.RetryCallState) -> None:
+        self._retries += 1

@@ -1,9 +1,9 @@
-"""What all stages have in common: attempts, dead letters, totals."""
+"""What all stages have in common: retries, dead letters, totals."""
 
 import abc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
@@ -14,112 +14,142 @@ from transforms.stages import metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
-from transforms.stages.totals import CAUSE_PREFIX, DEAD_LETTERS, TOTALS, SideOutputs, Totals
+from transforms.stages.side_outputs import DEAD_LETTERS, TOTALS, SideOutputs
+from transforms.stages.totals import Count, DeadLetterCause, Totals
 
-_LONGEST_SHOWN = 200
+_MAX_DISPLAYED = 200
 
 
 @dataclass
 class Stage(beam.PTransform):
-    """A step of the pipeline that can fail, be retried, and put records aside.
+    """A step of the pipeline that can fail, be retried, and write dead letters.
 
     Attributes:
-      resilience: how it deals with faults.
-      side_outputs: where its totals and dead letters go; without one they are dropped.
+      resilience: how often to try, and what to do then.
+      side_outputs: where totals and dead letters go; without it totals are dropped, and dead
+        letters are refused.
+      measures: what stages of this kind always count; see `transforms.stages.totals.invariants`.
+
+    Raises:
+      ValueError: when applied, if there may be dead letters and no `side_outputs` to take them.
     """
 
     resilience: Resilience = field(default_factory=Resilience, kw_only=True)
     side_outputs: SideOutputs | None = field(default=None, kw_only=True, compare=False, repr=False)
+    measures: ClassVar[frozenset[Count]] = frozenset()
 
     def __post_init__(self) -> None:
         super().__init__()
 
+    @property
+    def expects_dead_letters(self) -> bool:
+        """Whether the stage's settings let it emit dead letters."""
+        return self.resilience.on_error == "dead_letter"
+
     def display_data(self) -> dict[str, DisplayDataItem]:
-        """The settings, as runners show them."""
+        """Returns the stage's settings, as runners show them."""
         settings = {item.name: getattr(self, item.name) for item in fields(self) if item.compare}
         del settings["resilience"]
         settings.update(
             on_error=self.resilience.on_error, max_attempts=self.resilience.max_attempts
         )
         return {
-            name: DisplayDataItem(value if isinstance(value, int) else _shown(value))
+            name: DisplayDataItem(value if isinstance(value, int) else _displayed(value))
             for name, value in settings.items()
         }
 
-    def run(self, elements: PCollection, label: str, fn: "StageFn", result: Any) -> PCollection:
-        """Applies `fn`, under `label`; its results are of the type `result`."""
-        outputs = elements | label >> beam.ParDo(fn).with_output_types(result).with_outputs(
+    def apply_fn(
+        self, elements: PCollection, label: str, fn: "StageFn", element_type: Any
+    ) -> PCollection:
+        """Applies a function to `elements` and hands its totals and dead letters on.
+
+        Args:
+          elements: the input.
+          label: of the step in the pipeline.
+          fn: what to apply.
+          element_type: of the results.
+
+        Returns:
+          The results.
+        """
+        if self.side_outputs is None and self.expects_dead_letters:
+            raise ValueError(
+                f"{type(self).__name__}: may emit dead letters, which would be lost: give "
+                "side_outputs=SideOutputs() and take them from its dead_letters"
+            )
+        outputs = elements | label >> beam.ParDo(fn).with_output_types(element_type).with_outputs(
             TOTALS, DEAD_LETTERS, main="results"
         )
         if self.side_outputs is not None:
-            self.side_outputs.add(outputs)
+            self.side_outputs.add(
+                outputs, self.measures, expects_dead_letters=self.expects_dead_letters
+            )
         return outputs.results
 
 
-def _shown(value: Any) -> str:
-    """A setting, which may be a whole text, and not valid UTF-8, as a runner can show it."""
+def _displayed(value: Any) -> str:
+    """A setting, which may be a whole text, or not valid UTF-8, as a runner can show it."""
     text = str(value).encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return text if len(text) <= _MAX_DISPLAYED else f"{text[:_MAX_DISPLAYED]}..."
 
 
 class StageFn(beam.DoFn):
-    """What a stage's function has: totals of the bundle, and a way to put records aside.
+    """The `DoFn` of a stage: totals of the bundle, and a way to write dead letters.
 
     Attributes:
       totals: of the bundle so far; they leave it together with its results.
     """
 
     def __init__(self, resilience: Resilience):
-        self._is_forgiving = resilience.on_error == "dead_letter"
+        self._writes_dead_letters = resilience.on_error == "dead_letter"
 
     def start_bundle(self) -> None:
-        self.totals: Totals = Totals()
-
-    def count_lengths(self, words: Mapping[int, int]) -> None:
-        """Adds the number of `words` of each length to the totals; the last has all longer ones."""
-        for length, number in words.items():
-            self.totals[f"{metrics.LENGTH_PREFIX}{min(length, metrics.LONGEST_TOLD)}"] += number
+        self.totals = Totals()
 
     def emit_totals(self, *retriers: Retrier) -> Iterator[TaggedOutput]:
-        """The totals of the bundle, as its output; also into Beam's metrics."""
+        """Yields the totals of the bundle as an output, and adds them to Beam's metrics.
+
+        Args:
+          *retriers: those of the stage, whose counts become part of the totals.
+        """
         for retrier in retriers:
-            retries, injected = retrier.drain_counts()
+            retries, faults = retrier.drain_counts()
             if retries:
-                self.totals["retries"] += retries
-            if injected:
-                self.totals["faults_injected"] += injected
+                self.totals.add(Count.RETRIES, retries)
+            if faults:
+                self.totals.add(Count.FAULTS_INJECTED, faults)
         if self.totals:
-            metrics.add(self.totals)
+            metrics.report_totals(self.totals)
             for value in in_global_window([self.totals]):
                 yield TaggedOutput(TOTALS, value)
 
     def to_dead_letter(
         self, error: RetriesExhaustedError, payload: DeadLetterPayload
     ) -> TaggedOutput:
-        """-> `payload` as a dead letter.
+        """Returns `payload` as a dead letter.
 
         Raises:
-          AnagramError: dead letters are not wanted.
+          AnagramError: dead letters are not wanted; the run is to fail.
         """
-        if not self._is_forgiving:
+        if not self._writes_dead_letters:
             raise AnagramError(f"{location(payload)}: {error}") from error
-        return self.emit_dead_letter(
-            DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
-        )
+        letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
+        return self.emit_dead_letter(letter)
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
-        """-> `letter` on its way to the others, added to the totals."""
-        self.totals["dead_letters"] += 1
-        self.totals[f"{CAUSE_PREFIX}{letter.stage}: {letter.cause.split(':')[0]}"] += 1
+        """Returns `letter` as an output, and counts it."""
+        self.totals.add(Count.DEAD_LETTERS)
+        cause = DeadLetterCause(letter.stage, letter.cause.partition(":")[0])
+        self.totals.dead_letters_by_cause[cause] += 1
         if isinstance(letter.payload, ClassCount):
-            self.totals["words_dead"] += letter.payload.count
+            self.totals.add(Count.WORDS_IN_DEAD_LETTERS, letter.payload.count)
         else:
-            self.totals["records_dead"] += 1
+            self.totals.add(Count.BLOCKS_IN_DEAD_LETTERS)
         return TaggedOutput(DEAD_LETTERS, letter)
 
 
 class ElementFn(StageFn, abc.ABC):
-    """A stage that works on each element alone."""
+    """The `DoFn` of a stage that works on each element alone."""
 
     def __init__(self, stage: str, resilience: Resilience):
         super().__init__(resilience)
@@ -127,30 +157,28 @@ class ElementFn(StageFn, abc.ABC):
 
     @abc.abstractmethod
     def process_element(self, element: Any) -> list[Any]:
-        """One attempt at `element` -> its results. Changes nothing else."""
+        """Makes one attempt at `element` and returns its results. Must change nothing else."""
 
     @abc.abstractmethod
     def dead_letter_payload(self, element: Any) -> DeadLetterPayload:
-        """What is put aside when the attempts at `element` are spent."""
+        """Returns what to keep of an `element` at which all attempts have failed."""
 
     @abc.abstractmethod
     def count(self, element: Any, results: list[Any]) -> None:
-        """Adds what the last attempt at `element` has given to the totals."""
+        """Adds an `element` and the `results` of its last attempt to the totals."""
 
     def process(self, element: Any) -> list[Any]:
-        # Some stages do this for each word: as long as nothing fails, nothing else is in the way.
+        # Some stages do this for every word: as long as nothing fails, nothing is in the way.
         try:
-            chaotic = self._retrier.is_chaotic
-            results = (
-                self._retrier.call_once(self.process_element, element)
-                if chaotic
-                else self.process_element(element)
-            )
+            if self._retrier.injects_faults:
+                results = self._retrier.call_once(self.process_element, element)
+            else:
+                results = self.process_element(element)
         except Exception as error:
             try:
                 results = self._retrier.retry(error, self.process_element, element)
-            except RetriesExhaustedError as spent:
-                return [self.to_dead_letter(spent, self.dead_letter_payload(element))]
+            except RetriesExhaustedError as exhausted:
+                return [self.to_dead_letter(exhausted, self.dead_letter_payload(element))]
         self.count(element, results)
         return results
 

@@ -1,92 +1,185 @@
-"""What the stages of a pipeline tell beside their results: totals, and dead letters.
+"""Totals: what every stage counts, exactly, beside its results.
 
-Totals leave a bundle together with its results, as elements. A runner that repeats a bundle
-keeps or drops both alike, so that sums of totals are exact where metrics count twice.
+Totals leave a bundle as an element, together with its results. A runner that repeats a bundle
+keeps or drops both alike, so sums of totals are exact where Beam's metrics may count twice.
 """
 
+import enum
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from apache_beam.pvalue import DoOutputsTuple, PCollection
-
-from transforms.errors import AnagramError
-
-#: Tags of the outputs of every stage.
-TOTALS, DEAD_LETTERS = "totals", "dead_letters"
-
-#: Totals have the number of dead letters by stage and type of error under this prefix.
-CAUSE_PREFIX = "dead_letters_by_cause: "
-
-#: Name -> number. The names of `transforms.stages.metrics`, and those used by `check`.
-Totals = Counter[str]
+#: `Totals.words_by_length` counts all words of this length and longer under it, in code points.
+MAX_COUNTED_LENGTH = 64
 
 
-class SideOutputs:
-    """Collects the totals and dead letters of stages while their pipeline is built.
+class Count(str, enum.Enum):
+    """What is counted. The value is the name in reports and in Beam's metrics."""
+
+    INPUT_FILES = "input_files"
+    INPUT_BYTES = "input_bytes"
+    RANGES_PLANNED = "ranges_planned"
+    RANGES_READ = "ranges_read"
+    BYTES_READ = "bytes_read"
+    BLOCKS_READ = "blocks_read"
+    BLOCKS_PROCESSED = "blocks_processed"
+    BLOCKS_IN_DEAD_LETTERS = "blocks_in_dead_letters"
+    INVALID_BYTES = "invalid_bytes"
+    WORDS = "words"
+    WORDS_KEYED = "words_keyed"
+    WORDS_COUNTED = "words_counted"
+    WORDS_MATCHED = "words_matched"
+    WORDS_UNMATCHED = "words_unmatched"
+    WORDS_IN_DEAD_LETTERS = "words_in_dead_letters"
+    CLASSES = "classes"
+    RECORDS_TO_WRITE = "records_to_write"
+    RECORDS_WRITTEN = "records_written"
+    FILES_EXPECTED = "files_expected"
+    FILES_WRITTEN = "files_written"
+    FILES_TO_PUBLISH = "files_to_publish"
+    RETRIES = "retries"
+    FAULTS_INJECTED = "faults_injected"
+    DEAD_LETTERS = "dead_letters"
+
+
+class DeadLetterCause(NamedTuple):
+    """Why a dead letter was written: the stage that gave up, and the type of its last error."""
+
+    stage: str
+    error_type: str
+
+
+@dataclass
+class Totals:
+    """Totals of a bundle, or of a whole run. Empty when made without arguments.
 
     Attributes:
-      totals: collections of `Totals`.
-      dead_letters: collections of `transforms.stages.dead_letters.DeadLetter`.
+      counts: how much there was of each `Count`.
+      words_by_length: length in code points, at most `MAX_COUNTED_LENGTH`, to number of words.
+      dead_letters_by_cause: number of dead letters for each cause.
     """
 
-    def __init__(self) -> None:
-        self.totals: list[PCollection[Totals]] = []
-        self.dead_letters: list[PCollection] = []
+    counts: Counter[Count] = field(default_factory=Counter)
+    words_by_length: Counter[int] = field(default_factory=Counter)
+    dead_letters_by_cause: Counter[DeadLetterCause] = field(default_factory=Counter)
 
-    def add(self, outputs: DoOutputsTuple) -> None:
-        """Takes note of the outputs that a stage has beside its results."""
-        self.totals.append(outputs[TOTALS])
-        self.dead_letters.append(outputs[DEAD_LETTERS])
+    def __bool__(self) -> bool:
+        return any((self.counts, self.words_by_length, self.dead_letters_by_cause))
 
+    def __getitem__(self, count: Count) -> int:
+        return self.counts[count]
 
-def check_invariants(totals: Mapping[str, int]) -> None:
-    """Checks that nothing has been lost or doubled.
+    def add(self, count: Count, number: int = 1) -> None:
+        """Adds `number` to a count."""
+        self.counts[count] += number
 
-    Raises:
-      AnagramError: naming the figures that do not agree.
-    """
-    for law in conservation(totals):
-        if law["left"] != law["right"]:
-            raise AnagramError(
-                f"nothing published, the run lost count: {law['law']}, but {law['left']} is not "
-                f"{law['right']}"
-            )
+    def add_words_by_length(self, words_by_length: Mapping[int, int]) -> None:
+        """Adds the number of words for each length, in code points."""
+        for length, words in words_by_length.items():
+            self.words_by_length[min(length, MAX_COUNTED_LENGTH)] += words
 
+    def merge(self, other: "Totals") -> None:
+        """Adds the totals of `other`."""
+        self.counts.update(other.counts)
+        self.words_by_length.update(other.words_by_length)
+        self.dead_letters_by_cause.update(other.dead_letters_by_cause)
 
-def conservation(totals: Mapping[str, int]) -> list[dict[str, str | int]]:
-    """`totals` of a whole run -> the laws that must hold, with both sides of each.
-
-    Both sides are counted in different stages, as far apart as possible.
-    """
-
-    def law(text: str, left: str, *right: str) -> dict[str, str | int]:
+    def to_json(self) -> dict[str, Any]:
+        """Returns the totals as plain values that JSON can hold."""
         return {
-            "law": text,
-            "left": totals.get(left, 0),
-            "right": sum(totals.get(name, 0) for name in right),
+            "counts": {count.value: number for count, number in self.counts.items()},
+            "words_by_length": sorted(self.words_by_length.items()),
+            "dead_letters_by_cause": [
+                [*cause, number] for cause, number in self.dead_letters_by_cause.items()
+            ],
         }
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Totals":
+        """Returns the totals that `to_json` gave these `fields` of.
+
+        Raises:
+          ValueError, TypeError, KeyError: the fields are not those of totals.
+        """
+        return cls(
+            Counter({Count(name): int(number) for name, number in fields["counts"].items()}),
+            Counter({int(length): int(words) for length, words in fields["words_by_length"]}),
+            Counter(
+                {
+                    DeadLetterCause(str(stage), str(error_type)): int(number)
+                    for stage, error_type, number in fields["dead_letters_by_cause"]
+                }
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """Two figures of a run, counted in different stages, that must be equal.
+
+    Attributes:
+      statement: which figures they are.
+      left, right: the figures.
+      holds: whether they are equal, so that nothing was lost or counted twice in between.
+    """
+
+    statement: str
+    left: int
+    right: int
+    holds: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", self.left == self.right)
+
+
+class _Rule(NamedTuple):
+    """An invariant before its figures are known.
+
+    It applies to a pipeline whose stages measure `left` and the first of `right`; the others of
+    `right` are of what may or may not happen, and are 0 where it did not.
+    """
+
+    statement: str
+    left: Count
+    right: tuple[Count, ...]
+
+
+# Both sides are counted as far apart in the pipeline as possible.
+_RULES = (
+    _Rule("file ranges read = ranges planned", Count.RANGES_READ, (Count.RANGES_PLANNED,)),
+    _Rule(
+        "blocks read = blocks processed + blocks in dead letters",
+        Count.BLOCKS_READ,
+        (Count.BLOCKS_PROCESSED, Count.BLOCKS_IN_DEAD_LETTERS),
+    ),
+    _Rule(
+        "words = words matched + words unmatched + words in dead letters",
+        Count.WORDS,
+        (Count.WORDS_MATCHED, Count.WORDS_UNMATCHED, Count.WORDS_IN_DEAD_LETTERS),
+    ),
+    _Rule(
+        "words keyed by signature = sum of the counts of all signatures",
+        Count.WORDS_KEYED,
+        (Count.WORDS_COUNTED,),
+    ),
+    _Rule("records written = records to write", Count.RECORDS_WRITTEN, (Count.RECORDS_TO_WRITE,)),
+    _Rule("files to publish = files written", Count.FILES_TO_PUBLISH, (Count.FILES_WRITTEN,)),
+    _Rule("files to publish = files expected", Count.FILES_TO_PUBLISH, (Count.FILES_EXPECTED,)),
+)
+
+
+def invariants(totals: Totals, measured: Iterable[Count] = tuple(Count)) -> list[Invariant]:
+    """Returns the invariants that a run must satisfy, with both sides of each.
+
+    Args:
+      totals: of the whole run.
+      measured: what the stages of its pipeline count; an invariant over anything else says
+        nothing about the run and is left out.
+    """
+    measured = frozenset(measured)
     return [
-        law("parts of the input read = parts planned", "parts_read", "parts_planned"),
-        law(
-            "records read = records processed + dead letters",
-            "records_read",
-            "records_processed",
-            "records_dead",
-        ),
-        law(
-            "words = words matched + words unmatched + words in dead letters",
-            "words",
-            "words_matched",
-            "words_unmatched",
-            "words_dead",
-        ),
-        law(
-            "words keyed by signature = sum of the counts of all signatures",
-            "words_keyed",
-            "words_counted",
-        ),
-        law("records written = records to write", "records_written", "records_packed"),
-        law("files to publish = files written", "files", "files_written"),
-        law("files to publish = output and dead letters", "files", "files_wanted"),
+        Invariant(rule.statement, totals[rule.left], sum(totals[count] for count in rule.right))
+        for rule in _RULES
+        if rule.left in measured and rule.right[0] in measured
     ]

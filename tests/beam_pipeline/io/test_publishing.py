@@ -21,13 +21,14 @@ ASIDE = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
 CLAIM = """
 import sys
 from beam_pipeline.io import publishing
+from transforms.stages.totals import Totals
 path, shards = sys.argv[1], int(sys.argv[2])
 token = publishing.new_token()
 with publishing.output_lock(path, token):
     for shard in range(shards):
         final = publishing.shard_path(path, shard, shards)
         open(publishing.temporary_path(final, token), "w").close()
-    open(publishing.manifest_path(path, token), "w").close()
+    publishing.Manifest((), Totals()).write(path, token)
     print("output_lock", flush=True)
     sys.stdin.read()
 """
@@ -79,7 +80,7 @@ def test_leftovers_of_the_dead_are_removed_and_files_of_the_living_kept(
     mine = publishing.new_token()
     with publishing.output_lock(str(path), mine):
         left = set(os.listdir(tmp_path)) - others
-        assert len(left) == 1 + 4  # our lock; the other's lock, two files, and what it tells
+        assert len(left) == 1 + 4  # our lock; the other's lock, two files, and its manifest
         assert sum(mine in name for name in left) == 1
     assert len(set(os.listdir(tmp_path)) - others) == 4
     assert living.end() == 0
@@ -235,7 +236,7 @@ def test_two_runs_that_write_one_output_never_mix(rivals: tuple[Path, int], here
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not all(seen.count(words) >= 5 for words in whole):
         time.sleep(0.02)
-        with publishing.publish_lock(str(path)):  # a reader that wants all shards of one result
+        with publishing.folder_lock(str(path)):  # a reader that wants all shards of one result
             files = publishing.all_shards(str(path)) if shards > 1 else [str(path)]
             if os.path.exists(files[0] if files else path):
                 found = [json.loads(Path(file).read_text()) for file in files]

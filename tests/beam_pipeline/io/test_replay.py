@@ -160,12 +160,12 @@ def test_results_of_every_format_can_be_added_to(
         (None, "r.json", "there is no such result"),
         ("[", "r.json", "cannot be read as a result"),
         ("[1]", "r.json", "cannot be read as a result"),
-        ('{"cat": 1, "act": 2, "tac": 1}', "r.json", "has not the count of its anagrams"),
-        ('{"cat": 1, "act": 1}', "r.json", "stands without its anagrams"),
-        ('{"foobar": 1}', "r.json", "is no word of the dictionary"),
-        ('{"dog": 1, "god": "1"}', "r.json", "'1' is no count"),
-        ('{"dog": true, "god": true}', "r.json", "no count"),
-        ('{"dog": -1, "god": -1}', "r.json", "-1 is no count"),
+        ('{"cat": 1, "act": 2, "tac": 1}', "r.json", "has another count than its anagrams"),
+        ('{"cat": 1, "act": 1}', "r.json", "its anagrams are missing"),
+        ('{"foobar": 1}', "r.json", "is not a word of the dictionary"),
+        ('{"dog": 1, "god": "1"}', "r.json", "'1' is not a count"),
+        ('{"dog": true, "god": true}', "r.json", "not a count"),
+        ('{"dog": -1, "god": -1}', "r.json", "-1 is not a count"),
         ("word,count\ncat,x\n", "r.csv", "cannot be read as a result"),
         ("count\n1\n", "r.csv", "cannot be read as a result"),
         ('{"word": "cat"}\n', "r.jsonl", "cannot be read as a result"),
@@ -193,13 +193,13 @@ def test_shards_that_are_not_one_result_are_refused(folder: Path, here: Here) ->
     Path("r.json-00002-of-00003").unlink()
     assert_one_line_error(here("--text=cat", "--merge=r.json"), "not those of one", code=2)
     Path("r.json").write_text("{}")
-    assert_one_line_error(here("--text=cat", "--merge=r.json"), "which one", code=2)
+    assert_one_line_error(here("--text=cat", "--merge=r.json"), "which is the result", code=2)
 
 
 def test_a_result_of_another_dictionary_is_refused(folder: Path, here: Here) -> None:
     ok(here("--text=cat dog", "--output=r.json"))
     finished = here("--text=cat", "--merge=r.json", "--dictionary=web2")
-    assert_one_line_error(finished, "is no word of the dictionary", code=1)
+    assert_one_line_error(finished, "is not a word of the dictionary", code=1)
 
 
 @pytest.mark.parametrize("cut", ["--top=2", "--min_count=2"])

@@ -63,11 +63,11 @@ def test_nothing_is_published_for_a_run_that_has_been_stopped(
         if given_up:
             publishing.revoke(str(path), token)
             with pytest.raises(Exception, match="not published: the run that asked for it"):
-                write(path, token=token, tell=True)
+                write(path, token=token, has_client=True)
         else:
-            write(path, token=token, tell=True)
+            write(path, token=token, has_client=True)
     with pytest.raises(Exception, match="not published: the run that asked for it"):
-        write(tmp_path / "other.json", token=token, tell=True)
+        write(tmp_path / "other.json", token=token, has_client=True)
     assert path.exists() == (not given_up)
     assert not (tmp_path / "other.json").exists()
 
@@ -151,15 +151,14 @@ def test_there_are_as_many_shards_as_asked_for_even_without_records(tmp_path: Pa
     assert {path.read_text() for path in tmp_path.iterdir()} == {"{}\n"}
 
 
-def test_more_records_than_a_packed_run_or_row_group_holds_stay_sorted(
+def test_more_records_than_a_chunk_or_row_group_holds_stay_sorted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("beam_pipeline.io.sinks._RUN_RECORDS", 7)
     monkeypatch.setattr("beam_pipeline.io.formats._ROW_GROUP", 10)
     records = [AnagramCount(f"w{n * 37 % 101:03d}", n + 1, "x") for n in range(101)]
     expected = [(record.word, record.count) for record in sorted(records)]
     for kind in ("json", "parquet"):
-        write(tmp_path / kind, records, format=kind)
+        write(tmp_path / kind, records, format=kind, chunk_records=7)
         found = [(record.word, record.count) for record in read(tmp_path / kind, kind)]
         assert found == expected
 
@@ -208,7 +207,7 @@ def test_a_run_that_fails_while_it_writes_leaves_the_old_result(
     for file in old:
         file.write_text("old")
     monkeypatch.setitem(FORMATS, "json", write_half)
-    with pytest.raises(Exception, match=rf"--output={path}: cannot be written: .*disk full"):
+    with pytest.raises(Exception, match=rf"{path}: cannot be written: .*disk full"):
         write(path, num_shards=num_shards)
     assert {file.read_text() for file in old} == {"old"}
 
@@ -216,7 +215,7 @@ def test_a_run_that_fails_while_it_writes_leaves_the_old_result(
 def test_what_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     path = tmp_path / "file" / "result.json"
-    with pytest.raises(Exception, match=rf"--output={path}: cannot be written"):
+    with pytest.raises(Exception, match=rf"{path}: cannot be written"):
         write(path)
     assert issubclass(AnagramError, Exception)
 
@@ -237,7 +236,7 @@ def test_invalid_settings_are_refused_by_name_and_value(
 
 
 @given(st.lists(st.dictionaries(st.text("aé1漢", min_size=1), st.integers(1)), max_size=5))
-def test_merging_sorted_runs_sorts_them_all(runs: list[dict[str, int]]) -> None:
+def test_merging_sorted_chunks_sorts_them_all(runs: list[dict[str, int]]) -> None:
     packed = ["".join(f"{word}\t{run[word]}\n" for word in sorted(run)).encode() for run in runs]
     merged = list(merge(packed))
     assert [word for word, _ in merged] == sorted(word for run in runs for word in run)

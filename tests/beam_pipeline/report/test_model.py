@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.report.model import RunReport, to_json, write
+from beam_pipeline.report.model import RunReport, to_json
+from beam_pipeline.report.write import write
 from tests.support.reports import SCHEMA, check_schema, done, failed
 from transforms.errors import AnagramError
 
@@ -34,7 +35,7 @@ def test_reports_are_as_the_schema_has_it(report: RunReport) -> None:
     "change",
     [
         {"status": "fine"},
-        {"schema_version": 2},
+        {"schema_version": 1},
         {"metrics": {}},
         {"peak_memory_bytes": -1},
         {"largest_classes": [{"signature": "act", "count": 0, "words": ["cat"]}]},
@@ -52,7 +53,7 @@ def test_what_is_not_known_is_null() -> None:
     plain = check_schema(to_json(failed()))
     assert plain["metrics"]["words"] is None
     assert plain["peak_memory_bytes"] is None
-    assert plain["conservation"] is None
+    assert plain["invariants"] is None
     assert plain["unknown"]["metrics"] == "the run failed"
 
 
@@ -78,8 +79,8 @@ def test_a_report_is_written_whole_in_place_of_an_old_one(name: str, tmp_path: P
     assert [found.name for found in tmp_path.iterdir()] == [name]
 
 
-def test_a_report_that_cannot_be_written_names_the_option(tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_names_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     path = f"{tmp_path}/file/report.json"
-    with pytest.raises(AnagramError, match=f"--report={path}: cannot be written"):
+    with pytest.raises(AnagramError, match=f"{path}: cannot be written"):
         write(done(), path)

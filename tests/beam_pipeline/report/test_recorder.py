@@ -1,6 +1,7 @@
 """What is not known of a run is left open, with the reason; secrets are left out."""
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +13,38 @@ from beam_pipeline.report.model import RunReport, to_json
 from beam_pipeline.report.recorder import RunRecorder, one_line
 from tests.support.reports import Page, check_schema
 from transforms.errors import AnagramError
+from transforms.stages.totals import Count, Totals
 
-TOTALS = {
-    "bytes_read": 20,
-    "records_read": 1,
-    "records_processed": 1,
-    "words": 4,
-    "words_matched": 3,
-    "words_unmatched": 1,
-    "words_keyed": 4,
-    "words_counted": 4,
-    "classes": 1,
-    "records_written": 3,
-    "records_packed": 3,
-    "word_length_3": 3,
-    "word_length_64": 1,
-    "dead_letters": 0,
-    "input_files": 7,
-    "input_bytes": 11,
+COUNTS = {
+    Count.BYTES_READ: 20,
+    Count.BLOCKS_READ: 1,
+    Count.BLOCKS_PROCESSED: 1,
+    Count.WORDS: 4,
+    Count.WORDS_MATCHED: 3,
+    Count.WORDS_UNMATCHED: 1,
+    Count.WORDS_KEYED: 4,
+    Count.WORDS_COUNTED: 4,
+    Count.CLASSES: 1,
+    Count.RECORDS_WRITTEN: 3,
+    Count.RECORDS_TO_WRITE: 3,
+    Count.DEAD_LETTERS: 0,
+    Count.INPUT_FILES: 7,
+    Count.INPUT_BYTES: 11,
 }
+TOTALS = Totals(Counter(COUNTS), Counter({3: 3, 64: 1}))
 REMOTE = ["--runner=FlinkRunner", "--flink_master=somewhere:8081"]
 
 
 def reported(
-    scratch: Path, *arguments: str, totals: dict[str, int] | None, error: Exception | None = None
+    scratch: Path, *arguments: str, totals: Totals | None, error: Exception | None = None
 ) -> RunReport:
     """What is reported of a run of which so much is known, and no more."""
     options = parse([f"--output={scratch}/r.json", f"--report={scratch}/r.html", *arguments])
-    record = RunRecorder(options, tempfile.mkdtemp(dir=scratch))
-    with record.recording():
-        record.totals = totals
-    return record.report(error)
+    recorder = RunRecorder(options, tempfile.mkdtemp(dir=scratch))
+    with recorder.recording():
+        if totals is not None:
+            recorder.record_totals(totals, Count)
+    return recorder.report(error)
 
 
 def plain(report: RunReport) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def test_of_a_remote_run_what_its_workers_use_is_unknown(tmp_path: Path) -> None
     assert found["unknown"]["block_bytes"] == "the runner has told of none"
     assert found["metrics"]["words"] == 4
     assert found["metrics"]["retries"] == 0  # nothing was counted: there was none
-    assert all(law["holds"] for law in found["conservation"])
+    assert all(one["holds"] for one in found["invariants"])
     assert "unknown: the runner has told of none" in Page(to_html(report)).texts
 
 
@@ -74,7 +76,7 @@ def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
     assert found["unknown"]["phases"] == "the run failed before its runner began"
     assert found["input"] == {"patterns": ["x"], "files": None, "bytes": None}
     assert "failed" in found["unknown"]["input"]
-    for name in ("metrics", "conservation", "words_by_length", "result", "largest_classes"):
+    for name in ("metrics", "invariants", "words_by_length", "result", "largest_classes"):
         assert found["unknown"][name] == "the run failed"
 
 
@@ -94,10 +96,12 @@ def test_a_dictionary_that_cannot_be_read_has_no_identity(tmp_path: Path) -> Non
     assert "nosuch" in plain(report)["unknown"]["dictionary"]
 
 
-def test_a_broken_law_is_reported_as_broken(tmp_path: Path) -> None:
-    report = reported(tmp_path, "--text=x", totals={**TOTALS, "records_processed": 0})
-    broken = [law["law"] for law in plain(report)["conservation"] if not law["holds"]]
-    assert broken == ["records read = records processed + dead letters"]
+def test_a_broken_invariant_is_reported_as_broken(tmp_path: Path) -> None:
+    report = reported(
+        tmp_path, "--text=x", totals=Totals(Counter(COUNTS | {Count.BLOCKS_PROCESSED: 0}))
+    )
+    broken = [one["statement"] for one in plain(report)["invariants"] if not one["holds"]]
+    assert broken == ["blocks read = blocks processed + blocks in dead letters"]
     assert "broken" in Page(to_html(report)).texts
 
 

@@ -126,7 +126,7 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
         raise AnagramError("a worker process has died")
 
     def _told_or_not(rename: Callable[..., None], temporary: str, final: str) -> None:
-        if published or final.endswith(".told"):
+        if published or final.endswith(".manifest"):
             rename(temporary, final)
 
     monkeypatch.setattr(job, "run_to_end", dies)

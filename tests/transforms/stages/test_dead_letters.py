@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.io.dead_letters import read_letters
+from beam_pipeline.io.dead_letters import read_dead_letters
 from transforms.errors import AnagramError
 from transforms.stages.chaos import STAGES
 from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json, to_json
@@ -84,7 +84,7 @@ def test_what_is_no_letter_is_one_error_with_its_line_number(line: str, tmp_path
     path = tmp_path / "dead.jsonl"
     path.write_text(json.dumps(GOOD) + "\n" + line + "\n")
     with pytest.raises(AnagramError, match=r"dead\.jsonl: line 2: not a dead letter"):
-        list(read_letters(str(path)))
+        list(read_dead_letters(str(path)))
 
 
 @pytest.mark.parametrize("data", [b"\xff\n", b"\x00\n"])
@@ -94,4 +94,4 @@ def test_bytes_that_are_no_text_are_an_error_with_their_line_number(
     path = tmp_path / "dead.jsonl"
     path.write_bytes(data)
     with pytest.raises(AnagramError, match=r"dead\.jsonl: line 1: "):
-        list(read_letters(str(path)))
+        list(read_dead_letters(str(path)))

@@ -13,9 +13,10 @@ from beam_pipeline import build
 from beam_pipeline.io.sources import ReadFiles
 from tests.support import reference
 from transforms.stages.chaos import Chaos
-from transforms.stages.metrics import COUNTERS, NAMESPACE
+from transforms.stages.metrics import NAMESPACE
 from transforms.stages.retry import Resilience
-from transforms.stages.totals import SideOutputs
+from transforms.stages.side_outputs import SideOutputs
+from transforms.stages.totals import Count
 
 TEXTS = {"a.txt": "cat act software dog " * 9, "b.txt": "the cat xyzzy é\n" * 99}
 DISTRIBUTIONS = ("word_length", "block_bytes", "block_microseconds")
@@ -25,10 +26,10 @@ def run(folder: Path, engine: str, resilience: Resilience) -> PipelineResult:
     for name, text in TEXTS.items():
         (folder / name).write_text(text, "utf-8")
     (folder / "c.txt.gz").write_bytes(gzip.compress(b"tac \xff\xff god"))
-    care = {"resilience": resilience, "side_outputs": SideOutputs()}
+    stage = {"resilience": resilience, "side_outputs": SideOutputs()}
     p = beam.Pipeline(runner="FnApiRunner")
-    source = ReadFiles((f"{folder}/*",), **care)
-    build(p, source, engine=engine, **care)
+    source = ReadFiles((f"{folder}/*",), **stage)
+    build(p, source, engine=engine, **stage)
     result = p.run()
     result.wait_until_finish()
     return result
@@ -50,13 +51,13 @@ def test_counters_tell_what_happened(engine: str, tmp_path: Path) -> None:
     hits = sum("".join(sorted(word)) in signatures for word in [*words, "tac", "god"])
     assert found == {
         "bytes_read": sum(len(text.encode()) for text in TEXTS.values()) + 10,
-        "records_read": 3,
+        "blocks_read": 3,
         "words": len(words) + 2,
         "words_matched": hits,
         "words_unmatched": len(words) + 2 - hits,
         "invalid_bytes": 2,
     }
-    assert set(found) <= set(COUNTERS)
+    assert set(found) <= {count.value for count in Count}
 
 
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])

@@ -1,4 +1,4 @@
-"""Retrier are counted exactly, waits grow to a bound, what will not pass is told at once."""
+"""Attempts are counted exactly, pauses grow to a bound, permanent errors end them at once."""
 
 import errno
 
@@ -84,7 +84,7 @@ def test_faults_of_systems_may_pass_and_those_of_data_will_not(
 def test_there_are_as_many_attempts_as_are_needed_and_allowed(
     failures: int, most: int, waits: list[float]
 ) -> None:
-    retrier = Retrier("words", Resilience(max_attempts=most))
+    retrier = Retrier("extract", Resilience(max_attempts=most))
     errors = [OSError(f"fault {number}") for number in range(failures)]
     work = Work(*errors)
     if failures < most:
@@ -94,10 +94,10 @@ def test_there_are_as_many_attempts_as_are_needed_and_allowed(
         with pytest.raises(RetriesExhaustedError) as caught:
             retrier(work)
         spent = caught.value
-        assert (spent.stage, spent.cause, spent.attempts) == ("words", errors[most - 1], most)
+        assert (spent.stage, spent.cause, spent.attempts) == ("extract", errors[most - 1], most)
         assert spent.__cause__ is spent.cause
         after = f" after {most} attempts" if most > 1 else ""
-        assert str(spent) == f"stage words failed{after} (OSError: fault {most - 1})"
+        assert str(spent) == f"stage extract failed{after} (OSError: fault {most - 1})"
         retries = most - 1
     assert work.calls == retries + 1
     assert retrier.drain_counts() == (retries, 0)
@@ -136,8 +136,8 @@ def test_latency_scales_the_waits_after_injected_faults_only(waits: list[float])
 def test_each_injected_fault_is_counted_and_answered_by_an_attempt(
     rate: float, waits: list[float]
 ) -> None:
-    chaos = Chaos({"words": Fault(rate)}, latency=0)
-    retrier, work = Retrier("words", Resilience(max_attempts=50, chaos=chaos)), Work()
+    chaos = Chaos({"extract": Fault(rate)}, latency=0)
+    retrier, work = Retrier("extract", Resilience(max_attempts=50, chaos=chaos)), Work()
     done = spent = 0
     for _ in range(40):
         try:
@@ -154,19 +154,19 @@ def test_each_injected_fault_is_counted_and_answered_by_an_attempt(
 
 
 def test_a_stage_without_a_fault_of_its_own_is_left_alone() -> None:
-    retrier = Retrier("read", Resilience(chaos=Chaos({"words": Fault(1.0)})))
+    retrier = Retrier("read", Resilience(chaos=Chaos({"extract": Fault(1.0)})))
     assert [retrier(Work()) for _ in range(100)] == ["done"] * 100
     assert retrier.drain_counts() == (0, 0)
 
 
 @pytest.mark.parametrize(
-    "error", [AnagramError("mend it"), RetriesExhaustedError("anagrams", OSError(), 7)]
+    "error", [AnagramError("mend it"), RetriesExhaustedError("key", OSError(), 7)]
 )
 @pytest.mark.parametrize("before", [0, 2])
 def test_what_is_final_within_is_not_attempted_again(
     error: Exception, before: int, waits: list[float]
 ) -> None:
-    retrier, work = Retrier("words", Resilience()), Work(*[OSError("fault")] * before, error)
+    retrier, work = Retrier("extract", Resilience()), Work(*[OSError("fault")] * before, error)
     with pytest.raises(type(error)) as caught:
         retrier(work)
     assert caught.value is error
@@ -175,11 +175,11 @@ def test_what_is_final_within_is_not_attempted_again(
 
 def test_nested_attempts_multiply_and_the_inner_one_is_named(waits: list[float]) -> None:
     resilience = Resilience(max_attempts=3)
-    outer, inner = Retrier("words", resilience), Retrier("anagrams", resilience)
+    outer, inner = Retrier("extract", resilience), Retrier("key", resilience)
     work = Work(*[OSError("fault")] * 2)
     assert outer(inner, work, "value") == "value"
     assert (outer.drain_counts(), inner.drain_counts()) == ((0, 0), (2, 0))
-    with pytest.raises(RetriesExhaustedError, match="stage anagrams failed after 3 attempts"):
+    with pytest.raises(RetriesExhaustedError, match="stage key failed after 3 attempts"):
         outer(inner, Work(*[OSError("fault")] * 3))
     assert (outer.drain_counts(), inner.drain_counts()) == ((0, 0), (2, 0))
 
@@ -188,7 +188,7 @@ def test_an_interrupt_is_no_fault() -> None:
     for before in (0, 1):
         work = Work(*[InjectedError("injected")] * before, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            Retrier("words", Resilience(chaos=Chaos(latency=0)))(work)
+            Retrier("extract", Resilience(chaos=Chaos(latency=0)))(work)
         assert work.calls == before + 1
 
 

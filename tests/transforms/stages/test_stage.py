@@ -7,6 +7,7 @@ from beam_pipeline.io.sources import ReadString
 from transforms.dictionary import DictionarySpec
 from transforms.stages.retry import Resilience
 from transforms.tally import TallyBlocks
+from transforms.text.settings import TextSettings
 from transforms.words import ExtractWords
 
 
@@ -16,8 +17,8 @@ def shown(transform) -> dict[str, object]:
 
 def test_settings_that_change_results_are_shown() -> None:
     resilience = Resilience(3, "dead_letter")
-    assert shown(ExtractWords("ascii", 2, resilience=resilience)) == {
-        "normalization": "ascii",
+    assert shown(ExtractWords(TextSettings("ascii"), 2, resilience=resilience)) == {
+        "text": "TextSettings(normalization='ascii', encoding_errors='replace')",
         "min_length": 2,
         "on_error": "dead_letter",
         "max_attempts": 3,

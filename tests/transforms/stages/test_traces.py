@@ -1,6 +1,5 @@
 """An attempt that failed leaves no trace: neither in counts nor in totals."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from tests.support.durability import ENOUGH, Proof, write_texts
 from transforms.counts import CountSignatures
 from transforms.stages.chaos import Chaos, Fault
 from transforms.stages.retry import Resilience
-from transforms.stages.totals import SideOutputs
+from transforms.stages.side_outputs import SideOutputs
+from transforms.stages.totals import Count, Totals
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
 
@@ -28,48 +28,54 @@ _OF_ATTEMPTS = ("retries", "faults_injected")
 
 
 _counts: dict[str, int] = {}
-_totals: Counter[str] = Counter()
+_totals: list[Totals] = []
 
 
 def take_counts(pairs: Iterable[tuple[str, int]]) -> None:
     _counts.update(pairs)
 
 
-def take_totals(all_totals: Iterable[Counter[str]]) -> None:
-    for each in all_totals:
-        _totals.update(each)
+def take_totals(all_totals: Iterable[Totals]) -> None:
+    _totals.extend(all_totals)
 
 
-def tallied(chaos: Chaos, threads: int) -> tuple[dict[str, int], Counter[str]]:
-    """-> the counts by signature, and the sum of all totals."""
+def tallied(chaos: Chaos, threads: int, limit: int) -> tuple[dict[str, int], Totals]:
+    """Returns the counts by signature, and the sum of all totals."""
     _counts.clear()
     _totals.clear()
     resilience, side_outputs = Resilience(max_attempts=500, chaos=chaos), SideOutputs()
     with pipeline() as p:
-        tally = TallyBlocks(threads=threads, resilience=resilience, side_outputs=side_outputs)
+        tally = TallyBlocks(
+            threads=threads,
+            small_bundle_bytes=limit,
+            batch_bytes=100,
+            resilience=resilience,
+            side_outputs=side_outputs,
+        )
         counted = p | beam.Create(BLOCKS) | tally | CountSignatures()
         assert_that(counted, take_counts, "Counts")
         assert_that(side_outputs.totals[0], take_totals, "Totals")
-    return dict(_counts), Counter(_totals)
+    totals = Totals()
+    for each in _totals:
+        totals.merge(each)
+    return dict(_counts), totals
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("limit", [1 << 30, -1], ids=["small", "compiled"])
-def test_failed_attempts_at_a_tally_change_nothing(
-    limit: int, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("transforms.tally._SMALL", limit)
-    monkeypatch.setattr("transforms.tally._BATCH_SIZE", 100)
-    counts, totals = tallied(Chaos(), threads)
-    assert (totals["words"], totals["records_processed"]) == (60 * 4 + 5 * 3 + 5 * 2, len(BLOCKS))
-    assert totals["invalid_bytes"] == 60 * 2 + 5 * 2
+def test_failed_attempts_at_a_tally_change_nothing(limit: int, threads: int) -> None:
+    counts, totals = tallied(Chaos(), threads, limit)
+    assert totals[Count.WORDS] == 60 * 4 + 5 * 3 + 5 * 2
+    assert totals[Count.BLOCKS_PROCESSED] == len(BLOCKS)
+    assert totals[Count.INVALID_BYTES] == 60 * 2 + 5 * 2
     assert counts["act"] == 60 + 5
     for rate in (0.3, 0.9):
         for seed in range(2):
-            faults = {"words": Fault(rate), "anagrams": Fault(rate / 2)}
-            counts_then, totals_then = tallied(Chaos(faults, seed, latency=0), threads)
+            faults = {"extract": Fault(rate), "key": Fault(rate / 2)}
+            counts_then, totals_then = tallied(Chaos(faults, seed, latency=0), threads, limit)
             assert counts_then == counts
-            assert totals_then.pop("retries") == totals_then.pop("faults_injected") > 0
+            retries = totals_then.counts.pop(Count.RETRIES)
+            assert retries == totals_then.counts.pop(Count.FAULTS_INJECTED) > 0
             assert totals_then == totals
 
 

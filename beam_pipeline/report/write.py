@@ -1,0 +1,26 @@
+"""Writes a report to a file: JSON for programs, HTML to look at."""
+
+from beam_pipeline.errors import OutputError, ReportError
+from beam_pipeline.io.publishing import write_whole
+from beam_pipeline.report.model import RunReport, to_json
+
+#: The extensions that a report's path may have.
+EXTENSIONS = (".json", ".html")
+
+
+def write(report: RunReport, path: str) -> None:
+    """Writes `report` to `path`, whole or not at all, in the format that the extension names.
+
+    Raises:
+      ReportError: it cannot be written.
+    """
+    if path.lower().endswith(".html"):
+        from beam_pipeline.report.html import to_html  # the chart library takes a while to load
+
+        text = to_html(report)
+    else:
+        text = to_json(report)
+    try:
+        write_whole(path, text.encode())
+    except OutputError as error:
+        raise ReportError(str(error)) from error
