@@ -25,7 +25,7 @@ LAYERS = (
     ("beam_pipeline/__init__.py", "beam_pipeline/monitor/"),
     (
         *("beam_pipeline/pipeline.py", "beam_pipeline/io/", "beam_pipeline/cases.py"),
-        *("beam_pipeline/errors.py", "beam_pipeline/flags.py"),
+        *("beam_pipeline/errors.py", "beam_pipeline/flags.py", "beam_pipeline/sources.py"),
     ),
     ("beam_pipeline/options.py",),
     ("beam_pipeline/runners/",),
@@ -202,6 +202,16 @@ def test_public_names_are_there_and_loaded_when_used(package: str) -> None:
         "    assert 'nonsense' in str(error)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+def test_names_of_the_first_version_keep_working() -> None:
+    from beam_pipeline import build, run
+    from beam_pipeline.sources import ReadFiles
+    from transforms import Ledger, SideOutputs
+    from transforms.dictionary import DictionarySpec
+
+    assert Ledger is SideOutputs
+    assert all(map(callable, (build, run, ReadFiles, DictionarySpec)))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

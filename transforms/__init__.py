@@ -58,9 +58,12 @@ _MODULES = {
     "Totals": "transforms.stages.totals",
 }
 __all__ = list(_MODULES)
+# Names of version 0.1.
+_RENAMED = {"CollectClasses": "CombineClassTallies", "Ledger": "SideOutputs"}
 
 
 def __getattr__(name: str) -> Any:
+    name = _RENAMED.get(name, name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)
