@@ -1,17 +1,32 @@
-"""Checks of the settings of transforms: name, value, and what is permitted."""
+"""Checks of settings, whose errors name the setting, its value, and what is permitted."""
 
 from collections.abc import Collection
 
 
 def check_one_of(permitted: Collection[str], **settings: str) -> None:
-    """Raises ValueError for the first of `settings` whose value is none of `permitted`."""
+    """Checks that each setting has one of the permitted values.
+
+    Args:
+      permitted: The values that are permitted.
+      **settings: The value of each setting, by its name.
+
+    Raises:
+      ValueError: If a setting has another value; for the first such setting.
+    """
     for name, value in settings.items():
         if value not in permitted:
             raise ValueError(f"{name}={value!r}: must be one of {tuple(permitted)}")
 
 
 def check_positive(**settings: int) -> None:
-    """Raises ValueError for the first of `settings` whose value is less than 1."""
+    """Checks that each setting is 1 or more.
+
+    Args:
+      **settings: The value of each setting, by its name.
+
+    Raises:
+      ValueError: If a setting is less than 1; for the first such setting.
+    """
     for name, value in settings.items():
         if value < 1:
             raise ValueError(f"{name}={value!r}: must be 1 or more")

@@ -45,7 +45,7 @@ class _CutFn(ElementFn):
     def process_element(self, data: bytes) -> list[Block]:
         whole = FileRange("<text>")
         limit = len(data) + 1
-        return list(BlockReader(BytesIO(data), whole, Encoding(), stretch_limit=limit).blocks())
+        return list(BlockReader(BytesIO(data), whole, Encoding(), run_limit=limit).blocks())
 
     def dead_letter_payload(self, data: bytes) -> Block:
         return Block("<text>", 0, data)
@@ -159,8 +159,7 @@ class ReadRangeFn(StageFn):
                     stream,
                     file_range,
                     encoding,
-                    normalization=self._text.normalization,
-                    errors=self._text.encoding_errors,
+                    text=self._text,
                     block_size=self._block_size,
                 )
                 for block in reader.blocks():
@@ -176,12 +175,12 @@ class ReadRangeFn(StageFn):
                 else RetriesExhaustedError("read", error, 1)
             )
             self.totals.add(Count.BLOCKS_READ)
-            yield self.to_dead_letter(exhausted, reader.rest if reader else file_range)
+            yield self.to_dead_letter(exhausted, reader.unread if reader else file_range)
         if reader is not None:
             self.totals.add(Count.BYTES_READ, reader.consumed)
-            for rest, undecodable in reader.undecodable:
+            for left_out, undecodable in reader.undecodable:
                 self.totals.add(Count.BLOCKS_READ)
-                yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, rest))
+                yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, left_out))
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
         source = getattr(letter.payload, "source", "")

@@ -85,14 +85,14 @@ def _to_fields(payload: DeadLetterPayload) -> dict[str, Any]:
                 "invalid_bytes": invalid_bytes,
                 **_data_fields(data),
             }
-        case FileRange(source, start, end, at_cut, carry):
+        case FileRange(source, start, end, starts_at_cut, partial_word):
             return {
                 "kind": "file",
                 "source": source,
                 "offset": start,
                 "end": end,
-                "at_cut": at_cut,
-                "carry": carry,
+                "starts_at_cut": starts_at_cut,
+                "partial_word": partial_word,
             }
         case ClassCount(signature, count, words):
             return {"kind": "class", "signature": signature, "count": count, "words": list(words)}
@@ -143,8 +143,8 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
                 _field(fields, "source", str),
                 _field(fields, "offset", int),
                 _field(fields, "end", int, type(None)),
-                _field(fields, "at_cut", bool),
-                _field(fields, "carry", str, type(None)),
+                _field(fields, "starts_at_cut", bool),
+                _field(fields, "partial_word", str, type(None)),
             )
         case "class":
             words = tuple(_field({"words": word}, "words", str) for word in fields["words"])

@@ -1,30 +1,51 @@
-"""A byte stream -> blocks that end between words, in bounded memory whatever it looks like."""
+"""Cuts a stream of bytes into blocks that begin and end between words, in bounded memory.
+
+A **block** is some bytes of a file that begin and end between words, so that its words can be
+counted without its neighbours. A **cut** is a place at which one block may end and the next may
+begin. There is a cut behind every line feed, and behind every other ASCII separator that no line
+feed follows within a block's length.
+
+Whether a place is a cut thus depends on the file alone, and not on where reading began. When
+several workers read ranges of one file, each reads from the first cut behind the start of its
+range to the first cut behind its end: their blocks join without a gap or an overlap, and a line
+that is shorter than a block is never divided.
+
+A **long run** is a part of a file without a cut that is too long to be held in memory: one
+enormous word, or megabytes of punctuation. It is decoded while it is read. Its complete words are
+passed on as blocks, and only the beginning of the word that is not finished yet is kept.
+"""
 
 import codecs
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from transforms.errors import AnagramError
+from transforms.errors import UndecodableTextError
 from transforms.text.encoding import DROP, Encoding, counting_dropped, decode
-from transforms.text.normalize import MAX_WORD_LENGTH, squeeze
+from transforms.text.normalize import MAX_WORD_LENGTH, split_unfinished_word
+from transforms.text.settings import TextSettings
 
+#: Bytes after which a block ends at the next cut.
 BLOCK_SIZE = 1 << 20
-#: A stretch of bytes longer than this without a separator is read as one very long word.
-STRETCH_LIMIT = 1 << 20
-# Most lines are shorter: so far a line's end is looked for before more is read.
+#: Bytes behind a block's length that are searched for a cut before they are read as a long run.
+RUN_LIMIT = 1 << 20
+# Most lines are shorter than this. A line feed is looked for here before more is read.
 _LINE_LENGTH = 1 << 16
-# Normalization shortens a word at most fourfold: whatever is cut off here was too long to match.
-_LONGEST_REST = 16 * MAX_WORD_LENGTH
+# Normalization shortens a word to a quarter at most. A partial word of this length is therefore
+# already too long to match anything, and whatever follows in it need not be kept.
+_MAX_PARTIAL_WORD = 16 * MAX_WORD_LENGTH
 
 
 class Block(NamedTuple):
-    """A piece of a file that begins and ends between words.
+    """Some bytes of a file that begin and end between words.
 
     Attributes:
-      source: the file's path, or a name such as ``<text>``.
-      offset: where `data` begins in it, in bytes; in the decompressed stream if compressed.
-      data: the bytes, in `encoding`.
-      invalid_bytes: how many bytes that were no valid text `data` has already lost.
+      source: The file's path, or a name such as ``<text>``.
+      offset: Position of `data` in the file, in bytes. In a compressed file it is the position
+        in the decompressed stream.
+      data: The bytes.
+      encoding: Python's name of their encoding.
+      invalid_bytes: How many bytes that are not valid in the encoding have already been deleted
+        from `data`.
     """
 
     source: str
@@ -35,143 +56,168 @@ class Block(NamedTuple):
 
     @classmethod
     def of_text(cls, text: str) -> "Block":
-        """The block that holds `text`, of no known source."""
+        """Returns the block that holds a text that is from no file."""
         return cls("<text>", 0, text.encode())
 
     def decode(self) -> tuple[str, int]:
-        """-> the block's text, and how many bytes were no valid text and are left out of it."""
+        """Decodes the block.
+
+        Returns:
+          Its text, and the number of invalid bytes that were deleted from it now.
+        """
         return decode(self.data, self.encoding)
 
 
 class FileRange(NamedTuple):
-    """A part of a file, to be read.
+    """A range of a file that is to be read.
 
     Attributes:
-      source: the file's path.
-      start: where to begin, in bytes of the decompressed stream.
-      end: the part ends at the first cut behind this place; None is the end of the file.
-      at_cut: whether `start` is a cut. Otherwise the part begins at the first cut behind it.
-      carry: in the middle of a very long word or stretch of other characters, what is known of
-        it already, decoded.
+      source: The file's path.
+      start: Where to begin, in bytes of the decompressed stream.
+      end: The range ends at the first cut behind this position. None is the end of the file.
+      starts_at_cut: Whether there is a cut at `start`. If not, the range begins at the first cut
+        behind it.
+      partial_word: The decoded beginning of the word at `start`, if reading is to go on in the
+        middle of a long run.
     """
 
     source: str
     start: int = 0
     end: int | None = None
-    at_cut: bool = False
-    carry: str | None = None
+    starts_at_cut: bool = False
+    partial_word: str | None = None
 
 
-def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> AnagramError:
-    """The error of a `source` whose bytes from `offset` on raised `error`."""
-    return AnagramError(
-        f"{source}: byte {offset + error.start}: not valid {error.encoding} ({error.reason}); "
-        "--encoding_errors=replace leaves such bytes out"
+def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> UndecodableTextError:
+    """Returns the error for a text with bytes that are not valid in its encoding.
+
+    Args:
+      source: The file's path.
+      offset: Position in the file of the bytes that were decoded.
+      error: What decoding them raised.
+    """
+    position = offset + error.start
+    return UndecodableTextError(
+        f"{source}: byte {position}: not valid {error.encoding} ({error.reason})"
     )
 
 
 class ByteStream(Protocol):
-    """What blocks are read from: a binary file, positioned at the first byte wanted."""
+    """A binary file, as far as `BlockReader` needs it."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Returns at most `size` bytes, and none only at the end."""
 
 
 class BlockReader:
-    """Cuts a stream, or one byte range of it, into blocks.
+    """Cuts a stream, or a range of it, into blocks.
 
-    A cut can be made behind every line end, and behind a separator that no line end follows
-    within a block's length. Whether a place is a cut thus depends on the file alone, not on
-    where reading began: the blocks of neighbouring ranges join without gap or overlap, and a
-    line that is shorter than a block stays whole.
+    Under the error policy ``quarantine``, a long run is read up to its first invalid byte; what
+    is left of the run is noted in `undecodable`, and reading goes on behind it.
 
     Args:
-      stream: positioned at the start of `part`.
-      part: what to read of it.
-      encoding: resolved for the stream, see `Encoding.of_stream`.
-      errors: what to do with undecodable bytes in very long words, which are decoded here:
-        ``replace`` leaves them out, ``strict`` raises `AnagramError`, ``quarantine`` leaves the
-        rest of the word out.
+      stream: The file, positioned at the start of `file_range`.
+      file_range: What to read of it.
+      encoding: The encoding of this stream, see `Encoding.of_stream`.
+      text: How to decode long runs and to split them into words. Blocks are not decoded here.
+      block_size: Bytes after which a block ends at the next cut.
+      run_limit: Bytes behind a block's length that are searched for a cut before they are read as
+        a long run; `block_size` at least.
 
     Attributes:
-      rest: what has not been handed out yet, should reading fail.
-      consumed: how many bytes have been.
-      undecodable: under ``quarantine``, what was left out, and why.
+      unread: What has not been returned in a block yet. If reading fails, it can be read later.
+      undecodable: What was left out of long runs under ``quarantine``, and why.
     """
 
     def __init__(
         self,
         stream: ByteStream,
-        part: FileRange,
+        file_range: FileRange,
         encoding: Encoding,
         *,
-        normalization: str = "unicode",
-        errors: str = "replace",
+        text: TextSettings | None = None,
         block_size: int = BLOCK_SIZE,
-        stretch_limit: int = STRETCH_LIMIT,
+        run_limit: int = RUN_LIMIT,
     ):
         self._stream = stream
-        self._source = part.source
+        self._source = file_range.source
         self._encoding = encoding
-        self._normalization = normalization
-        self._errors = errors
+        self._text = text or TextSettings()
         width = encoding.width
         self._block_size = -(-block_size // width) * width
-        self._stretch_limit = -(-max(stretch_limit, block_size) // width) * width
+        self._run_limit = -(-max(run_limit, block_size) // width) * width
         self._data = b""
-        self._offset = part.start  # of _data[0] in the stream
+        self._offset = file_range.start  # of _data[0] in the stream
         self._ended = False
-        self._begin = part.start
-        self.rest = part
+        self._begin = file_range.start
+        self.unread = file_range
         self.undecodable: list[tuple[FileRange, UnicodeDecodeError]] = []
 
     @property
     def consumed(self) -> int:
+        """How many bytes have been read and returned in blocks."""
         return self._offset - self._begin
 
     def blocks(self) -> Iterator[Block]:
-        """The blocks of the part: from its first cut to the first cut behind its end."""
-        end = self.rest.end
-        if self._offset == 0 and end is None:  # most files are small: no cut to look for
+        """Reads the range, from its first cut to the first cut behind its end.
+
+        Yields:
+          The blocks, in the order of the stream.
+
+        Raises:
+          UndecodableTextError: If a long run has an invalid byte and the error policy is
+            ``strict``.
+        """
+        end = self.unread.end
+        if self._offset == 0 and end is None:  # most files are small and need no cut
             self._fill(self._block_size + 1)
             if self._ended:
                 if self._data:
                     yield Block(self._source, 0, self._data, self._encoding.name)
                 self._drop(len(self._data))
                 return
-        if self.rest.carry is not None:
-            yield from self._stretch(0)
-        elif self._offset and not self.rest.at_cut:
+        if self.unread.partial_word is not None:
+            yield from self._read_long_run(0)
+        elif self._offset and not self.unread.starts_at_cut:
             found = self._skip_to_cut(end)
             self._begin = self._offset
             if not found:
                 return
         while end is None or self._offset <= end:
-            self._passed()
+            self._mark_read()
             size = self._block_size if end is None else min(self._block_size, end - self._offset)
             cut = self._find_cut(size)
             if cut is None:
-                yield from self._stretch(size + self._stretch_limit)
+                yield from self._read_long_run(size + self._run_limit)
             elif cut == 0:
                 return
             else:
                 yield Block(self._source, self._offset, self._data[:cut], self._encoding.name)
                 self._drop(cut)
 
-    def _passed(self, carry: str | None = None, pending: int = 0) -> None:
-        """Notes that all up to here has been handed out, `carry` and `pending` bytes apart."""
-        self.rest = self.rest._replace(start=self._offset - pending, at_cut=True, carry=carry)
+    def _mark_read(self, partial_word: str | None = None, pending: int = 0) -> None:
+        """Notes that everything before this place has been returned.
+
+        Excepted are `partial_word`, and the last `pending` bytes, which are not decoded yet.
+        """
+        self.unread = self.unread._replace(
+            start=self._offset - pending, starts_at_cut=True, partial_word=partial_word
+        )
 
     def _find_cut(self, begin: int) -> int | None:
-        """The first cut behind index `begin` of the data; None if it is too far to look for."""
+        """Returns the first cut behind index `begin` of the data, or None in a long run."""
         for reach in (min(_LINE_LENGTH, self._block_size), self._block_size):
             self._fill(begin + reach)
             line_end = self._find("newline", begin, begin + reach)
             if line_end >= 0:
                 return line_end
-        return self._find_separator(begin, begin + self._stretch_limit)
+        return self._find_separator(begin, begin + self._run_limit)
 
     def _find_separator(self, begin: int, limit: int) -> int | None:
-        """The first cut behind `begin`, given that no line ends within a block's length."""
+        """Returns the first cut between `begin` and `limit`, if there is one.
+
+        It is known that no line ends within a block's length behind `begin`.
+        """
         while begin < limit:
             self._fill(begin + self._block_size)
             stop = min(begin + self._block_size, limit, len(self._data))
@@ -187,60 +233,67 @@ class BlockReader:
         return None
 
     def _skip_to_cut(self, end: int | None) -> bool:
-        """Moves to the first cut behind the start; False if it is also the first behind `end`."""
+        """Moves to the first cut behind the start.
+
+        Returns:
+          False if that is also the first cut behind `end`, so that the range is empty.
+        """
         cut = self._find_cut(0)
         while cut is None:
-            self._drop(self._stretch_limit)
+            self._drop(self._run_limit)
             if end is not None and self._offset > end:
                 return False
-            cut = self._find_separator(0, self._stretch_limit)
+            cut = self._find_separator(0, self._run_limit)
         self._drop(cut)
         return True
 
-    def _stretch(self, size: int) -> Iterator[Block]:
-        """Reads to the next cut through a stretch too long to be held in memory.
+    def _read_long_run(self, size: int) -> Iterator[Block]:
+        """Reads to the next cut, through more than can be held in memory.
 
-        `size` bytes of the data are known to hold no cut.
+        Args:
+          size: How many bytes of the data are known to hold no cut.
         """
         begin = self._offset
         try:
-            yield from self._squeezed(size)
+            yield from self._words_of_long_run(size)
         except UnicodeDecodeError as error:
-            if self._errors != "quarantine":
-                raise undecodable(self._source, self.rest.start, error) from error
+            if self._text.encoding_errors != "quarantine":
+                raise undecodable(self._source, self.unread.start, error) from error
             if self._offset == begin:
                 self._drop(size)
             while (cut := self._find_separator(0, self._block_size)) is None:
                 self._drop(self._block_size)
             self._drop(cut)
-            rest = self.rest._replace(end=self._offset - self._encoding.width)
-            self.undecodable.append((rest, error))
+            left_out = self.unread._replace(end=self._offset - self._encoding.width)
+            self.undecodable.append((left_out, error))
 
-    def _squeezed(self, size: int) -> Iterator[Block]:
-        """The words of a stretch. It is decoded on the way: only characters can be squeezed."""
-        decoder = codecs.getincrementaldecoder(self._encoding.name)(
-            DROP if self._errors == "replace" else "strict"
-        )
-        rest = self.rest.carry or ""
+    def _words_of_long_run(self, size: int) -> Iterator[Block]:
+        """Decodes a long run while it is read, as only decoded text can be split at any place."""
+        replace = self._text.encoding_errors == "replace"
+        decoder = codecs.getincrementaldecoder(self._encoding.name)(DROP if replace else "strict")
+        partial_word = self.unread.partial_word or ""
         cut = None
         while cut is None:
             text, invalid = self._decode(decoder, self._data[:size])
-            complete, rest = squeeze(rest + text, self._normalization)
-            yield Block(self._source, self.rest.start, complete.encode(), invalid_bytes=invalid)
-            rest = rest[:_LONGEST_REST]
+            complete, partial_word = split_unfinished_word(
+                partial_word + text, self._text.normalization
+            )
+            yield Block(self._source, self.unread.start, complete.encode(), invalid_bytes=invalid)
+            partial_word = partial_word[:_MAX_PARTIAL_WORD]
             self._drop(size)
-            self._passed(rest, len(decoder.getstate()[0]))
+            self._mark_read(partial_word, len(decoder.getstate()[0]))
             size = self._block_size
             cut = self._find_separator(0, size)
         text, invalid = self._decode(decoder, self._data[:cut], final=True)
-        yield Block(self._source, self.rest.start, (rest + text).encode(), invalid_bytes=invalid)
+        data = (partial_word + text).encode()
+        yield Block(self._source, self.unread.start, data, invalid_bytes=invalid)
         self._drop(cut)
 
     def _decode(
         self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool = False
     ) -> tuple[str, int]:
-        if final:  # some decoders treat an unfinished character otherwise than `decode`
-            errors = "replace" if self._errors == "replace" else "strict"
+        if final:  # at an unfinished character, some incremental decoders differ from `decode`
+            errors = "replace" if self._text.encoding_errors == "replace" else "strict"
             return decode(decoder.getstate()[0] + data, self._encoding.name, errors)
         with counting_dropped() as dropped:
             return decoder.decode(data), dropped()
@@ -256,5 +309,6 @@ class BlockReader:
             self._ended = not more
 
     def _drop(self, size: int) -> None:
+        """Forgets the first `size` buffered bytes."""
         self._data = self._data[size:]
         self._offset += size

@@ -1,4 +1,4 @@
-"""Encoded text: which encodings can be cut into blocks, where, and how they are decoded."""
+"""Encodings of text: which can be cut into blocks, where they can be cut, how they are decoded."""
 
 import codecs
 import contextlib
@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-#: What to do with bytes that are not valid in the encoding: leave them out of their word, fail,
-#: or put their line aside as a dead letter.
+#: What to do with bytes that are not valid in the encoding: ``replace`` deletes them from their
+#: word, ``strict`` fails, ``quarantine`` sends the line they are in to the dead letters.
 ERROR_POLICIES = ("replace", "strict", "quarantine")
 
-# Only ASCII separators serve as cuts: they mean the same in both normalizations, and their
-# bytes are never part of another character in the encodings accepted here.
+# Blocks are cut at ASCII separators only: they are separators in every normalization, and in the
+# encodings accepted here their bytes are never part of another character.
 _SEPARATORS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f -"
 _WIDE = {
     "utf-16-le": (2, "little"),
@@ -31,11 +31,15 @@ _BYTE_ORDER_MARKS = {
 class Encoding:
     """An encoding whose text can be cut at separators without decoding it.
 
-    Accepted are the encodings in which each ASCII character is always its one byte (UTF-8,
-    Latin-1, Windows and ISO code pages, Shift-JIS, GB 18030, ...), UTF-16 and UTF-32.
+    Accepted are UTF-16, UTF-32, and the encodings in which an ASCII character is always the one
+    byte that it is in ASCII: UTF-8, Latin-1, Windows and ISO code pages, Shift-JIS, GB 18030 and
+    others.
+
+    Attributes:
+      name: Python's name of the codec; a ``-sig`` at its end is dropped.
 
     Raises:
-      ValueError: there is no such encoding, or it keeps state across characters.
+      ValueError: If there is no such encoding, or if its text cannot be cut without decoding it.
     """
 
     name: str = "utf-8"
@@ -43,7 +47,8 @@ class Encoding:
     def __post_init__(self) -> None:
         try:
             name = codecs.lookup(self.name).name.removesuffix("-sig").replace("_", "-")
-            # No text codec: hex, zip and the like. No plain ASCII: UTF-7, ISO-2022, EBCDIC.
+            # This leaves out codecs that are not for text (hex, zip), those that keep a state from
+            # one character to the next (UTF-7, ISO-2022), and those without ASCII (EBCDIC).
             accepted = name in _WIDE or name in _BYTE_ORDER_MARKS or _is_ascii_transparent(name)
         except LookupError:
             raise ValueError(f"{self.name!r} is not a known encoding") from None
@@ -55,13 +60,16 @@ class Encoding:
 
     @property
     def has_byte_order_mark(self) -> bool:
-        """Whether a stream's first bytes tell the order of its code units."""
+        """Whether the first bytes of a stream tell the byte order of its code units."""
         return self.name in _BYTE_ORDER_MARKS
 
     def of_stream(self, head: bytes) -> "Encoding":
-        """The encoding of the stream that begins with `head` (4 bytes): BOMs tell byte order.
+        """Returns this encoding with the byte order of one stream.
 
-        UTF-16 and UTF-32 without one are little-endian.
+        UTF-16 and UTF-32 without a byte order mark are taken to be little-endian.
+
+        Args:
+          head: The first 4 bytes of the stream, or all of a shorter one.
         """
         marks = _BYTE_ORDER_MARKS.get(self.name)
         if marks is None:
@@ -70,18 +78,22 @@ class Encoding:
 
     @property
     def width(self) -> int:
-        """Bytes in a code unit: 1, 2 or 4."""
+        """The size of a code unit in bytes: 1, 2 or 4."""
         return _WIDE.get(self.name, (1, ""))[0]
 
     def find(self, what: str, data: bytes, start: int, stop: int, offset: int) -> int:
-        """Where the first separator or newline that begins in ``data[start:stop]`` ends.
+        """Finds the first separator or line feed that begins in ``data[start:stop]``.
 
         Args:
           what: ``"separator"`` or ``"newline"``.
-          offset: the position of ``data[0]`` in its file, for the alignment of wide units.
+          data: Encoded text, which may begin inside a code unit.
+          start: Index into `data` at which the search begins.
+          stop: Index into `data` at which the search ends.
+          offset: Position of ``data[0]`` in its file, in bytes. Code units of more than one byte
+            are aligned in the file, not in `data`.
 
         Returns:
-          An index into `data`, or -1.
+          The index into `data` behind what was found, or -1.
         """
         width = self.width
         pattern = _pattern(what, *_WIDE.get(self.name, (1, "little")))
@@ -92,6 +104,7 @@ class Encoding:
 
 
 def _is_ascii_transparent(name: str) -> bool:
+    """Whether every ASCII character is its own byte, and no sequence of them is anything else."""
     escapes = b"+AGE- \\u0061 \\x61 =61 %61"
     return escapes.decode(name, "ignore") == escapes.decode("ascii") and all(
         bytes([code]).decode(name, "ignore") == chr(code) for code in range(128)
@@ -105,7 +118,7 @@ def _pattern(what: str, width: int, order: str) -> re.Pattern[bytes]:
     return re.compile(units + padding if order == "little" else padding + units)
 
 
-#: Name of the codec error handler that leaves bytes out and counts them.
+#: Name of the codec error handler that deletes invalid bytes and counts them.
 DROP = "anagrams.drop"
 _dropped = threading.local()
 
@@ -113,7 +126,8 @@ _dropped = threading.local()
 def _drop(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    # Where a codec of single bytes gives up depends on how much follows; one byte is always sure.
+    # How many bytes the codec reports as invalid depends on how much text it has been given. That
+    # the first one is invalid does not, so only this one is deleted before decoding goes on.
     wide = error.encoding.startswith(("utf-16", "utf-32"))
     end = error.end if wide else error.start + 1
     _dropped.count += end - error.start
@@ -125,20 +139,33 @@ codecs.register_error(DROP, _drop)
 
 @contextlib.contextmanager
 def counting_dropped() -> Iterator[Callable[[], int]]:
-    """Yields a function that tells how many bytes `DROP` has left out on this thread since."""
+    """Counts the bytes that the error handler `DROP` deletes on this thread.
+
+    Yields:
+      A function that returns how many bytes there have been since the ``with`` was entered.
+    """
     _dropped.count = 0
     yield lambda: int(_dropped.count)
 
 
 def decode(data: bytes, encoding: str = "utf-8", errors: str = "replace") -> tuple[str, int]:
-    """`data` -> its text, and how many bytes were no valid text and are left out of it.
+    """Decodes text that may have invalid bytes.
+
+    Args:
+      data: Encoded text.
+      encoding: Python's name of its encoding.
+      errors: ``replace`` deletes invalid bytes, ``strict`` raises at the first one.
+
+    Returns:
+      The text, and the number of invalid bytes that were deleted from it.
 
     Raises:
-      UnicodeDecodeError: under ``strict``, at the first such byte.
+      UnicodeDecodeError: If there is an invalid byte and `errors` is ``strict``.
     """
     if errors == "strict":
         return data.decode(encoding), 0
-    if encoding == "utf-8":  # fast, and as exact: the text's own bytes are those that are left
+    if encoding == "utf-8":
+        # Fast, and exact: "ignore" keeps the bytes of valid characters and no others.
         text = data.decode(encoding, "ignore")
         return text, len(data) - len(text.encode())
     with counting_dropped() as dropped:

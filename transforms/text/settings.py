@@ -1,4 +1,4 @@
-"""The settings by which bytes become words. All stages of a pipeline must agree on them."""
+"""The settings that decide how text becomes words."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,19 @@ from transforms.text.normalize import NORMALIZATIONS
 
 @dataclass(frozen=True)
 class TextSettings:
-    """How bytes become words.
+    """The settings that every stage of a pipeline must agree on.
+
+    A reader that decodes a very long word, a filter that looks for undecodable bytes, and a
+    counter that normalizes words are different stages. If they had different ideas of what a word
+    is, words would be lost without an error. They are therefore given one value of this type.
 
     Attributes:
-      normalization: ``unicode`` or ``ascii``, see `transforms.text.normalize`.
-      encoding_errors: what to do with bytes that are not valid in their encoding: ``replace``
-        leaves them out of their word, ``strict`` fails, ``quarantine`` writes their line to the
-        dead letters.
+      normalization: How words are made equal, one of `transforms.text.normalize.NORMALIZATIONS`.
+      encoding_errors: What happens to bytes that are not valid in their encoding, one of
+        `transforms.text.encoding.ERROR_POLICIES`.
 
     Raises:
-      ValueError: naming the setting that is not permitted.
+      ValueError: If either is none of its permitted values.
     """
 
     normalization: str = "unicode"

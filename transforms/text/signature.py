@@ -1,6 +1,13 @@
-"""Word -> signature: what all anagrams of a word share."""
+"""Signatures: what all anagrams of a word have in common."""
 
 
 def signature(word: str) -> str:
-    """`word` -> its code points, sorted: ``"cat" -> "act"``."""
+    """Returns the code points of `word` in sorted order.
+
+    Two words are anagrams of each other exactly if their signatures are equal.
+
+    Example:
+      >>> signature("tac")
+      'act'
+    """
     return "".join(sorted(word))

@@ -11,6 +11,7 @@ from tests.transforms.text.test_blocks import encoded, invalid_in, words_of
 from transforms.text.blocks import Block, BlockReader, FileRange
 from transforms.text.encoding import Encoding, decode
 from transforms.text.normalize import NORMALIZATIONS, words
+from transforms.text.settings import TextSettings
 
 
 class _Breaking:
@@ -32,7 +33,7 @@ class _Breaking:
 def read_in_spite(
     data: bytes, part: FileRange, failures: Sequence[int], encoding: Encoding, most: int, **how
 ) -> list[Block]:
-    """The blocks of `part`, read anew from the rest after so many bytes each time."""
+    """The blocks of `part`, read in spite of a failure after so many bytes each time."""
     found: list[Block] = []
     for good in [*failures, len(data) + 1]:
         stream = _Breaking(data, part.start, good, most)
@@ -40,7 +41,7 @@ def read_in_spite(
         try:
             found += reader.blocks()
         except OSError:
-            part = reader.rest
+            part = reader.unread
         else:
             return found
     raise AssertionError("the last stream does not break")
@@ -60,7 +61,7 @@ def readings(draw: st.DrawFn, encoding: str) -> tuple[bytes, list[int], dict[str
     width = Encoding(encoding).width
     places = st.sampled_from([*range(width, len(content), width)] or [width])
     cuts = draw(st.lists(places, max_size=3, unique=True).map(sorted))
-    how = {"block_size": draw(st.integers(1, 20)), "stretch_limit": draw(st.integers(1, 30))}
+    how = {"block_size": draw(st.integers(1, 20)), "run_limit": draw(st.integers(1, 30))}
     return content, cuts, how
 
 
@@ -77,7 +78,13 @@ def test_a_reading_that_fails_anywhere_goes_on_without_loss(
     blocks = []
     for part in parts_of(cuts):
         blocks += read_in_spite(
-            content, part, failures, Encoding(encoding), most, normalization=normalization, **how
+            content,
+            part,
+            failures,
+            Encoding(encoding),
+            most,
+            text=TextSettings(normalization),
+            **how,
         )
     text, invalid = decode(content, encoding)
     assert words_of(blocks, normalization) == words(text, normalization)
@@ -92,18 +99,20 @@ def test_what_quarantine_puts_aside_and_what_it_keeps_are_the_whole(
     encoding: str, normalization: str, data: st.DataObject
 ) -> None:
     content, cuts, how = data.draw(readings(encoding))
-    how["normalization"] = normalization
+    quarantine = TextSettings(normalization, "quarantine")
     kept, aside = [], []
     for part in parts_of(cuts):
         stream = BytesIO(content)
         stream.seek(part.start)
-        reader = BlockReader(stream, part, Encoding(encoding), errors="quarantine", **how)
+        reader = BlockReader(stream, part, Encoding(encoding), text=quarantine, **how)
         kept += reader.blocks()
-        for rest, error in reader.undecodable:
+        for left_out, error in reader.undecodable:
             assert isinstance(error, UnicodeDecodeError)
             stream = BytesIO(content)
-            stream.seek(rest.start)
-            aside += BlockReader(stream, rest, Encoding(encoding), **how).blocks()
+            stream.seek(left_out.start)
+            aside += BlockReader(
+                stream, left_out, Encoding(encoding), text=TextSettings(normalization), **how
+            ).blocks()
     text, invalid = decode(content, encoding)
     found = words_of([*kept, *aside], normalization)
     assert sorted(found) == sorted(words(text, normalization))

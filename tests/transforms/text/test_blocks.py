@@ -1,4 +1,4 @@
-"""Blocks give the words of the whole, wherever it was cut, in bounded memory."""
+"""The blocks of a file have the words of the whole file, wherever it is cut, in bounded memory."""
 
 import random
 import tracemalloc
@@ -11,22 +11,24 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.strategies import texts
-from transforms.errors import AnagramError
+from transforms.errors import UndecodableTextError
 from transforms.filtering import decoding_error
 from transforms.text.blocks import Block, BlockReader, ByteStream, FileRange, undecodable
 from transforms.text.encoding import Encoding, decode
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.text.settings import TextSettings
 
 MEGABYTE = 1 << 20
 LONG = 50 * MEGABYTE
-#: Nothing that is read in blocks of a megabyte may ever hold more, in bytes.
+#: The most memory that reading in blocks of a megabyte may use, in bytes.
 MEMORY_LIMIT = 24 * MEGABYTE
+STRICT = TextSettings(encoding_errors="strict")
 
 
 def read_lazily(
     data: bytes, encoding: str = "utf-8", cuts: Sequence[int] = (), **how
 ) -> Iterator[Block]:
-    """The blocks of all the byte ranges between `cuts`, in order."""
+    """Reads the blocks of all byte ranges between `cuts`, in order."""
     for start, end in pairwise([0, *cuts, None]):
         stream = BytesIO(data)
         stream.seek(start or 0)
@@ -47,14 +49,14 @@ def invalid_in(blocks: Sequence[Block]) -> int:
 
 
 def assert_valid(block: Block) -> None:
-    """Fails as a run under ``strict`` does."""
+    """Raises what a run under ``strict`` raises."""
     error = decoding_error(block)
     if error is not None:
         raise undecodable(block.source, block.offset, error)
 
 
 def encoded(encoding: str, max_size: int = 14) -> st.SearchStrategy[bytes]:
-    """Bytes that are often text in `encoding`, often nearly so, and sometimes just any."""
+    """Bytes that are often text in `encoding`, often almost, and sometimes any bytes."""
     piece = st.one_of(
         texts(6).map(lambda text: text.encode(encoding, "ignore")),
         st.sampled_from(["cat ", "\n", "-", "=", "e\u0301"]).map(
@@ -78,7 +80,7 @@ ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "gb180
 def assert_same_as_whole(data: bytes, encoding: str, cuts: Sequence[int], **how: int) -> None:
     text, invalid = decode(data, encoding)
     for normalization in NORMALIZATIONS:
-        blocks = read(data, encoding, cuts, normalization=normalization, **how)
+        blocks = read(data, encoding, cuts, text=TextSettings(normalization), **how)
         assert words_of(blocks, normalization) == words(text, normalization)
         assert invalid_in(blocks) == invalid
 
@@ -92,10 +94,10 @@ def test_every_cut_and_block_size_gives_the_words_of_the_whole(
     content = data.draw(encoded(encoding))
     width = Encoding(encoding).width
     for block_size in (1, 2, 3, 5, 8, 64):
-        for stretch_limit in (block_size, 3 * block_size):
+        for run_limit in (block_size, 3 * block_size):
             for cut in range(width, len(content) + 1, width):
                 assert_same_as_whole(
-                    content, encoding, [cut], block_size=block_size, stretch_limit=stretch_limit
+                    content, encoding, [cut], block_size=block_size, run_limit=run_limit
                 )
 
 
@@ -110,10 +112,8 @@ def test_any_number_of_ranges_gives_the_words_of_the_whole(
     places = st.sampled_from([*range(width, len(content), width)] or [width])
     cuts = data.draw(st.lists(places, max_size=6, unique=True).map(sorted))
     block_size = data.draw(st.integers(1, 40))
-    stretch_limit = data.draw(st.integers(1, 60))
-    assert_same_as_whole(
-        content, encoding, cuts, block_size=block_size, stretch_limit=stretch_limit
-    )
+    run_limit = data.draw(st.integers(1, 60))
+    assert_same_as_whole(content, encoding, cuts, block_size=block_size, run_limit=run_limit)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_any_number_of_ranges_gives_the_words_of_the_whole(
         ("utf-16-le", b"a\0\0\xd8 \0b\0-\0\0\xdc"),
     ],
 )
-def test_unfinished_characters_before_a_separator_lose_the_same_bytes(
+def test_unfinished_characters_before_a_separator_lose_the_same_bytes_in_any_blocks(
     encoding: str, data: bytes
 ) -> None:
     for block_size in range(1, len(data) + 2):
@@ -141,11 +141,11 @@ def test_unfinished_characters_before_a_separator_lose_the_same_bytes(
     st.integers(1, 12),
     st.lists(st.integers(1, 60), max_size=4, unique=True).map(sorted),
 )
-def test_blocks_join_to_the_file_when_no_stretch_is_too_long(
+def test_blocks_join_to_the_file_when_there_is_no_long_run(
     data: bytes, block_size: int, cuts: list[int]
 ) -> None:
     inside = [cut for cut in cuts if cut <= len(data)]
-    blocks = read(data, cuts=inside, block_size=block_size, stretch_limit=1000)
+    blocks = read(data, cuts=inside, block_size=block_size, run_limit=1000)
     assert b"".join(block.data for block in blocks) == data
     at = 0
     for block in blocks:
@@ -167,7 +167,7 @@ def test_lines_shorter_than_a_block_stay_whole(
     pieces = [f"{line}\n".encode(encoding) for line in lines]
     data = b"".join(pieces)
     cut = min(cut * width, len(data))
-    blocks = read(data, encoding, [cut], block_size=block_size, stretch_limit=1000)
+    blocks = read(data, encoding, [cut], block_size=block_size, run_limit=1000)
     starts = {block.offset for block in blocks}
     begin = 0
     for line in pieces:
@@ -190,17 +190,17 @@ def test_a_stream_may_return_less_than_asked(
     content = "".join(pieces).encode()
     lengths = data.draw(st.lists(st.integers(1, 5), min_size=len(content), max_size=len(content)))
     reader = BlockReader(
-        _Reluctant(content, lengths),
+        _ShortReads(content, lengths),
         FileRange("pipe"),
         Encoding(),
         block_size=block_size,
-        stretch_limit=5,
+        run_limit=5,
     )
     assert words_of(list(reader.blocks()), "unicode") == words(content.decode())
 
 
-class _Reluctant:
-    """A stream that returns `lengths` bytes, whatever is asked for."""
+class _ShortReads:
+    """A stream whose reads return at most `lengths` bytes, one length after the other."""
 
     def __init__(self, data: bytes, lengths: list[int]):
         self._stream = BytesIO(data)
@@ -211,7 +211,7 @@ class _Reluctant:
 
 
 class _Generated:
-    """A stream of `begin`, `size` bytes made of repeated `filler`, and `end`; held nowhere."""
+    """A stream of `begin`, `size` bytes of repeated `filler`, and `end`, made while it is read."""
 
     def __init__(self, filler: bytes, size: int, *, begin: bytes = b"", end: bytes = b""):
         self._filler, self._left = filler, size // len(filler)
@@ -229,7 +229,7 @@ class _Generated:
         return data
 
 
-def blocks_in_bounded_memory(stream: ByteStream, **how: str) -> Iterator[Block]:
+def blocks_in_bounded_memory(stream: ByteStream, **how: TextSettings) -> Iterator[Block]:
     tracemalloc.start()
     try:
         yield from BlockReader(stream, FileRange("huge.txt"), Encoding(), **how).blocks()
@@ -240,12 +240,12 @@ def blocks_in_bounded_memory(stream: ByteStream, **how: str) -> Iterator[Block]:
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("filler", [b"=", "\u00b4".encode(), b"=" * 99 + b"\xff"])
-def test_a_huge_stretch_of_nothing_leaves_the_word_at_its_end(
+def test_a_huge_run_of_deleted_characters_leaves_the_word_at_its_end(
     filler: bytes, normalization: str
 ) -> None:
     stream = _Generated(filler, LONG, begin=b"dog c", end=b"at")
     found, invalid = [], 0
-    for block in blocks_in_bounded_memory(stream, normalization=normalization):
+    for block in blocks_in_bounded_memory(stream, text=TextSettings(normalization)):
         text, lost = block.decode()
         found += words(text, normalization)
         invalid += block.invalid_bytes + lost
@@ -257,7 +257,7 @@ def test_a_huge_stretch_of_nothing_leaves_the_word_at_its_end(
 def test_a_word_of_fifty_megabytes_is_one_word(normalization: str) -> None:
     stream = _Generated(b"abc", LONG, begin=b"dog\n", end=b" cat")
     found = []
-    for block in blocks_in_bounded_memory(stream, normalization=normalization):
+    for block in blocks_in_bounded_memory(stream, text=TextSettings(normalization)):
         found += [word[:10] for word in words(block.decode()[0], normalization)]
     assert found == ["dog", "abcabcabca", "cat"]
 
@@ -278,7 +278,7 @@ def test_a_word_of_five_million_letters_is_one_word_in_any_ranges(
 ) -> None:
     data = ("cat " + letter * 5_000_000 + " dog").encode()
     middle = len(data) // 2
-    blocks = read(data, cuts=[MEGABYTE, middle, middle + 1], normalization=normalization)
+    blocks = read(data, cuts=[MEGABYTE, middle, middle + 1], text=TextSettings(normalization))
     found = words_of(blocks, normalization)
     giants = [word for word in found if len(word) > MAX_WORD_LENGTH]
     whole = words(letter, normalization)
@@ -288,11 +288,11 @@ def test_a_word_of_five_million_letters_is_one_word_in_any_ranges(
 
 @pytest.mark.parametrize("separator", ["\u00a0", "\u3000", "\u2014", "\u0085"])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_separators_beyond_ascii_separate_inside_a_stretch(
+def test_separators_beyond_ascii_separate_inside_a_long_run(
     separator: str, normalization: str
 ) -> None:
     text = separator.join(["cat"] * 2000)
-    blocks = read(text.encode(), block_size=100, stretch_limit=100, normalization=normalization)
+    blocks = read(text.encode(), block_size=100, run_limit=100, text=TextSettings(normalization))
     assert words_of(blocks, normalization) == words(text, normalization)
 
 
@@ -301,16 +301,17 @@ def test_separators_beyond_ascii_separate_inside_a_stretch(
 @example(b"a" * 30 + b"\xff cat", 4, 4)
 @example(b"a" * 9 + b"\xe2\x82" + b"a" * 9, 5, 5)
 def test_strict_names_source_and_exact_byte_offset(
-    data: bytes, block_size: int, stretch_limit: int
+    data: bytes, block_size: int, run_limit: int
 ) -> None:
-    how = {"errors": "strict", "block_size": block_size, "stretch_limit": stretch_limit}
+    how = {"text": STRICT, "block_size": block_size, "run_limit": run_limit}
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        with pytest.raises(AnagramError) as caught:
+        with pytest.raises(UndecodableTextError) as caught:
             for block in read_lazily(data, **how):
                 assert_valid(block)
         assert str(caught.value).startswith(f"file.txt: byte {error.start}: not valid utf-8")
+        assert "--" not in str(caught.value), "the command line adds its options"
     else:
         texts_of = [block.decode()[0] for block in read(data, **how)]
         assert words(" ".join(texts_of)) == words(data.decode())
@@ -319,8 +320,8 @@ def test_strict_names_source_and_exact_byte_offset(
 def test_strict_offset_is_exact_behind_megabytes_of_one_word() -> None:
     at = 3 * MEGABYTE + 5
     data = b"a" * at + b"\xff" + b"a" * MEGABYTE
-    with pytest.raises(AnagramError, match=rf"^file\.txt: byte {at}: not valid utf-8"):
-        read(data, errors="strict")
+    with pytest.raises(UndecodableTextError, match=rf"^file\.txt: byte {at}: not valid utf-8"):
+        read(data, text=STRICT)
 
 
 def test_strict_offset_counts_from_the_start_of_the_file_in_a_later_range() -> None:
@@ -328,7 +329,7 @@ def test_strict_offset_counts_from_the_start_of_the_file_in_a_later_range() -> N
     stream = BytesIO(data)
     stream.seek(96)
     reader = BlockReader(stream, FileRange("file.txt", 96), Encoding(), block_size=16)
-    with pytest.raises(AnagramError, match=r"^file\.txt: byte 161: not valid utf-8"):
+    with pytest.raises(UndecodableTextError, match=r"^file\.txt: byte 161: not valid utf-8"):
         for block in reader.blocks():
             assert_valid(block)
 
@@ -340,5 +341,7 @@ def test_random_text_in_random_ranges_loses_no_word() -> None:
     data = text.encode()
     for normalization in NORMALIZATIONS:
         cuts = sorted(generator.sample(range(len(data)), 30))
-        blocks = read(data, cuts=cuts, block_size=50, stretch_limit=70, normalization=normalization)
+        blocks = read(
+            data, cuts=cuts, block_size=50, run_limit=70, text=TextSettings(normalization)
+        )
         assert words_of(blocks, normalization) == words(text, normalization)

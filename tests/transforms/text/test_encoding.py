@@ -1,4 +1,4 @@
-"""Encodings are accepted where they can be cut at ASCII separators; decoding counts losses."""
+"""Encodings are accepted if they can be cut at ASCII separators; decoding counts invalid bytes."""
 
 import codecs
 
@@ -121,7 +121,7 @@ def test_separators_are_found_whole_and_aligned(name: str, text: str, skipped: i
 
 
 @given(st.binary(max_size=40))
-def test_decoding_leaves_invalid_bytes_out_and_counts_them(data: bytes) -> None:
+def test_decoding_deletes_invalid_bytes_and_counts_them(data: bytes) -> None:
     text, invalid = decode(data)
     assert text == data.decode("utf-8", "ignore")
     assert invalid == len(data) - len(text.encode())

@@ -1,4 +1,4 @@
-"""Text becomes the words the contract says, however it is spelt or cut."""
+"""Text becomes the words of the contract, however it is encoded or cut."""
 
 import unicodedata
 
@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from tests.support import reference
 from tests.support.strategies import ALL_CHARS, DASHES, SPACES, TRICKY, ascii_texts, texts
-from transforms.text.normalize import NORMALIZATIONS, is_separator, is_word_part, squeeze, words
+from transforms.text.normalize import (
+    NORMALIZATIONS,
+    is_separator,
+    is_word_part,
+    split_unfinished_word,
+    words,
+)
 
 normalizations = st.sampled_from(NORMALIZATIONS)
 
@@ -110,29 +116,31 @@ def test_unknown_normalization_is_refused_by_name(normalization: str) -> None:
 @example("\u1100=", "\u1161\u11a8", "unicode")
 @example("\u0bc6", "\u0bbe", "unicode")
 @example("a\u2013b", "c", "ascii")
-def test_squeezed_text_continues_as_the_whole_does(
+def test_an_unfinished_word_goes_on_as_the_whole_text_does(
     text: str, more: str, normalization: str
 ) -> None:
-    complete, rest = squeeze(text, normalization)
+    complete, unfinished = split_unfinished_word(text, normalization)
     whole = words(text + more, normalization)
-    assert words(complete, normalization) + words(rest + more, normalization) == whole
+    assert words(complete, normalization) + words(unfinished + more, normalization) == whole
 
 
 @given(st.lists(texts(6), max_size=8), normalizations)
-def test_text_squeezed_again_and_again_keeps_its_words(
-    pieces: list[str], normalization: str
-) -> None:
-    found, rest = [], ""
+def test_text_split_piece_by_piece_keeps_its_words(pieces: list[str], normalization: str) -> None:
+    found, unfinished = [], ""
     for piece in pieces:
-        complete, rest = squeeze(rest + piece, normalization)
+        complete, unfinished = split_unfinished_word(unfinished + piece, normalization)
         found += words(complete, normalization)
-    assert found + words(rest, normalization) == words("".join(pieces), normalization)
+    assert found + words(unfinished, normalization) == words("".join(pieces), normalization)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("char", ["=", "'", "\u00b4", "\u200d", "😀"])
-def test_squeezing_drops_what_is_deleted_anyway(char: str, normalization: str) -> None:
-    complete, rest = squeeze(char * 10_000 + "cat" + char * 10_000, normalization)
+def test_an_unfinished_word_is_without_what_is_deleted_anyway(
+    char: str, normalization: str
+) -> None:
+    complete, unfinished = split_unfinished_word(
+        char * 10_000 + "cat" + char * 10_000, normalization
+    )
     assert words(complete, normalization) == []
-    assert words(rest + "s", normalization) == ["cats"]
-    assert len(rest) < 10
+    assert words(unfinished + "s", normalization) == ["cats"]
+    assert len(unfinished) < 10
