@@ -1,4 +1,4 @@
-"""Files for tests: compressed bytes by extension."""
+"""Compressed files for tests."""
 
 import bz2
 import gzip
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import zstandard
 
-#: Extension -> what compresses bytes into the format it stands for.
+#: The compression of each format, by its extension.
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gz": lambda data: gzip.compress(data, mtime=0),
     "bz2": bz2.compress,
@@ -16,5 +16,5 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "deflate": zlib.compress,
 }
-#: The formats whose files may be joined: each part is a stream of its own.
+#: The formats in which two files, one behind the other, are a valid file.
 MULTI_MEMBER = ("gz", "bz2", "zst", "xz")

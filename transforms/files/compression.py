@@ -1,6 +1,10 @@
-"""Files decompressed by extension; a truncated file is an error.
+"""Opens files of any Beam filesystem for reading, decompressed by extension.
 
-Beam's own decompression takes the end of a truncated file for the end of the text.
+Beam has decompression of its own, which takes the end of a truncated file for the end of the text.
+Here a truncated file is an error, so that the run fails instead of counting half of a text.
+
+To add a format, add its decompressor to `_DECOMPRESSORS`, under the name that Beam gives the
+extension.
 """
 
 import bz2
@@ -8,8 +12,8 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable
-from typing import BinaryIO, cast
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, cast
 
 import pyarrow
 from apache_beam.io.filesystem import CompressionTypes
@@ -17,47 +21,47 @@ from apache_beam.io.filesystems import FileSystems
 
 
 def is_compressed(path: str) -> bool:
-    """Whether the extension of `path` says that it is compressed."""
+    """Returns whether the extension of `path` is that of a compressed file."""
     kind = CompressionTypes.detect_compression_type(path)
     return bool(kind != CompressionTypes.UNCOMPRESSED)
 
 
 def open_raw(path: str, buffering: int = -1) -> BinaryIO:
-    """Opens `path`, on any Beam filesystem, for reading its bytes as they are.
+    """Opens a file for reading its bytes as they are, compressed or not.
 
     Args:
-      buffering: as `open` takes it, for local files.
+      path: A path or URL on any Beam filesystem.
+      buffering: For local files, as `open` takes it.
     """
-    if "://" not in path:  # local; Beam would search for its filesystem each time
+    if "://" not in path:  # local: spares Beam's search for the filesystem of each file
         return open(path, "rb", buffering)
     return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
 def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw) -> BinaryIO:
-    """Opens `path` for reading its decompressed bytes.
+    """Opens a file for reading its decompressed bytes.
 
-    Reading raises EOFError, OSError or the decompressor's own error where the file is truncated
-    or corrupt.
+    Reading the file raises EOFError, OSError or the decompressor's own error if it is truncated or
+    corrupt.
+
+    Args:
+      path: A path or URL on any Beam filesystem. Its extension decides about the format.
+      open_raw: Opens `path` for reading its bytes as they are. It must be able to seek.
+
+    Returns:
+      The file. Not every format can seek in it.
+
+    Raises:
+      EOFError: If the file is empty under the extension of a compressed format.
     """
     raw = open_raw(path)
-    kind = CompressionTypes.detect_compression_type(path)
-    if kind != CompressionTypes.UNCOMPRESSED:  # not every decompressor minds an empty file
-        if not raw.read(1):
-            raise EOFError("an empty file is not compressed text")
-        raw.seek(0)
-    match kind:
-        case CompressionTypes.GZIP:
-            return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-        case CompressionTypes.BZIP2:
-            return cast(BinaryIO, bz2.BZ2File(raw))
-        case CompressionTypes.LZMA:
-            return cast(BinaryIO, lzma.LZMAFile(raw))
-        case CompressionTypes.ZSTD:
-            return cast(BinaryIO, pyarrow.CompressedInputStream(raw, "zstd"))
-        case CompressionTypes.DEFLATE:
-            return cast(BinaryIO, io.BufferedReader(_DeflateFile(raw)))
-        case _:
-            return raw
+    decompressor = _DECOMPRESSORS.get(CompressionTypes.detect_compression_type(path))
+    if decompressor is None:
+        return raw
+    if not raw.read(1):  # some decompressors would take it for an empty text
+        raise EOFError("an empty file is not compressed text")
+    raw.seek(0)
+    return cast(BinaryIO, decompressor(raw))
 
 
 class _DeflateFile(io.RawIOBase):
@@ -83,3 +87,13 @@ class _DeflateFile(io.RawIOBase):
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+#: By Beam's name of a compression, what makes a decompressed file of a compressed one.
+_DECOMPRESSORS: Mapping[str, Callable[[BinaryIO], Any]] = {
+    CompressionTypes.GZIP: lambda raw: gzip.GzipFile(fileobj=raw),
+    CompressionTypes.BZIP2: bz2.BZ2File,
+    CompressionTypes.LZMA: lzma.LZMAFile,
+    CompressionTypes.ZSTD: lambda raw: pyarrow.CompressedInputStream(raw, "zstd"),
+    CompressionTypes.DEFLATE: lambda raw: io.BufferedReader(_DeflateFile(raw)),
+}

@@ -1,4 +1,8 @@
-"""A file that is read in spite of faults: each read is attempted again where it had begun."""
+"""Files whose opening and reading are retried, so that a passing fault does not fail the run.
+
+A read that fails is repeated from the position where it began. The code that reads, a
+decompressor for example, does not notice.
+"""
 
 import contextlib
 import functools
@@ -17,28 +21,39 @@ def _ignore(size: int) -> None:
 def open_retrying(
     path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore
 ) -> BinaryIO:
-    """Opens `path` for reading its decompressed bytes; the rest is as `RetryingFile` has it.
+    """Opens a file for reading its decompressed bytes, with retries.
 
-    Plain files have no buffer, which would only be in the way of those who read whole blocks.
+    Args:
+      path: A path or URL on any Beam filesystem.
+      retrier: The retrier of the stage that reads.
+      on_read: Called after each read with the number of bytes read, before they are decompressed.
+
+    Returns:
+      The file. Uncompressed local files have no buffer, since their readers read whole blocks.
+
+    Raises:
+      EOFError: If the file is empty under the extension of a compressed format.
+      RetriesExhaustedError: If all attempts at opening a compressed file have failed.
     """
 
-    def retrying(path: str) -> BinaryIO:
+    def open_raw_retrying(path: str) -> BinaryIO:
         unbuffered = functools.partial(open_raw, path, buffering=0)
         return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
-    return open_decompressed(path, retrying)
+    return open_decompressed(path, open_raw_retrying)
 
 
 class RetryingFile(io.RawIOBase):
-    """The bytes of a file; opening it, and each read, has all attempts of its own.
+    """A file that is opened when it is first read, and read with retries.
+
+    The retrier makes all its attempts for each read anew. Opening the file is part of the first
+    read, and of each read after a failed one. A read raises `RetriesExhaustedError` when all
+    attempts at it have failed.
 
     Args:
-      open_file: opens the file from its beginning.
-      retrier: of the stage that reads.
-      on_read: called with the number of bytes whenever some have been read.
-
-    Raises (when it reads):
-      RetriesExhaustedError: all attempts at one read have failed.
+      open_file: Opens the file at its beginning.
+      retrier: The retrier of the stage that reads.
+      on_read: Called after each read with the number of bytes read.
     """
 
     def __init__(
@@ -52,7 +67,8 @@ class RetryingFile(io.RawIOBase):
         self._on_read = on_read
         self._file: BinaryIO | None = None
         self._position = 0
-        self._reached = 0  # by the open file; ahead of the position if a fault struck behind a read
+        # Where the open file is. It is ahead of the position if a read failed behind its work.
+        self._file_position = 0
 
     def readable(self) -> bool:
         return True
@@ -90,16 +106,16 @@ class RetryingFile(io.RawIOBase):
             return file.seek(0, io.SEEK_END)
 
     def _read(self, size: int) -> bytes:
-        # Whatever the last attempt left behind, this one is made at the right place.
+        """Makes one attempt, at the right position whatever the last attempt left behind."""
         try:
             if self._file is None:
                 self._file = self._open_file()
                 if self._position:
                     self._file.seek(self._position)
-            elif self._reached != self._position:
+            elif self._file_position != self._position:
                 self._file.seek(self._position)
             data = self._file.read(size)
-            self._reached = self._position + len(data)
+            self._file_position = self._position + len(data)
             return data
         except Exception:
             self._discard()
@@ -108,5 +124,5 @@ class RetryingFile(io.RawIOBase):
     def _discard(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            with contextlib.suppress(Exception):  # nothing can be lost by closing what was read
+            with contextlib.suppress(Exception):  # closing a file that was only read loses nothing
                 file.close()

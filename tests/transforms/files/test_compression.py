@@ -1,4 +1,4 @@
-"""Compressed files give back their bytes; what is truncated or corrupt never passes for whole."""
+"""Compressed files give back their bytes; a truncated or corrupt file is an error."""
 
 import random
 from pathlib import Path

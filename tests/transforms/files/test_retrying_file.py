@@ -1,4 +1,4 @@
-"""A file is read whole in spite of faults, plain and compressed, or not at all."""
+"""A file, compressed or not, is read whole in spite of passing faults, or is an error."""
 
 import errno
 import io
@@ -25,7 +25,7 @@ QUICK = Resilience(max_attempts=4, initial_backoff=0, max_backoff=0)
 
 
 class Faulty(io.RawIOBase):
-    """A file whose reads, seeks and opening fail when `fails` says so; some reads come short."""
+    """A file whose reads and seeks fail when `fails` returns true."""
 
     def __init__(self, file: BinaryIO, fails: Callable[[], bool]):
         self._file, self._fails = file, fails
@@ -38,7 +38,7 @@ class Faulty(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         fails = self._fails()
-        data = self._file.read(size)  # a fault behind it has moved the file's position
+        data = self._file.read(size)  # before the fault, which leaves the file ahead of its reader
         if fails:
             raise OSError(errno.EIO, "input/output error")
         return data
@@ -52,7 +52,7 @@ class Faulty(io.RawIOBase):
         return self._file.tell()
 
 
-def now_and_then(rate: float, seed: int = 1) -> Callable[[], bool]:
+def sometimes(rate: float, seed: int = 1) -> Callable[[], bool]:
     generator = random.Random(seed)
     return lambda: generator.random() < rate
 
@@ -74,7 +74,7 @@ def test_a_file_is_read_whole_in_spite_of_faults(extension: str, tmp_path: Path)
     retries = 0
     for size in (1 << 20, 1000):
         for seed in range(5):
-            with opened(path, now_and_then(0.4, seed), retrier) as file:
+            with opened(path, sometimes(0.4, seed), retrier) as file:
                 pieces = list(iter(lambda file=file, size=size: file.read(size), b""))
             assert b"".join(pieces) == TEXT
         retries += retrier.drain_counts()[0]
@@ -96,8 +96,8 @@ def test_a_file_is_read_whole_in_spite_of_faults(extension: str, tmp_path: Path)
 def test_position_is_kept_whatever_is_read_and_sought(
     data: bytes, steps: list[int | tuple[int, ...]], seed: int
 ) -> None:
-    """A number is read, a tuple is gone to."""
-    fails, whole = now_and_then(0.3, seed), io.BytesIO(data)
+    """A step that is a number reads so many bytes, a tuple has the arguments of a seek."""
+    fails, whole = sometimes(0.3, seed), io.BytesIO(data)
     retrier = Retrier("read", Resilience(max_attempts=60, initial_backoff=0, max_backoff=0))
     with RetryingFile(lambda: Faulty(io.BytesIO(data), fails), retrier) as file:
         for step in steps:
@@ -108,7 +108,7 @@ def test_position_is_kept_whatever_is_read_and_sought(
             assert file.tell() == whole.tell()
 
 
-def test_a_fault_that_stays_is_told_with_the_number_of_attempts(tmp_path: Path) -> None:
+def test_a_lasting_fault_is_reported_with_the_number_of_attempts(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(TEXT)
     retrier = Retrier("read", QUICK)
@@ -122,7 +122,7 @@ def test_a_fault_that_stays_is_told_with_the_number_of_attempts(tmp_path: Path) 
     assert retrier.drain_counts() == (3, 0)
 
 
-def test_a_file_that_disappears_is_told_at_once(tmp_path: Path) -> None:
+def test_a_file_that_disappears_is_reported_without_more_attempts(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(TEXT)
     fails = iter([False, False, True, False])
@@ -137,7 +137,7 @@ def test_a_file_that_disappears_is_told_at_once(tmp_path: Path) -> None:
 
 
 class FaultyFileSystem(LocalFileSystem):
-    """Local files under another name, on a system that fails now and then."""
+    """Local files under another scheme, on a filesystem that fails when `fails` returns true."""
 
     fails = staticmethod(lambda: False)
 
@@ -183,7 +183,7 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
 
 @pytest.fixture
 def faulty(tmp_path: Path) -> str:
-    """The pattern of a folder of texts on a faulty filesystem."""
+    """Makes a folder of texts and returns a pattern for them on the faulty filesystem."""
     for extension, compress in COMPRESSORS.items():
         (tmp_path / f"text.{extension}").write_bytes(compress(TEXT))
     (tmp_path / "text").write_bytes(TEXT)
@@ -197,8 +197,8 @@ def test_a_run_over_a_faulty_filesystem_loses_nothing(
     clean = here(f"--input={tmp_path}/text*")
     assert clean.code == 0
     assert here(f"--input={faulty}").out == clean.out
-    calls = iter(range(1 << 30))  # the look at the pattern before the run is not repeated
-    generator = now_and_then(0.3)
+    calls = iter(range(1 << 30))  # the pattern is expanded before the run, without retries
+    generator = sometimes(0.3)
     monkeypatch.setattr(
         FaultyFileSystem, "fails", staticmethod(lambda: next(calls) > 3 and generator())
     )
@@ -215,7 +215,7 @@ def test_a_result_on_a_faulty_filesystem_can_be_added_to(
     assert here(text, f"--output={tmp_path}/{name}", f"--num_shards={shards}").code == 0
     clean = here("--text=cat", f"--merge={tmp_path}/{name}")
     failed = []
-    generator = now_and_then(0.2)
+    generator = sometimes(0.2)
     monkeypatch.setattr(
         FaultyFileSystem, "fails", staticmethod(lambda: generator() and not failed.append(1))
     )
@@ -234,7 +234,7 @@ def test_dead_letters_on_a_faulty_filesystem_are_counted(
     aside = ("--on_error=dead_letter", "--max_attempts=1", f"--dead_letters={tmp_path}/d.jsonl")
     assert here("--text=cat dog", *aside, "--chaos=permutations=1,latency=0").code == 0
     clean = here("replay", f"{tmp_path}/d.jsonl")
-    monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(now_and_then(0.3)))
+    monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(sometimes(0.3)))
     finished = here("replay", f"faulty://{tmp_path}/d.jsonl", "--max_attempts=40")
     assert finished.code == 0, finished.err
     assert finished.out == clean.out != b"{}\n"
