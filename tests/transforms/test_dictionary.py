@@ -1,7 +1,10 @@
-"""Dictionaries hold the words the contract says, from every kind of source, or say why not."""
+"""Dictionaries hold the words of the contract, from every kind of source, or are a clear error."""
 
 import hashlib
 import json
+import os
+import pickle
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from tests.support import reference
 from tests.support.files import COMPRESSORS
 from tests.support.strategies import texts
 from transforms.dictionary import Dictionary, DictionarySpec, accepted_words, group, is_word
-from transforms.errors import AnagramError
+from transforms.errors import DictionaryError
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
 from transforms.text.signature import signature
 
@@ -80,7 +83,7 @@ def test_entries_are_accepted_as_the_reference_does(entry: str) -> None:
 
 
 @given(st.lists(st.one_of(texts(3), st.text("abcé'-1", max_size=4)), max_size=8))
-def test_grouping_takes_the_accepted_entries_through_normalization(entries: list[str]) -> None:
+def test_accepted_entries_are_normalized_and_grouped(entries: list[str]) -> None:
     for normalization in NORMALIZATIONS:
         expected: dict[str, set[str]] = {}
         for entry in filter(reference.accepts, entries):
@@ -92,9 +95,7 @@ def test_grouping_takes_the_accepted_entries_through_normalization(entries: list
 
 
 @given(st.sets(st.text("abc", min_size=1, max_size=4)), st.lists(st.text("abc", max_size=5)))
-def test_members_are_the_same_whatever_was_asked_for_before(
-    words: set[str], asked: list[str]
-) -> None:
+def test_members_do_not_depend_on_earlier_lookups(words: set[str], asked: list[str]) -> None:
     dictionary, expected = Dictionary(DictionarySpec("list"), words), group(words)
     for key in map(signature, asked):
         assert dictionary.members(key) == expected.get(key, ())
@@ -102,7 +103,7 @@ def test_members_are_the_same_whatever_was_asked_for_before(
     assert dictionary.size == len(words)
 
 
-def test_threads_may_ask_at_the_same_time(gcide: frozenset[str]) -> None:
+def test_threads_may_look_up_classes_at_the_same_time(gcide: frozenset[str]) -> None:
     keys = sorted({signature(word) for word in gcide}, key=hash)
     for _ in range(3):
         dictionary = Dictionary(DictionarySpec(), gcide)
@@ -126,7 +127,7 @@ def test_entries_too_long_to_match_are_left_out() -> None:
         "Cat\nACT\nDog\nmp3\nsea cat\n<eacute/\n",
         "c'at\nact\ndog",
     ],
-    ids=["plain", "CRLF", "BOM", "blank", "cased and refused", "apostrophe"],
+    ids=["plain", "CRLF", "BOM", "blank", "upper case and rejected", "apostrophe"],
 )
 def test_word_per_line_files_are_read(content: str, tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
@@ -196,19 +197,20 @@ def test_a_file_without_usable_words_is_one_clear_error(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(AnagramError) as caught:
+    with pytest.raises(DictionaryError) as caught:
         DictionarySpec(str(path)).load()
-    assert f"dictionary {path}: " in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+    assert "--" not in str(caught.value), "the command line adds its options"
 
 
 @pytest.mark.parametrize(
     "spec", ["", "gcid", "no/such/file", "gcide+", "gcide+none", "none+web2", "/", "nofs://x/y"]
 )
 def test_what_is_no_dictionary_is_one_clear_error(spec: str) -> None:
-    with pytest.raises(AnagramError) as caught:
+    with pytest.raises(DictionaryError) as caught:
         DictionarySpec(spec).load()
-    assert str(caught.value).startswith("dictionary ")
+    assert str(caught.value).startswith(f"{spec}: ")
     assert all(part in str(caught.value) for part in spec.split("+"))
     assert "\n" not in str(caught.value)
 
@@ -224,7 +226,7 @@ def test_a_dictionary_is_loaded_once(tmp_path: Path) -> None:
 
 def test_a_dictionary_that_failed_to_load_can_be_loaded_later(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
-    with pytest.raises(AnagramError):
+    with pytest.raises(DictionaryError):
         DictionarySpec(str(path)).load()
     path.write_text("cat\n")
     assert DictionarySpec(str(path)).load().size == 1
@@ -252,3 +254,130 @@ def test_only_none_means_the_words_of_the_text() -> None:
 def test_unknown_normalization_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"normalization='nfc'.*unicode.*ascii"):
         DictionarySpec(normalization="nfc")
+
+
+#: Iterables of the same words: ordered or not, to be read once or often, and an open file.
+ITERABLES = {
+    "list": lambda folder: ["dog", "Cat", "act", "cat", "mp3", "sea cat"],
+    "tuple": lambda folder: ("cat", "act", "dog"),
+    "set": lambda folder: {"cat", "act", "dog"},
+    "keys": lambda folder: {"cat": 1, "act": 2, "dog": 3},
+    "generator": lambda folder: (word for word in ["cat", "act", "dog"]),
+    "lines of a file": lambda folder: opened(folder / "list.txt", "cat\nact\ndog"),
+}
+
+
+def opened(path: Path, content: str) -> Iterable[str]:
+    path.write_text(content)
+    with path.open() as file:
+        yield from file
+
+
+@pytest.mark.parametrize("kind", ITERABLES)
+def test_any_iterable_of_words_is_a_dictionary(kind: str, tmp_path: Path) -> None:
+    spec = DictionarySpec.of(ITERABLES[kind](tmp_path))
+    assert spec.words == ("act", "cat", "dog")
+    assert spec == DictionarySpec.of(["act", "cat", "dog"])
+    assert hash(spec) == hash(DictionarySpec.of(["act", "cat", "dog"]))
+    loaded = spec.load()
+    assert (loaded.classes, loaded.size, loaded.spec) == (ANIMALS, 3, spec)
+    assert loaded.sha256() == hashlib.sha256(b"act\ncat\ndog\n").hexdigest()
+    assert spec.load() is loaded
+
+
+def test_given_words_show_their_number_and_not_themselves() -> None:
+    spec = DictionarySpec.of(["cat", "act", "tac", "dog", "Cat", "mp3"])
+    assert str(spec) == "4 words (unicode)"
+    assert str(DictionarySpec.of(["cat"], "ascii")) == "1 word (ascii)"
+    assert "tac" not in repr(spec)
+    assert not spec.is_corpus
+
+
+def test_given_words_differ_from_others_and_from_a_file_of_that_name() -> None:
+    spec = DictionarySpec.of(["cat"])
+    others = [DictionarySpec.of(["dog"]), DictionarySpec.of(["cat"], "ascii")]
+    for other in [*others, DictionarySpec("1 word")]:
+        assert spec != other
+
+
+@given(st.lists(st.one_of(texts(3), st.text("abcé'-1 \n", max_size=4)), max_size=8))
+def test_given_words_are_accepted_as_the_reference_does(entries: list[str]) -> None:
+    for normalization in NORMALIZATIONS:
+        expected = {
+            word
+            for entry in map(str.strip, entries)
+            if reference.accepts(entry)
+            for word in reference.words(entry, normalization)
+        }
+        if not expected:
+            with pytest.raises(DictionaryError, match=r"^the given words: no usable word in "):
+                DictionarySpec.of(entries, normalization)
+            continue
+        spec = DictionarySpec.of(iter(entries), normalization)
+        assert spec.words == tuple(sorted(expected))
+        assert spec == DictionarySpec.of(expected, normalization)
+        assert spec.load().classes == group(expected)
+        back = pickle.loads(pickle.dumps(spec))
+        assert (back, hash(back)) == (spec, hash(spec))
+        assert back.load() is spec.load()
+
+
+@given(entries=st.lists(st.text("abcé'’-1 ", max_size=4), min_size=1, max_size=8))
+def test_given_words_are_those_of_a_file_with_the_same_entries(
+    entries: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("lists") / "list.txt"
+    path.write_text("\n".join(entries), encoding="utf-8")
+    try:
+        expected = DictionarySpec(str(path)).load().classes
+    except DictionaryError:
+        with pytest.raises(DictionaryError):
+            DictionarySpec.of(entries)
+    else:
+        assert DictionarySpec.of(entries).load().classes == expected
+
+
+def test_a_specification_can_be_given_as_it_is() -> None:
+    assert DictionarySpec.of("gcide+web2", "ascii") == DictionarySpec("gcide+web2", "ascii")
+    assert DictionarySpec.of("none").is_corpus
+    for spec in (DictionarySpec("web2", "ascii"), DictionarySpec.of(["cat"], "ascii")):
+        assert DictionarySpec.of(spec) is spec
+        assert DictionarySpec.of(spec, "ascii") is spec
+        with pytest.raises(ValueError, match=r"normalization='unicode'.*'ascii'"):
+            DictionarySpec.of(spec, "unicode")
+
+
+def test_a_path_is_a_file_even_with_the_name_of_a_word_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("list.txt", "gcide", "none", "gcide+web2", "a+b"):
+        path = Path(name)
+        path.write_text("cat\nact\ndog\n")
+        assert DictionarySpec.of(path).load().classes == ANIMALS
+        assert not DictionarySpec.of(path).is_corpus
+    assert DictionarySpec.of(tmp_path / "list.txt") == DictionarySpec(str(tmp_path / "list.txt"))
+    assert DictionarySpec.of(os.scandir(tmp_path).__next__()).load().classes == ANIMALS
+
+
+@pytest.mark.parametrize("wrong", [None, 3, 1.5, object(), b"cat", bytearray(b"cat")])
+def test_what_cannot_be_a_dictionary_is_a_type_error(wrong: object) -> None:
+    with pytest.raises(TypeError, match=rf"str.*PathLike.*iterable.*{type(wrong).__name__}"):
+        DictionarySpec.of(wrong)
+
+
+@pytest.mark.parametrize("entries", [[b"cat"], ["cat", 3], [None], ["cat", ["act"]]])
+def test_a_word_that_is_no_string_is_a_type_error(entries: list[object]) -> None:
+    with pytest.raises(TypeError, match="is a str, not "):
+        DictionarySpec.of(entries)
+
+
+def test_an_unknown_normalization_of_given_words_is_refused_by_name() -> None:
+    for dictionary in (["cat"], "gcide", Path("list.txt")):
+        with pytest.raises(ValueError, match="normalization='nfc'"):
+            DictionarySpec.of(dictionary, "nfc")
+
+
+def test_a_given_word_too_long_to_match_is_left_out() -> None:
+    longest = "a" * MAX_WORD_LENGTH
+    assert DictionarySpec.of([longest, longest + "a"]).words == (longest,)
