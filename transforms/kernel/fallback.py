@@ -1,4 +1,4 @@
-"""What a tally of words by anagram class can do, and the one in plain Python."""
+"""What a tally of words by anagram class can do, and a tally in plain Python."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,34 +6,54 @@ from typing import Any, Protocol
 
 from transforms.dictionary import Dictionary
 from transforms.stages.metrics import LONGEST_TOLD
-from transforms.text.blocks import Block
+from transforms.text.encoding import decode
+from transforms.text.normalize import words
 from transforms.text.signature import signature
-from transforms.words import extract
 
 
 class Tally(Protocol):
-    """Counts words by class. What is added is final only once it is committed."""
+    """Counts words by anagram class.
+
+    What is added is pending until it is committed. Adding the words of a block can therefore fail
+    half way, and be done again, without any of them being counted twice.
+
+    Attributes:
+      invalid_bytes: How many bytes were deleted because they are not valid UTF-8.
+    """
 
     invalid_bytes: int
 
     def add(self, data: bytes) -> None:
-        """Counts the words of `data`, UTF-8. Drops what was pending."""
+        """Counts words, after dropping what is pending.
+
+        Args:
+          data: A text in UTF-8 that begins and ends between words.
+        """
 
     def commit(self) -> None:
-        """Makes final what was added last."""
+        """Adds what is pending to the counts for good."""
 
     def merge(self, other: Any) -> None:
-        """Adds what `other` has made final."""
+        """Adds what another tally of the same kind and dictionary has committed."""
 
     def counted(self) -> Iterable[tuple[str, int]]:
-        """(Signature, count) of each class that occurred."""
+        """Returns the signature and the count of each class of the dictionary that occurred."""
 
     def words_by_length(self) -> Iterable[tuple[int, int]]:
-        """(Length, number of words) for words of all kinds; the last length has all longer ones."""
+        """Returns lengths in code points, and the number of words that have each.
+
+        Words that are in no class are counted here too. The greatest length stands for all longer
+        words as well.
+        """
 
 
 class PlainTally:
-    """The `Tally` of a small text, in plain Python: nothing to compile, no table to make."""
+    """The `Tally` for a small text: it needs no compiler and no table of the dictionary.
+
+    Args:
+      dictionary: Whose classes are counted.
+      min_word_length: Shorter words, in code points, are not counted.
+    """
 
     def __init__(self, dictionary: Dictionary, min_word_length: int):
         self._dictionary = dictionary
@@ -45,9 +65,8 @@ class PlainTally:
         self.invalid_bytes = 0
 
     def add(self, data: bytes) -> None:
-        normalization = self._dictionary.spec.normalization
-        self._pending, self._pending_invalid = extract(
-            Block("", 0, data), normalization, self._min_word_length
+        self._pending, self._pending_invalid = words_in(
+            data, self._dictionary.spec.normalization, self._min_word_length
         )
 
     def commit(self) -> None:
@@ -66,3 +85,21 @@ class PlainTally:
 
     def words_by_length(self) -> Iterable[tuple[int, int]]:
         return self._lengths.items()
+
+
+def words_in(data: bytes, normalization: str, min_word_length: int) -> tuple[list[str], int]:
+    """Finds the words of a text, as the compiled tally is to count them.
+
+    Args:
+      data: A text in UTF-8 that begins and ends between words.
+      normalization: How it becomes words.
+      min_word_length: Shorter words, in code points, are left out.
+
+    Returns:
+      The words, and the number of invalid bytes that were deleted.
+    """
+    text, invalid = decode(data)
+    found = words(text, normalization)
+    if min_word_length > 1:
+        found = [word for word in found if len(word) >= min_word_length]
+    return found, invalid

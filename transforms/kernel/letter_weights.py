@@ -1,15 +1,33 @@
-"""Letters as numbers: what each code point adds to the two numbers of the word it stands in.
+"""Letter weights: numbers that, added up over the letters of a word, say which letters it has.
 
-Why words of one length and with equal numbers have equal letters: a letter is a digit, with a
-place in one of the numbers. Its weight there is the weight of the letter before, times one more
-than any class has of that one; thus all classes have numbers of their own. A word may have more
-of a letter than its place can hold, and that many are worth one of the next letter. But then it
-is longer than the class that has the number. As a longer word than the longest class is equal to
-none, weights are given only as far as so many letters of one weight do not overflow 64 bits.
+The compiled tally makes no string of a word. It adds up the weights of the word's letters, which
+does not depend on their order, and compares the sums and the word's length with those of the
+anagram classes of the dictionary. No word is counted for a wrong class, for the following reason.
 
-With some sixty letters, depending on how often a class has one, there are no weights left: then
-the numbers of all are 128 random bits. Two given classes of one length share them with a
-probability of about 2**-120, and no test or memory is as reliable as that.
+**The weights.** Take the dictionary's letters in any order. The first one weighs 1. Each following
+letter weighs m + 1 times as much as the letter before it, where m is the greatest number of times
+that any class has the letter before. The sum of a class is thus a number in a positional system:
+each letter has a place, and the digit in it is how often the class has the letter. No digit is too
+great for its place, so different classes have different sums.
+
+**Words of the text** may have a letter more than m times, so that its digit does not fit. But m + 1
+of a letter weigh as much as one of the next letter. Take away the ones, add the other, and repeat
+this wherever a digit does not fit: the sum remains the same, and with each step the word becomes
+shorter, as m is 1 or more. In the end either all digits fit, and the letters are those of the only
+class that has this sum; or there is still too much of the last letter, and the sum is greater than
+that of any class. So a word that has the sum of a class has the letters of the class, or it is
+longer than the class. The tally compares lengths too, which excludes the latter.
+
+**Overflow.** The sum of a word that is longer than all classes may overflow: its length differs
+from theirs anyway. The sums of all other words do not, since a letter is given a weight only if
+the weight, times the length of the longest class, is below 2**64. The letters for which there is
+no such weight begin again at 1, in a second sum; a letter adds nothing to the sum that is not its
+own. The argument above holds for each of the two sums, which are called low and high.
+
+**Large alphabets.** Both sums together have places for some sixty letters; the exact number depends
+on how often a class has a letter. A dictionary with more letters is given random weights of 128
+bits instead. Two given classes of one length then have equal sums with a probability of about
+2**-120, which is far less than that of an error in the machine's memory.
 """
 
 import functools
@@ -23,96 +41,78 @@ import numpy.typing as npt
 
 from transforms.text.normalize import is_separator, is_word_part, words
 
-# What a code point does to the word it stands in, where it does not add so many letters.
-SEPARATES = -1
-GENERAL = -2
-UNKNOWN = -3
-# Added to the length of a word by a letter that no word of the dictionary has.
-FOREIGN = 1 << 40
+# In the place of the number of letters that a code point becomes: it separates words; it needs the
+# slow path; its page of the table is not filled yet.
+SEPARATOR = -1
+SLOW_PATH = -2
+NOT_FILLED = -3
+#: Added to the length of a word by each letter that no class has, so that it matches none.
+NOT_IN_DICTIONARY = 1 << 40
 
+#: Code points in a page of `CodePointEffects`.
 PAGE = 256
 _BMP = 1 << 16
 
-Numbers = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
+UInt64Array = npt.NDArray[np.uint64]
+Int64Array = npt.NDArray[np.int64]
 
 
-@functools.cache
-def _composing() -> frozenset[str]:
-    """The code points that can compose with one before them: canonical seconds, and Jamo."""
-    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
-    for code in range(0x20000):
-        decomposition = unicodedata.decomposition(chr(code))
-        if " " in decomposition and not decomposition.startswith("<"):
-            seconds.add(chr(int(decomposition.split()[1], 16)))
-    return frozenset(seconds)
+class LetterWeights:
+    """The two weights of each letter of a dictionary.
 
-
-def _is_independent(char: str) -> bool:
-    """Whether ``unicode`` normalization treats `char` the same whatever precedes it."""
-    composed = unicodedata.normalize("NFC", char)
-    kept = "".join(filter(is_word_part, composed))
-    folded = unicodedata.normalize("NFKC", kept).casefold()
-    return not any(_begins_composing(form) for form in {composed, kept, folded})
-
-
-def _begins_composing(text: str) -> bool:
-    for char in unicodedata.normalize("NFKD", text):
-        if char in _composing():
-            return True
-        if not unicodedata.combining(char):
-            return False
-    return False
-
-
-class Numbering:
-    """Letter -> its two 64-bit numbers.
+    Args:
+      classes: The dictionary's anagram classes, by their signatures.
 
     Attributes:
-      longest: no class has more letters.
+      max_length: The length of the longest class.
     """
 
     def __init__(self, classes: Mapping[str, tuple[str, ...]]):
-        self.longest = max(map(len, classes))
+        self.max_length = max(map(len, classes))
         most = _most_of_each(classes)
-        self._numbers = _weights(most, self.longest) or {
-            letter: _random_numbers(letter) for letter in most
+        self._weights = _positional_weights(most, self.max_length) or {
+            letter: _random_weights(letter) for letter in most
         }
 
-    def of(self, letters: str) -> tuple[int, int, int]:
-        """-> the sums of both numbers, and the length, made foreign by a foreign letter."""
+    def sums_of(self, letters: str) -> tuple[int, int, int]:
+        """Adds up the weights of some letters.
+
+        Returns:
+          Their low and high sum, modulo 2**64, and their number. If one of them is in no class,
+          the sums are 0, and NOT_IN_DICTIONARY is added to the number.
+        """
         low = high = 0
         length = len(letters)
         for letter in letters:
-            if letter not in self._numbers:
-                return 0, 0, length + FOREIGN
-            low += self._numbers[letter][0]
-            high += self._numbers[letter][1]
+            if letter not in self._weights:
+                return 0, 0, length + NOT_IN_DICTIONARY
+            low += self._weights[letter][0]
+            high += self._weights[letter][1]
         return low & 0xFFFF_FFFF_FFFF_FFFF, high & 0xFFFF_FFFF_FFFF_FFFF, length
 
-    def of_all(self, signatures: Sequence[str]) -> Numbers:
-        """What `of` gives for each of the dictionary's `signatures`, a row for each."""
+    def sums_of_classes(self, signatures: Sequence[str]) -> UInt64Array:
+        """Returns what `sums_of` gives for each of the dictionary's `signatures`, in its row."""
         codes = _code_points(signatures)
         weights = np.zeros((2, 1 + codes.max()), np.uint64)
-        for letter, pair in self._numbers.items():
+        for letter, pair in self._weights.items():
             weights[:, ord(letter)] = pair
         lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
         begins = np.cumsum(lengths + 1) - lengths - 1
-        numbers = np.zeros((len(signatures), 3), np.uint64)
-        numbers[:, 2] = lengths
+        sums = np.zeros((len(signatures), 3), np.uint64)
+        sums[:, 2] = lengths
         for column, weight in enumerate(weights):
             if weight.any():
-                numbers[:, column] = np.add.reduceat(weight[codes], begins)
-        return numbers
+                sums[:, column] = np.add.reduceat(weight[codes], begins)
+        return sums
 
 
 def _code_points(signatures: Iterable[str]) -> npt.NDArray[np.uint32]:
-    """All of them, each followed by a line feed."""
+    """Returns the code points of all signatures, with a line feed behind each signature."""
     return np.frombuffer("\n".join((*signatures, "")).encode("utf-32-le"), np.uint32)
 
 
 def _most_of_each(signatures: Iterable[str]) -> dict[str, int]:
-    """Letter -> how many of it a class has at most."""
+    """Returns for each letter the greatest number of times that a signature has it."""
     codes = _code_points(signatures)
     ends = np.flatnonzero(codes[1:] != codes[:-1])
     most = np.zeros(1 + codes.max(), np.int64)
@@ -121,52 +121,100 @@ def _most_of_each(signatures: Iterable[str]) -> dict[str, int]:
     return {chr(code): int(most[code]) for code in np.flatnonzero(most)}
 
 
-def _weights(most: Mapping[str, int], longest: int) -> dict[str, tuple[int, int]] | None:
-    """Letter -> its weights in both numbers, of which one is 0; None if there are too many."""
+def _positional_weights(
+    most: Mapping[str, int], max_length: int
+) -> dict[str, tuple[int, int]] | None:
+    """Returns the weights of each letter, of which one is 0; None if there are too many letters."""
     weights = {}
     low, high = 1, 0
     for letter, number in most.items():
-        if low and low * longest >= 1 << 64:
+        if low and low * max_length >= 1 << 64:
             low, high = 0, 1
-        if high * longest >= 1 << 64:
+        if high * max_length >= 1 << 64:
             return None
         weights[letter] = low, high
         low, high = low * (number + 1), high * (number + 1)
     return weights
 
 
-def _random_numbers(letter: str) -> tuple[int, int]:
+def _random_weights(letter: str) -> tuple[int, int]:
+    """Returns weights that are the same in every process."""
     digest = hashlib.blake2b(letter.encode(), digest_size=16).digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
-class Letters(NamedTuple):
-    """Code point up to U+FFFF -> what it adds to the two numbers and the length of a word.
+class CodePointEffects(NamedTuple):
+    """What each code point up to U+FFFF adds to the sums and to the length of a word.
 
-    Pages of code points are filled when first met. A snapshot is never changed, so that threads
-    may read it while another is made.
+    The table is filled by pages, when a code point of a page is first met. Filling makes a new
+    table and never changes one, so that other threads may go on reading it.
+
+    Attributes:
+      low: By code point, the low weights of the letters that normalization makes of it, added up.
+      high: Their high weights, added up.
+      length: Their number, with NOT_IN_DICTIONARY added if a letter is in no class; or else
+        SEPARATOR, SLOW_PATH or NOT_FILLED.
     """
 
-    low: Numbers
-    high: Numbers
-    length: Ints
+    low: UInt64Array
+    high: UInt64Array
+    length: Int64Array
 
     @classmethod
-    def unknown(cls) -> "Letters":
+    def empty(cls) -> "CodePointEffects":
+        """Returns a table without any page."""
         return cls(
-            np.zeros(_BMP, np.uint64), np.zeros(_BMP, np.uint64), np.full(_BMP, UNKNOWN, np.int64)
+            np.zeros(_BMP, np.uint64),
+            np.zeros(_BMP, np.uint64),
+            np.full(_BMP, NOT_FILLED, np.int64),
         )
 
-    def with_page(self, page: int, numbering: Numbering, normalization: str) -> "Letters":
-        filled = Letters(self.low.copy(), self.high.copy(), self.length.copy())
+    def with_page(
+        self, page: int, weights: LetterWeights, normalization: str
+    ) -> "CodePointEffects":
+        """Returns a copy of the table in which one more page is filled."""
+        filled = CodePointEffects(self.low.copy(), self.high.copy(), self.length.copy())
         for code in range(page * PAGE, (page + 1) * PAGE):
             char = chr(code)
             if is_separator(char, normalization):
-                filled.length[code] = SEPARATES
+                filled.length[code] = SEPARATOR
             elif normalization == "unicode" and not _is_independent(char):
-                filled.length[code] = GENERAL
+                filled.length[code] = SLOW_PATH
             else:
                 letters = "".join(words(char, normalization))
-                low, high, length = numbering.of(letters)
+                low, high, length = weights.sums_of(letters)
                 filled.low[code], filled.high[code], filled.length[code] = low, high, length
         return filled
+
+
+def _is_independent(char: str) -> bool:
+    """Returns whether ``unicode`` makes the same letters of `char` whatever precedes it."""
+    composed = unicodedata.normalize("NFC", char)
+    kept = "".join(filter(is_word_part, composed))
+    folded = unicodedata.normalize("NFKC", kept).casefold()
+    return not any(_begins_composing(form) for form in {composed, kept, folded})
+
+
+def _begins_composing(text: str) -> bool:
+    """Returns whether a code point at the beginning can compose with one before the text."""
+    for char in unicodedata.normalize("NFKD", text):
+        if char in _composing():
+            return True
+        if not unicodedata.combining(char):
+            return False
+    return False
+
+
+@functools.cache
+def _composing() -> frozenset[str]:
+    """Returns the code points that can compose with one before them.
+
+    These are the second code points of canonical decompositions, and the vowels and final
+    consonants of Hangul, which compose by a rule of their own.
+    """
+    seconds = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
+    for code in range(0x20000):
+        decomposition = unicodedata.decomposition(chr(code))
+        if " " in decomposition and not decomposition.startswith("<"):
+            seconds.add(chr(int(decomposition.split()[1], 16)))
+    return frozenset(seconds)

@@ -1,17 +1,25 @@
-"""The compiled part of `transforms.kernel.tally`: words counted where they stand among the bytes.
+"""The compiled loops of `transforms.kernel.tally`: they count words where they stand in the bytes.
 
-Imported only where much text is to be counted, as the compiler takes a while to load.
+This module loads the compiler, which takes a while. It is imported only if there is much text to
+count.
 
-Most text is ASCII. A branch for each byte or word would cost more than the work behind it there,
-as no processor foresees where words end, or which of them a dictionary has; so there is none.
-`_scan` adds up what all bytes add, and keeps the sums up to each separator: what a word adds is
-the difference of two sums. `_count` looks at a single slot for each word, and adds one or nothing
-to its counter.
+Most text is ASCII, and this decides the shape of the loops. A processor cannot predict where words
+end, nor which of them are in a dictionary; a branch for each byte or word would cost more than the
+work behind it. So there is no such branch:
 
-What has bytes beyond ASCII between two ASCII separators is read code point by code point, and
-so is a whole stretch of text that has many of them.
+1. `_sum_up` adds up what all bytes of a chunk contribute, and keeps the running sums at each
+   separator.
+2. `_split_into_words` takes the differences of these sums, which are the sums of the words.
+3. `_count` looks at a single slot of the dictionary's table for each word, and adds one or nothing
+   to its counter.
 
-Arrays are taken out of their tuples ahead of loops: numba may count references each time.
+A piece of text between two ASCII separators that has bytes beyond ASCII is left out of these steps.
+`_count_by_code_point` reads it one code point after the other, as it does with all of the text
+where such bytes are frequent. What it cannot treat is left to the slow path of
+`transforms.kernel.tally`.
+
+Arrays are taken out of their tuples before loops begin, since numba may otherwise count references
+in each round.
 """
 
 from collections.abc import Callable
@@ -22,206 +30,256 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.kernel.letter_weights import (
-    FOREIGN,
-    GENERAL,
+    NOT_FILLED,
+    NOT_IN_DICTIONARY,
     PAGE,
-    SEPARATES,
-    UNKNOWN,
-    Ints,
-    Letters,
-    Numbers,
+    SEPARATOR,
+    SLOW_PATH,
+    CodePointEffects,
+    Int64Array,
+    UInt64Array,
 )
 
-# Bytes scanned at once: their sums stay in the processor's cache.
+# Bytes of a chunk. Its sums stay in the processor's cache.
 _CHUNK = 1 << 11
-# A chunk's fields in one number: its letters, of which no class has, bytes beyond ASCII, bytes.
+# Four counters of a chunk are packed into one number: its letters, those of them that no class
+# has, its bytes beyond ASCII, its bytes. A chunk is too small for any of them to overflow.
 _FIELD_SIZE = np.uint64(1 << 16)
-_FOREIGN, _BEYOND_ASCII, _BYTE = (_FIELD_SIZE**field for field in range(1, 4))
-# With a byte beyond ASCII in so many, a chunk and some more is read by code point as a whole.
-_MANY = 16
+_UNKNOWN_LETTER, _BEYOND_ASCII, _BYTE = (_FIELD_SIZE**field for field in range(1, 4))
+# If one in so many bytes is beyond ASCII, the chunk and some more are read by code point.
+_FREQUENT = 16
 _SOME_MORE = 8 * _CHUNK
 _ODD, _OTHER_ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
 
-class Effects(NamedTuple):
-    """Byte -> what it adds to the sums of `_scan`, and 1 where it separates words."""
+class ByteEffects(NamedTuple):
+    """What each byte contributes to the sums of a chunk.
 
-    low: Numbers
-    high: Numbers
-    fields: Numbers
-    separates: Numbers
+    Attributes:
+      low: By byte, its low letter weight.
+      high: Its high letter weight.
+      packed: What it adds to the packed counters.
+      separators: 1 if it separates words, or else 0.
+    """
+
+    low: UInt64Array
+    high: UInt64Array
+    packed: UInt64Array
+    separators: UInt64Array
 
 
 class Classes(NamedTuple):
-    """The classes of a dictionary by their numbers, each in a slot of its own.
+    """The anagram classes of a dictionary, each in a slot of a perfect hash.
 
     Attributes:
-      both: whether any has a high number.
-      bits, choices: of their `transforms.kernel.perfect_hash`.
-      low, high, length: numbers and length of the class in each slot; length 0 is a free slot.
+      uses_high: Whether any class has a high sum other than 0.
+      bits: There are 2**bits slots, see `transforms.kernel.perfect_hash`.
+      choices: By bucket, the number of the hash function that it has chosen.
+      low: By slot, the low sum of the class in it.
+      high: Its high sum.
+      length: Its length; 0 for a slot without a class.
     """
 
-    both: bool
+    uses_high: bool
     bits: int
     choices: npt.NDArray[np.uint16]
-    low: Numbers
-    high: Numbers
+    low: UInt64Array
+    high: UInt64Array
     length: npt.NDArray[np.uint32]
 
 
 class Counters(NamedTuple):
-    """Where `tally` counts.
+    """What `tally` counts.
 
     Attributes:
-      counts: by the slot of a class.
-      lengths: words by length in code points; the last has all longer ones too.
-      spilled: beginnings and ends of the pieces left to the general way.
+      counts: By slot, the words that belong to the class in it.
+      lengths: By length in code points, the words; the last counter has all longer words too.
+      slow_pieces: The begin and the end of each piece of text that is left to the slow path.
     """
 
-    counts: Ints
-    lengths: Ints
-    spilled: Ints
+    counts: Int64Array
+    lengths: Int64Array
+    slow_pieces: Int64Array
 
 
 class _Sums(NamedTuple):
-    """Of what bytes add: up to each separator, or within each word, with the place of its end."""
+    """The sums of a chunk at each of its separators, or the sums of each of its words.
 
-    low: Numbers
-    high: Numbers
-    fields: Numbers
-    stop: Numbers
+    Attributes:
+      low: The low sums.
+      high: The high sums.
+      packed: The packed counters.
+      stop: Of words only, the place of the separator behind each, from the chunk's beginning.
+    """
+
+    low: UInt64Array
+    high: UInt64Array
+    packed: UInt64Array
+    stop: UInt64Array
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """From the second process on the machine code is read from a file."""
+    """Compiles a function; other processes will load its machine code from a cache of files."""
     try:
         return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # no folder for the cache can be written
+    except RuntimeError:  # there is no folder in which the cache can be written
         return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
 
 
-def ascii_effects(letters: Letters) -> Effects:
-    """-> what bytes add, from the page of `letters` that has ASCII."""
-    effects = Effects(*np.zeros((4, 256), np.uint64))
-    effects.fields[:] = _BYTE
-    effects.fields[0x80:] += _BEYOND_ASCII
-    for byte, effect in enumerate(letters.length[:0x80].tolist()):
-        if effect == SEPARATES:
-            effects.separates[byte] = 1
-        elif effect >= FOREIGN:
-            effects.fields[byte] += _FOREIGN + np.uint64(effect - FOREIGN)
+def byte_effects(effects: CodePointEffects) -> ByteEffects:
+    """Returns what bytes contribute, given a table that has the page of ASCII."""
+    by_byte = ByteEffects(*np.zeros((4, 256), np.uint64))
+    by_byte.packed[:] = _BYTE
+    by_byte.packed[0x80:] += _BEYOND_ASCII
+    for byte, length in enumerate(effects.length[:0x80].tolist()):
+        if length == SEPARATOR:
+            by_byte.separators[byte] = 1
+        elif length >= NOT_IN_DICTIONARY:
+            by_byte.packed[byte] += _UNKNOWN_LETTER + np.uint64(length - NOT_IN_DICTIONARY)
         else:
-            effects.low[byte] = letters.low[byte]
-            effects.high[byte] = letters.high[byte]
-            effects.fields[byte] += np.uint64(effect)
-    return effects
+            by_byte.low[byte] = effects.low[byte]
+            by_byte.high[byte] = effects.high[byte]
+            by_byte.packed[byte] += np.uint64(length)
+    return by_byte
 
 
-def spread(high: Any) -> Any:
-    """The high number of a word -> one that no sum of low ones is likely to be; 0 stays."""
+def scramble(high: Any) -> Any:
+    """Changes the high sum of a word to a number that is unlikely to be a low sum; 0 remains 0."""
     product = high * _ODD
     return (product ^ (product >> np.uint64(32))) * _OTHER_ODD
 
 
-def mixed(low: Any, spread: Any) -> Any:
-    """-> bits as good as random, of both numbers of a word; 0 only for two zeros."""
-    product = (low ^ spread) * _ODD
+def mix(low: Any, scrambled: Any) -> Any:
+    """Makes one number, whose bits are as good as random, of both sums of a word.
+
+    Args:
+      low: The low sum.
+      scrambled: What `scramble` makes of the high sum.
+
+    Returns:
+      A number, which is 0 if both sums are, and otherwise practically never.
+    """
+    product = (low ^ scrambled) * _ODD
     return product ^ (product >> np.uint64(32))
 
 
-#: By the number of a hash function, what it multiplies by.
-MULTIPLIERS = spread(np.arange(1, 1025, dtype=np.uint64)) | np.uint64(1)
+#: The multiplier of each hash function of `transforms.kernel.perfect_hash`.
+MULTIPLIERS = scramble(np.arange(1, 1025, dtype=np.uint64)) | np.uint64(1)
 
 
 def bucket_of(mixed: Any, bits: Any) -> Any:
-    """-> a bucket, of which there is one for four of the 2**`bits` slots."""
+    """Returns the bucket of a mixed number. There is one for every four of the 2**bits slots."""
     return mixed >> np.uint64(64 - (bits - 2))
 
 
 def slot_of(mixed: Any, choice: Any, bits: Any) -> Any:
-    """-> a slot, of 2**`bits`, by the hash function of this number."""
+    """Returns the slot, of 2**bits, to which the hash function `choice` leads a mixed number."""
     return (mixed * MULTIPLIERS[choice]) >> np.uint64(64 - bits)
 
 
-_spread, _mixed = _compiled(spread), _compiled(mixed)
+_scramble, _mix = _compiled(scramble), _compiled(mix)
 _bucket_of, _slot_of = _compiled(bucket_of), _compiled(slot_of)
 
 
 @_compiled
-def _scan(data: Any, start: int, stop: int, effects: Any, both: bool, sums: Any) -> Any:
-    """-> how many separators are in `data` from `start` to `stop`; `sums` are those up to each.
+def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sums: Any) -> Any:
+    """Adds up what the bytes from `start` to `stop` contribute.
 
-    Every byte writes its sums, which the next one overwrites unless it was a separator.
+    Every byte writes the sums so far to the same place, which the next byte overwrites unless this
+    one was a separator.
+
+    Args:
+      data: The text.
+      start: Where to begin.
+      stop: Where to end.
+      effects: What bytes contribute, a `ByteEffects`.
+      uses_high: Whether high sums are needed.
+      sums: Filled with the sums up to each separator, and those up to `stop`.
+
+    Returns:
+      The number of separators.
     """
-    low_effects, high_effects, fields_effects, separates = effects
-    lows, highs, all_fields, _ = sums
-    low = high = fields = separators = np.uint64(0)
+    low_effects, high_effects, packed_effects, separator_effects = effects
+    lows, highs, all_packed, _ = sums
+    low = high = packed = separators = np.uint64(0)
     for at in range(np.uint64(start), np.uint64(stop)):
         byte = data[at]
         low += low_effects[byte]
         lows[separators] = low
-        if both:  # a loop of its own, as compiled
+        if uses_high:  # compiled to two loops, one of them without this
             high += high_effects[byte]
             highs[separators] = high
-        fields += fields_effects[byte]
-        all_fields[separators] = fields
-        separators += separates[byte]
+        packed += packed_effects[byte]
+        all_packed[separators] = packed
+        separators += separator_effects[byte]
     return separators
 
 
 @_compiled
-def _part(sums: Any, separators: Any, both: bool, words: Any) -> Any:
-    """Sums up to separators -> how many `words` there are between, which have something to count.
+def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -> Any:
+    """Takes the differences of the sums at separators, which are the sums of the words between.
 
-    What is no word is overwritten by the next one.
+    What has no letter and no byte beyond ASCII is no word. It is overwritten by what comes next.
+
+    Args:
+      sums: The sums up to each separator.
+      separators: Their number.
+      uses_high: Whether there are high sums.
+      words: Filled with the sums of the words.
+
+    Returns:
+      The number of words.
     """
-    low_sums, high_sums, fields_sums, _ = sums
-    lows, highs, all_fields, stops = words
-    found = low = high = fields = np.uint64(0)
+    low_sums, high_sums, packed_sums, _ = sums
+    lows, highs, all_packed, stops = words
+    found = low = high = packed = np.uint64(0)
     for separator in range(separators):
-        low_before, high_before, fields_before = low, high, fields
-        low, fields = low_sums[separator], fields_sums[separator]
+        low_before, high_before, packed_before = low, high, packed
+        low, packed = low_sums[separator], packed_sums[separator]
         lows[found] = low - low_before
-        if both:
+        if uses_high:
             high = high_sums[separator]
             highs[found] = high - high_before
-        added = (fields - fields_before) % _BYTE
-        all_fields[found] = added
-        stops[found] = fields // _BYTE - np.uint64(1)
+        added = (packed - packed_before) % _BYTE
+        all_packed[found] = added
+        stops[found] = packed // _BYTE - np.uint64(1)
         found += np.uint64(added != np.uint64(0))
     return found
 
 
 @_compiled
 def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
-    """-> a slot, and whether the class in it is that of the word."""
-    both, bits, choices, lows, highs, lengths = classes
-    number = _mixed(low, _spread(high) if both else high)
+    """Returns the only slot that can have the class of a word, and whether it does."""
+    uses_high, bits, choices, lows, highs, lengths = classes
+    number = _mix(low, _scramble(high) if uses_high else high)
     slot = _slot_of(number, choices[_bucket_of(number, bits)], bits)
-    is_it = (lows[slot] == low) & (lengths[slot] == length) & (highs[slot * both] == high)
-    return slot, is_it
+    matches = (lows[slot] == low) & (lengths[slot] == length) & (highs[slot * uses_high] == high)
+    return slot, matches
 
 
 @_compiled
-def _count(words: Any, found: Any, shortest: int, classes: Any, counters: Any) -> None:
-    """Counts the first `found` words, those with bytes beyond ASCII apart."""
-    lows, highs, all_fields, _ = words
+def _count(words: Any, found: Any, min_word_length: int, classes: Any, counters: Any) -> None:
+    """Counts those of the first `found` words that have no bytes beyond ASCII."""
+    lows, highs, all_packed, _ = words
     counts, lengths, _ = counters
-    told = lengths.size - 1
+    last_length = lengths.size - 1
     for word in range(np.uint64(found)):
-        fields = all_fields[word]
-        length = np.int64(fields % _FOREIGN)
-        counts_here = (length >= shortest) & (fields < _BEYOND_ASCII)
-        lengths[min(length, told)] += counts_here
-        slot, is_it = _look_up(lows[word], highs[word], fields, classes)
-        counts[slot] += is_it & counts_here
+        packed = all_packed[word]
+        length = np.int64(packed % _UNKNOWN_LETTER)
+        counts_here = (length >= min_word_length) & (packed < _BEYOND_ASCII)
+        lengths[min(length, last_length)] += counts_here
+        # Packed counters equal the length of a class only if no letter is unknown.
+        slot, matches = _look_up(lows[word], highs[word], packed, classes)
+        counts[slot] += matches & counts_here
 
 
 @_compiled
-def _code_point(data: Any, at: int, stop: int) -> Any:
-    """-> the code point at `at`, and its length in bytes.
+def _decode_code_point(data: Any, at: int, stop: int) -> Any:
+    """Decodes the code point at `at`.
 
-    -1 and 1 where it is beyond U+FFFF, or no valid UTF-8 that ends before `stop`.
+    Returns:
+      The code point and its size in bytes; -1 and 1 if it is beyond U+FFFF, or if there is no
+      valid UTF-8 that ends before `stop`.
     """
     lead = int(data[np.uint64(at)])
     if lead < 0x80:
@@ -238,117 +296,152 @@ def _code_point(data: Any, at: int, stop: int) -> Any:
 
 
 @_compiled
-def _by_code_point(
+def _count_by_code_point(
     data: Any,
     position: Any,
     words: Any,
     found: Any,
-    shortest: int,
-    letters: Any,
+    min_word_length: int,
+    effects: Any,
     classes: Any,
     counters: Any,
-    spills: int,
+    slow: int,
 ) -> Any:
-    """Counts those of the `words` from `position` on that have bytes beyond ASCII.
+    """Counts those of the words that have bytes beyond ASCII.
+
+    What stands between two ASCII separators, a single word until here, may have other separators
+    in it.
+
+    Args:
+      data: The text.
+      position: Where the chunk begins.
+      words: The words of the chunk.
+      found: Their number.
+      min_word_length: Shorter words are not counted.
+      effects: What code points contribute, a `CodePointEffects`.
+      classes: The dictionary, a `Classes`.
+      counters: Where to count, a `Counters`.
+      slow: How many pieces are left to the slow path already.
 
     Returns:
-      At which word it has stopped, for what `tally` returns then; or `found`.
+      The number of words treated, which is `found` unless a page is to be filled or there is no
+      more room for slow pieces; where to go on; the page to be filled, or -1; and how many pieces
+      are left to the slow path now.
     """
-    _, _, all_fields, stops = words
-    lows, highs, effects = letters
-    counts, lengths, spilled = counters
-    told = lengths.size - 1
+    _, _, all_packed, stops = words
+    lows, highs, lengths_of = effects
+    counts, lengths, slow_pieces = counters
+    last_length = lengths.size - 1
     stop = position - 1
     low = high = np.uint64(0)
     length = 0
-    general = False
+    is_slow = False
     for word in range(found):
         start = at = stop + 1
         stop = position + np.int64(stops[word])
-        if all_fields[word] < _BEYOND_ASCII:
+        if all_packed[word] < _BEYOND_ASCII:
             continue
         while at <= stop:
-            code, step, effect = 0, 1, SEPARATES
+            code, step, effect = 0, 1, SEPARATOR
             if at < stop:
-                code, step = _code_point(data, at, stop)
-                effect = effects[code] if code >= 0 else GENERAL
+                code, step = _decode_code_point(data, at, stop)
+                effect = lengths_of[code] if code >= 0 else SLOW_PATH
             if effect >= 0:
                 low += lows[code]
                 high += highs[code]
                 length += effect
                 at += step
                 continue
-            if effect == UNKNOWN:
-                return word, start, code // PAGE, spills
+            if effect == NOT_FILLED:
+                return word, start, code // PAGE, slow
             at += step
-            if effect == GENERAL:
-                general = True
+            if effect == SLOW_PATH:
+                is_slow = True
                 continue
-            if general:
-                spilled[spills, 0] = start
-                spilled[spills, 1] = at - step
-                spills += 1
-                if spills == len(spilled):
-                    return word, at, -1, spills
-            elif length & (FOREIGN - 1) >= shortest:
-                lengths[min(length & (FOREIGN - 1), told)] += 1
-                slot, is_it = _look_up(low, high, np.uint64(length), classes)
-                counts[slot] += is_it
+            if is_slow:
+                slow_pieces[slow, 0] = start
+                slow_pieces[slow, 1] = at - step
+                slow += 1
+                if slow == len(slow_pieces):
+                    return word, at, -1, slow
+            elif length & (NOT_IN_DICTIONARY - 1) >= min_word_length:
+                lengths[min(length & (NOT_IN_DICTIONARY - 1), last_length)] += 1
+                slot, matches = _look_up(low, high, np.uint64(length), classes)
+                counts[slot] += matches
             start = at
             low = high = np.uint64(0)
             length = 0
-            general = False
-    return found, stop + 1, -1, spills
+            is_slow = False
+    return found, stop + 1, -1, slow
 
 
 @_compiled
 def tally(
     data: Any,
     position: Any,
-    shortest: int,
-    effects: Any,
-    letters: Any,
+    min_word_length: int,
+    byte_effects: Any,
+    code_point_effects: Any,
     classes: Any,
     counters: Any,
 ) -> Any:
-    """Counts the words of `data` from `position` on.
+    """Counts the words of a text.
+
+    It returns before the end of the text if the caller has to do something first.
+
+    Args:
+      data: The text, UTF-8 that begins and ends between words.
+      position: Where to begin.
+      min_word_length: Shorter words are not counted.
+      byte_effects: A `ByteEffects`.
+      code_point_effects: A `CodePointEffects`.
+      classes: The dictionary, a `Classes`.
+      counters: Where to count, a `Counters`.
 
     Returns:
-      Where to go on; the page of code points to make known before, or -1; how many pieces are
-      left to the general way in `spilled`.
+      Where to go on; the page of code points that must be filled before, or -1; and the number of
+      pieces that are left to the slow path.
     """
-    separates = effects.separates
-    sums, words = _room(), _room()
-    spills = 0
+    separators_by_byte = byte_effects.separators
+    sums, words = _new_sums(), _new_sums()
+    slow = 0
     while position < data.size:
         end: Any = min(position + _CHUNK, data.size)
-        separators = _scan(data, position, end, effects, classes.both, sums)
-        last = sums.fields[separators - np.uint64(1)] if separators else np.uint64(0)
+        separators = _sum_up(data, position, end, byte_effects, classes.uses_high, sums)
+        last = sums.packed[separators - np.uint64(1)] if separators else np.uint64(0)
         beyond_ascii: Any = np.int64(last // _BEYOND_ASCII % _FIELD_SIZE)
-        if separators and _MANY * beyond_ascii < end - position:
+        if separators and _FREQUENT * beyond_ascii < end - position:
             end = position + np.int64(last // _BYTE)
-            found: Any = np.int64(_part(sums, separators, classes.both, words))
-        else:
+            found: Any = np.int64(_split_into_words(sums, separators, classes.uses_high, words))
+        else:  # one piece up to a separator, for `_count_by_code_point`
             end = min(position + _SOME_MORE, data.size)
-            while end < data.size and separates[data[end]] == 0:
+            while end < data.size and separators_by_byte[data[end]] == 0:
                 end += 1
-            words.fields[0] = _BEYOND_ASCII
+            words.packed[0] = _BEYOND_ASCII
             words.stop[0] = np.uint64(end - position)
             found = beyond_ascii = np.int64(1)
         reached, at, page = found, end, np.int64(-1)
         if beyond_ascii:
-            reached, at, page, spills = _by_code_point(
-                data, position, words, found, shortest, letters, classes, counters, spills
+            reached, at, page, slow = _count_by_code_point(
+                data,
+                position,
+                words,
+                found,
+                min_word_length,
+                code_point_effects,
+                classes,
+                counters,
+                slow,
             )
-        _count(words, reached, shortest, classes, counters)
+        _count(words, reached, min_word_length, classes, counters)
         if reached < found:
-            return at, page, spills
+            return at, page, slow
         position = end
-    return position, -1, spills
+    return position, -1, slow
 
 
 @_compiled
-def _room() -> Any:
-    """-> sums, or words, of a chunk."""
+def _new_sums() -> Any:
+    """Makes room for the sums, or for the words, of a chunk."""
     rows = np.zeros((4, _CHUNK + 1), np.uint64)
     return _Sums(rows[0], rows[1], rows[2], rows[3])

@@ -1,12 +1,13 @@
-"""A slot of its own for each of some numbers, in a table that is not much larger than they are.
+"""A perfect hash: it gives each of some numbers a slot of its own in a small table.
 
-There is a family of hash functions; the numbers are dealt out to buckets, about three to each;
-and one after the other, the largest first, the buckets choose a function by which all their
-numbers have slots that are still free. To find a number takes its bucket's choice and a look at
-a single slot. Hash and displace: R. Pagh, "Hash and Displace" (1999); Belazzougui, Botelho and
-Dietzfelbinger, "Hash, Displace, and Compress" (2009). The family is multiplication by an odd
-number: Dietzfelbinger and others, "A Reliable Randomized Algorithm for the Closest-Pair Problem"
-(1997).
+There is a family of hash functions. The numbers are put into buckets, of about three numbers each.
+One after the other, the largest bucket first, each bucket chooses the first function of the family
+that leads all its numbers to slots which are still free. To find a number takes its bucket's choice
+and a look at a single slot.
+
+This is "hash and displace": R. Pagh, "Hash and Displace" (1999); Belazzougui, Botelho and
+Dietzfelbinger, "Hash, Displace, and Compress" (2009). The functions multiply by an odd number:
+Dietzfelbinger and others, "A Reliable Randomized Algorithm for the Closest-Pair Problem" (1997).
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.kernel.letter_weights import Ints, Numbers
+from transforms.kernel.letter_weights import Int64Array, UInt64Array
 from transforms.kernel.loops import MULTIPLIERS, bucket_of, slot_of
 
 
@@ -22,24 +23,25 @@ class PerfectHash(NamedTuple):
     """Where some numbers are.
 
     Attributes:
-      bits: there are 2**bits slots, and a quarter as many buckets.
-      choices: bucket -> number of its function.
-      slots: of each number.
+      bits: There are 2**bits slots, and a quarter as many buckets.
+      choices: By bucket, the number of the function that it has chosen.
+      slots: The slot of each number, in the order in which the numbers were given.
     """
 
     bits: int
     choices: npt.NDArray[np.uint16]
-    slots: Ints
+    slots: Int64Array
 
 
-def perfect_hash(numbers: Numbers) -> PerfectHash:
-    """Distinct numbers -> slots, of which they fill three in eight to three in four.
+def perfect_hash(numbers: UInt64Array) -> PerfectHash:
+    """Finds a slot for each number, in a table of which they fill three eighths to three quarters.
 
     Args:
-      numbers: not 0, of bits as good as random, see `transforms.kernel.loops.mixed`.
+      numbers: Distinct numbers other than 0, whose bits are as good as random, see
+        `transforms.kernel.loops.mix`.
 
     Raises:
-      ValueError: two numbers are equal.
+      ValueError: If two numbers are equal.
     """
     bits = max((4 * len(numbers) // 3).bit_length(), 3)
     choices = np.zeros(1 << (bits - 2), np.uint16)
@@ -56,7 +58,7 @@ def perfect_hash(numbers: Numbers) -> PerfectHash:
             if not left.size:
                 break
             wanted = slot_of(numbers[members], choice, bits).astype(np.int64)
-            done = _take(taken_by, wanted, members)
+            done = _take_slots(taken_by, wanted, members)
             choices[left[done]] = choice
             slots[members[done]] = wanted[done]
             left, members = left[~done], members[~done]
@@ -65,11 +67,22 @@ def perfect_hash(numbers: Numbers) -> PerfectHash:
     return PerfectHash(bits, choices, slots)
 
 
-def _take(taken_by: Ints, slots: Ints, members: Ints) -> npt.NDArray[np.bool_]:
-    """Takes for each row of `members` its `slots`, if all are free; -> whether it has them now."""
+def _take_slots(
+    taken_by: Int64Array, slots: Int64Array, members: Int64Array
+) -> npt.NDArray[np.bool_]:
+    """Takes the slots of each row, if all of them are free.
+
+    Args:
+      taken_by: By slot, the number that has it, or -1. Changed in place.
+      slots: The slots that are wanted, with a row for each bucket.
+      members: The numbers that want them, in the same places.
+
+    Returns:
+      For each row, whether it has its slots now.
+    """
     has_all: npt.NDArray[np.bool_] = np.all(taken_by[slots] < 0, axis=1)
     slots, members = slots[has_all], members[has_all]
-    taken_by[slots] = members  # of several that want a slot, the last gets it
+    taken_by[slots] = members  # of several numbers that want a slot, the last one gets it
     got = taken_by[slots] == members
     has_all[has_all] = got_all = np.all(got, axis=1)
     taken_by[slots[got & ~got_all[:, None]]] = -1

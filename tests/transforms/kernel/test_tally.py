@@ -1,4 +1,4 @@
-"""The compiled tally counts exactly what the general way and the oracle count."""
+"""The compiled tally counts exactly what the slow path and the oracle count."""
 
 import json
 import unicodedata
@@ -20,7 +20,7 @@ normalizations = st.sampled_from(NORMALIZATIONS)
 
 
 def table_of(members: Iterable[str], normalization: str = "unicode") -> TallyTable:
-    """The table of a dictionary of just these words, even of such as no list would have."""
+    """Returns the table of a dictionary of these words, even of such as would be rejected."""
     return TallyTable(Dictionary(DictionarySpec("list", normalization), set(members)))
 
 
@@ -49,7 +49,7 @@ def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str
 
 
 def assert_counts_as_the_reference(text: str, members: Iterable[str], normalization: str) -> None:
-    """Also with all words of the text in the dictionary, so that none goes unnoticed."""
+    """Checks the counts, also with all words of the text in the dictionary."""
     own_words = reference.words(text, normalization)
     for dictionary in (members, [*own_words, "a"]):
         table = table_of(dictionary, normalization)
@@ -82,7 +82,7 @@ def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str) -> Non
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_every_character_counts_as_the_reference_has_it(normalization: str) -> None:
+def test_every_character_counts_as_in_the_reference(normalization: str) -> None:
     assigned = [char for char in ALL_CHARS if unicodedata.category(char) not in ("Cn", "Co")]
     # Before and behind letters and a mark, so that a character that composes shows.
     text = "\n".join(f"a{char}e\u0301 {char}\u0338" for char in assigned)
@@ -123,13 +123,13 @@ def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() ->
     text = data.decode("utf-8", "ignore")
     for normalization in NORMALIZATIONS:
         table = table_of(reference.words(text, normalization), normalization)
-        # All at once, and each line of its own so that no other makes up for it.
+        # All at once, and then line by line, so that two errors cannot cancel out.
         assert tallied(table, data) == expected(table, text)
         for line in lines[::7]:
             assert tallied(table, line) == expected(table, line.decode("utf-8", "ignore"))
 
 
-def test_words_and_matches_are_told_apart() -> None:
+def test_words_and_matches_are_counted_apart() -> None:
     tally = BlockTally(table_of(["cat", "dog"]), min_word_length=2)
     tally.add("act tac xyzzy d o g x é 漢 ÀÉ e\u0301e\u0301 c4t".encode())
     tally.commit()
@@ -158,7 +158,7 @@ def test_long_words_of_few_letters_never_match_by_overflow(
 
 @pytest.mark.parametrize("longest", [3, 15, 16, 40])
 def test_many_of_a_letter_are_not_taken_for_some_of_another(longest: int) -> None:
-    """Also where an alphabet has classes with so many of each that it takes both numbers."""
+    """Also if classes have so many of each letter that the weights need both sums."""
     alphabet = "abcdefghijklmnopqrstuvwxyz"
     members = [alphabet, "cat" + "z" * min(longest, 16), "y" * 3 + "z" * 12]
     members += [letter * longest for letter in alphabet]
@@ -168,11 +168,11 @@ def test_many_of_a_letter_are_not_taken_for_some_of_another(longest: int) -> Non
     assert tallied(table, text.encode()) == expected(table, text)
 
 
-def test_both_numbers_are_compared_where_only_letters_beyond_ascii_have_a_second_one() -> None:
+def test_both_sums_are_compared_where_only_letters_beyond_ascii_have_a_high_weight() -> None:
     alphabet, greek = "abcdefghijklmnopqrstuvwxyz", "αβγδεζηθικλμνξοπρστυφχψω"
     # Four d, of which a class has three at most, weigh as much as one e.
     table = table_of([letter * 3 for letter in alphabet] + [alphabet * 3, greek, "eωωω"])
-    assert not table.effects.high.any()
+    assert not table.byte_effects.high.any()
     assert tallied(table, "dddd eωωω".encode()) == {"eωωω": 1}
 
 
@@ -192,7 +192,16 @@ def test_tallies_of_several_blocks_add_up() -> None:
     assert tallied(table, b"") == {}
 
 
-def test_more_pieces_for_the_general_way_than_are_kept_at_once_all_count() -> None:
+@pytest.mark.parametrize("max_slow_pieces", [1, 2, 3, 100])
+def test_any_number_of_pieces_may_be_left_to_the_slow_path(max_slow_pieces: int) -> None:
+    table = table_of(["éa", "cat"])
+    tally = BlockTally(table, max_slow_pieces=max_slow_pieces)
+    tally.add(("e\u0301a cat 漢😀 " * 50).encode())
+    tally.commit()
+    assert dict(tally.counted()) == {"aé": 50, "act": 50}
+
+
+def test_more_pieces_than_are_left_to_the_slow_path_at_once_all_count() -> None:
     table = table_of(["éa", "cat"])
     text = "e\u0301a cat 漢😀 " * 40_000
     assert tallied(table, text.encode()) == {"aé": 40_000, "act": 40_000}
@@ -218,11 +227,11 @@ def test_words_are_counted_wherever_a_chunk_of_them_ends() -> None:
         max_size=5,
     )
 )
-def test_stretches_of_any_kind_of_text_are_counted_wherever_one_ends(
-    stretches: list[tuple[str, int]],
+def test_parts_of_any_kind_of_text_are_counted_wherever_one_ends(
+    parts: list[tuple[str, int]],
 ) -> None:
     table = table_of(["éa", "cat", "dog", "ёж", "é", "漢"])
-    text = "".join(piece * (size // len(piece.encode())) for piece, size in stretches)
+    text = "".join(piece * (size // len(piece.encode())) for piece, size in parts)
     assert tallied(table, text.encode()) == expected(table, text)
 
 
