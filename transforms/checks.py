@@ -7,11 +7,11 @@ def check_one_of(permitted: Collection[str], **settings: str) -> None:
     """Checks that each setting has one of the permitted values.
 
     Args:
-      permitted: The values that are permitted.
-      **settings: The value of each setting, by its name.
+      permitted: the values that are permitted.
+      **settings: the value of each setting, by its name.
 
     Raises:
-      ValueError: If a setting has another value; for the first such setting.
+      ValueError: if a setting has another value; for the first such setting.
     """
     for name, value in settings.items():
         if value not in permitted:
@@ -22,10 +22,10 @@ def check_positive(**settings: int) -> None:
     """Checks that each setting is 1 or more.
 
     Args:
-      **settings: The value of each setting, by its name.
+      **settings: the value of each setting, by its name.
 
     Raises:
-      ValueError: If a setting is less than 1; for the first such setting.
+      ValueError: if a setting is less than 1; for the first such setting.
     """
     for name, value in settings.items():
         if value < 1:

@@ -44,15 +44,15 @@ class DictionarySpec:
     Attributes:
       spec: ``gcide``, ``web2``, the path or URL of a word list on any Beam filesystem, or several
         of these joined by ``+``; or ``none`` for corpus mode. If `words` are given, their number.
-      normalization: How entries become words, see `transforms.text.normalize`.
-      words: The words themselves, or None if `spec` says where they are. They may be given as any
+      normalization: how entries become words, see `transforms.text.normalize`.
+      words: the words themselves, or None if `spec` says where they are. They may be given as any
         entries, which are accepted and normalized like the lines of a file, and are then held
         sorted, each once.
 
     Raises:
-      ValueError: If `normalization` is unknown.
-      TypeError: If one of `words` is not a string.
-      DictionaryError: If `words` are given, but none of them is usable.
+      ValueError: if `normalization` is unknown.
+      TypeError: if one of `words` is not a string.
+      DictionaryError: if `words` are given, but none of them is usable.
     """
 
     spec: str = "gcide"
@@ -74,15 +74,15 @@ class DictionarySpec:
         """Makes a specification of anything that can be one.
 
         Args:
-          dictionary: A specification as a string (``gcide``, a path, ...) or as a
+          dictionary: a specification as a string (``gcide``, a path, ...) or as a
             `DictionarySpec`, a path as an `os.PathLike`, or any iterable of words.
-          normalization: How entries become words; by default that of a given `DictionarySpec`,
+          normalization: how entries become words; by default that of a given `DictionarySpec`,
             or else ``unicode``.
 
         Raises:
-          TypeError: If `dictionary` is none of these.
-          ValueError: If `normalization` is unknown, or is not that of a given `DictionarySpec`.
-          DictionaryError: If none of an iterable's words is usable.
+          TypeError: if `dictionary` is none of these.
+          ValueError: if `normalization` is unknown, or is not that of a given `DictionarySpec`.
+          DictionaryError: if none of an iterable's words is usable.
 
         Example:
           >>> DictionarySpec.of(["cat", "act", "dog", "Cat"]).words
@@ -118,7 +118,7 @@ class DictionarySpec:
         """Returns the dictionary, which is read on the first call in a process.
 
         Raises:
-          DictionaryError: If it cannot be read or has no usable word.
+          DictionaryError: if it cannot be read or has no usable word.
         """
         with _LOADING:
             return _load(self)
@@ -136,12 +136,12 @@ class Dictionary:
     lengths.
 
     Args:
-      spec: Where the words come from.
-      words: The words, normalized and distinct.
+      spec: where the words come from.
+      words: the words, normalized and distinct.
 
     Attributes:
-      spec: Where the words come from.
-      size: The number of distinct words.
+      spec: where the words come from.
+      size: the number of distinct words.
     """
 
     def __init__(self, spec: DictionarySpec, words: Collection[str]):
@@ -193,7 +193,7 @@ def _usable_words(spec: str, entries: Collection[str], normalization: str) -> se
     """Returns what `accepted_words` does.
 
     Raises:
-      DictionaryError: If there are none; the message begins with `spec`.
+      DictionaryError: if there are none; the message begins with `spec`.
     """
     accepted = accepted_words(entries, normalization)
     if not accepted:
@@ -206,8 +206,8 @@ def accepted_words(entries: Iterable[str], normalization: str = "unicode") -> se
     """Returns the words of a dictionary.
 
     Args:
-      entries: The entries of the dictionary. Those that are not words are rejected, see `is_word`.
-      normalization: How entries become words.
+      entries: the entries of the dictionary. Those that are not words are rejected, see `is_word`.
+      normalization: how entries become words.
 
     Returns:
       The distinct normalized words, without those that are too long to match any text.
@@ -298,12 +298,12 @@ def read_entries(path: str) -> list[str]:
     """Reads the entries of a word list.
 
     Args:
-      path: A file on any Beam filesystem, possibly compressed: a text with one entry in each
+      path: a file on any Beam filesystem, possibly compressed: a text with one entry in each
         line, or, if ``.json`` is among its extensions, an array of entries or an object whose keys
         are entries.
 
     Raises:
-      ValueError: If it is not UTF-8, or its JSON is anything else.
+      ValueError: if it is not UTF-8, or its JSON is anything else.
     """
     with open_decompressed(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig").read()

@@ -1,8 +1,8 @@
 """The brute-force oracle: the contract in the simplest code that can state it.
 
-It imports nothing of the code under test, and shares no idea with it: text is read character by
-character, every word is counted on its own, every class is looked up by its sorted letters or
-by trying all permutations.
+It neither imports the code under test nor works like it: it reads text character by character,
+counts every word on its own, and finds the members of its class by sorted letters, or by trying
+all permutations.
 """
 
 import functools
@@ -17,7 +17,7 @@ ASCII_WORD_PARTS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 def words(text: str, normalization: str = "unicode") -> list[str]:
-    """The words of `text`, in order."""
+    """Returns the words of `text`, in order."""
     found = []
     piece = ""
     for char in text + " ":
@@ -30,14 +30,14 @@ def words(text: str, normalization: str = "unicode") -> list[str]:
 
 
 def separates(char: str, normalization: str) -> bool:
-    """Whether `char` stands between words."""
+    """Returns whether `char` separates words."""
     if normalization == "ascii":
         return char.isspace() or char == "-"
     return char.isspace() or unicodedata.category(char) == "Pd"
 
 
 def word_of(piece: str, normalization: str) -> str:
-    """What is left of a `piece` of text without separators."""
+    """Returns the word that a piece of text without separators becomes; it may be empty."""
     if normalization == "ascii":
         return "".join(char for char in piece if char in ASCII_WORD_PARTS).lower()
     kept = only_word_parts(unicodedata.normalize("NFC", piece))
@@ -46,7 +46,7 @@ def word_of(piece: str, normalization: str) -> str:
 
 
 def only_word_parts(text: str) -> str:
-    """`text` without what is no letter, mark or decimal digit."""
+    """Returns the letters, marks and decimal digits of `text`."""
     return "".join(
         char
         for char in text
@@ -55,13 +55,13 @@ def only_word_parts(text: str) -> str:
 
 
 def accepts(entry: str) -> bool:
-    """Whether a dictionary's `entry` has letters, marks and apostrophes only."""
+    """Returns whether a dictionary's entry has letters, marks and apostrophes only."""
     return all(unicodedata.category(char)[0] in "LM" or char in "'’" for char in entry)
 
 
 @functools.cache
 def dictionary_words(name: str, normalization: str = "unicode") -> frozenset[str]:
-    """The distinct words of the list called `name`, of several joined by ``+`` their union."""
+    """Returns the distinct words of the list called `name`, or of several joined by ``+``."""
     entries = get_english_words_set(name.split("+"))
     return frozenset(
         word for entry in entries if accepts(entry) for word in words(entry, normalization)
@@ -70,7 +70,7 @@ def dictionary_words(name: str, normalization: str = "unicode") -> frozenset[str
 
 @functools.cache
 def classes_of(members: frozenset[str]) -> dict[tuple[str, ...], set[str]]:
-    """Sorted letters -> the words of `members` that have them."""
+    """Groups the words of `members` by their sorted letters."""
     classes: dict[tuple[str, ...], set[str]] = {}
     for word in members:
         classes.setdefault(tuple(sorted(word)), set()).add(word)
@@ -87,12 +87,19 @@ def counts(
     min_count: int = 1,
     top: int | None = None,
 ) -> dict[str, int]:
-    """Member word -> how many words of `text` are its anagrams, sorted by word.
+    """Counts for every word of a dictionary how many words of a text are its anagrams.
 
     Args:
-      members: the dictionary's words; None for the words of the text itself.
-      min_word_length, min_class_size, min_count: what is less is left out.
-      top: only the so many greatest counts; of equal ones the first words.
+      text: the text.
+      members: the dictionary's words; None means the words of the text itself.
+      normalization: how text becomes words.
+      min_word_length: shorter words are not counted.
+      min_class_size: classes with fewer members are left out.
+      min_count: classes that occur less often are left out.
+      top: the number of greatest counts to keep, of equal ones the first words; None keeps all.
+
+    Returns:
+      The counts by word, sorted by word.
     """
     seen = [word for word in words(text, normalization) if len(word) >= min_word_length]
     occurrences = Counter(tuple(sorted(word)) for word in seen)
@@ -110,9 +117,9 @@ def counts(
 def counts_by_permutation(
     text: str, members: Collection[str], normalization: str = "unicode"
 ) -> dict[str, int]:
-    """`counts` without sorting letters: all permutations of every word are tried.
+    """Does what `counts` does, but tries all permutations of every word, which must be short.
 
-    An arrangement of a word with repeated letters is counted once. Only for short words.
+    Equal permutations of a word, which has a letter twice, are counted once.
     """
     counted: Counter[str] = Counter()
     for word in words(text, normalization):

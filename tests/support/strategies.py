@@ -1,4 +1,4 @@
-"""Generated inputs that lean on the places where text is difficult."""
+"""Generated texts, rich in what is difficult about text."""
 
 import unicodedata
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 ALL_CHARS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 DASHES = [char for char in ALL_CHARS if unicodedata.category(char) == "Pd"]
 SPACES = [char for char in ALL_CHARS if char.isspace()]
-#: Letters whose case, width or composition changes under normalization, and what looks like it.
+#: Characters whose case, width or composition normalization changes, and others like them.
 TRICKY = [
     *("ß", "ẞ", "İ", "ı", "ﬁ", "ſ", "\u212a", "σ", "ς", "Σ", "Ǆ", "ǅ", "ŉ", "ΐ", "\u0390"),
     *("é", "e\u0301", "ﬃ", "Å", "\u212b", "Ａ", "ｚ", "５", "٣", "९", "𝟘", "²", "½", "Ⅷ", "①"),
@@ -27,7 +27,7 @@ _chars = st.one_of(
 
 
 def texts(max_size: int = 30) -> st.SearchStrategy[str]:
-    """Any text, rich in separators, marks and letters that fold."""
+    """Any text, rich in separators, marks and letters that change when they are folded."""
     return st.lists(_chars, max_size=max_size).map("".join)
 
 
@@ -37,7 +37,7 @@ def ascii_texts(max_size: int = 40) -> st.SearchStrategy[str]:
 
 
 def sentences(vocabulary: list[str], max_size: int = 25) -> st.SearchStrategy[str]:
-    """Texts of the words of `vocabulary`, their anagrams and others, between any separators."""
+    """Texts of words of `vocabulary`, their anagrams and other words, with any separators."""
     word = st.one_of(
         st.sampled_from(vocabulary),
         st.sampled_from(vocabulary).map(str.upper),

@@ -30,8 +30,8 @@ def open_raw(path: str, buffering: int = -1) -> BinaryIO:
     """Opens a file for reading its bytes as they are, compressed or not.
 
     Args:
-      path: A path or URL on any Beam filesystem.
-      buffering: For local files, as `open` takes it.
+      path: a path or URL on any Beam filesystem.
+      buffering: for local files, as `open` takes it.
     """
     if "://" not in path:  # local: spares Beam's search for the filesystem of each file
         return open(path, "rb", buffering)
@@ -45,14 +45,14 @@ def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw)
     corrupt.
 
     Args:
-      path: A path or URL on any Beam filesystem. Its extension decides about the format.
-      open_raw: Opens `path` for reading its bytes as they are. It must be able to seek.
+      path: a path or URL on any Beam filesystem. Its extension decides about the format.
+      open_raw: opens `path` for reading its bytes as they are. It must be able to seek.
 
     Returns:
       The file. Not every format can seek in it.
 
     Raises:
-      EOFError: If the file is empty under the extension of a compressed format.
+      EOFError: if the file is empty under the extension of a compressed format.
     """
     raw = open_raw(path)
     decompressor = _DECOMPRESSORS.get(CompressionTypes.detect_compression_type(path))

@@ -24,16 +24,16 @@ def open_retrying(
     """Opens a file for reading its decompressed bytes, with retries.
 
     Args:
-      path: A path or URL on any Beam filesystem.
-      retrier: The retrier of the stage that reads.
-      on_read: Called after each read with the number of bytes read, before they are decompressed.
+      path: a path or URL on any Beam filesystem.
+      retrier: the retrier of the stage that reads.
+      on_read: called after each read with the number of bytes read, before they are decompressed.
 
     Returns:
       The file. Uncompressed local files have no buffer, since their readers read whole blocks.
 
     Raises:
-      EOFError: If the file is empty under the extension of a compressed format.
-      RetriesExhaustedError: If all attempts at opening a compressed file have failed.
+      EOFError: if the file is empty under the extension of a compressed format.
+      RetriesExhaustedError: if all attempts at opening a compressed file have failed.
     """
 
     def open_raw_retrying(path: str) -> BinaryIO:
@@ -51,9 +51,9 @@ class RetryingFile(io.RawIOBase):
     attempts at it have failed.
 
     Args:
-      open_file: Opens the file at its beginning.
-      retrier: The retrier of the stage that reads.
-      on_read: Called after each read with the number of bytes read.
+      open_file: opens the file at its beginning.
+      retrier: the retrier of the stage that reads.
+      on_read: called after each read with the number of bytes read.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ class Tally(Protocol):
     half way, and be done again, without any of them being counted twice.
 
     Attributes:
-      invalid_bytes: How many bytes were deleted because they are not valid UTF-8.
+      invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
     invalid_bytes: int
@@ -27,7 +27,7 @@ class Tally(Protocol):
         """Counts words, after dropping what is pending.
 
         Args:
-          data: A text in UTF-8 that begins and ends between words.
+          data: a text in UTF-8 that begins and ends between words.
         """
 
     def commit(self) -> None:
@@ -51,8 +51,8 @@ class PlainTally:
     """The `Tally` for a small text: it needs no compiler and no table of the dictionary.
 
     Args:
-      dictionary: Whose classes are counted.
-      min_word_length: Shorter words, in code points, are not counted.
+      dictionary: whose classes are counted.
+      min_word_length: shorter words, in code points, are not counted.
     """
 
     def __init__(self, dictionary: Dictionary, min_word_length: int):
@@ -91,9 +91,9 @@ def words_in(data: bytes, normalization: str, min_word_length: int) -> tuple[lis
     """Finds the words of a text, as the compiled tally is to count them.
 
     Args:
-      data: A text in UTF-8 that begins and ends between words.
-      normalization: How it becomes words.
-      min_word_length: Shorter words, in code points, are left out.
+      data: a text in UTF-8 that begins and ends between words.
+      normalization: how it becomes words.
+      min_word_length: shorter words, in code points, are left out.
 
     Returns:
       The words, and the number of invalid bytes that were deleted.

@@ -61,10 +61,10 @@ class LetterWeights:
     """The two weights of each letter of a dictionary.
 
     Args:
-      classes: The dictionary's anagram classes, by their signatures.
+      classes: the dictionary's anagram classes, by their signatures.
 
     Attributes:
-      max_length: The length of the longest class.
+      max_length: the length of the longest class.
     """
 
     def __init__(self, classes: Mapping[str, tuple[str, ...]]):
@@ -150,9 +150,9 @@ class CodePointEffects(NamedTuple):
     table and never changes one, so that other threads may go on reading it.
 
     Attributes:
-      low: By code point, the low weights of the letters that normalization makes of it, added up.
-      high: Their high weights, added up.
-      length: Their number, with NOT_IN_DICTIONARY added if a letter is in no class; or else
+      low: by code point, the low weights of the letters that normalization makes of it, added up.
+      high: their high weights, added up.
+      length: their number, with NOT_IN_DICTIONARY added if a letter is in no class; or else
         SEPARATOR, SLOW_PATH or NOT_FILLED.
     """
 

@@ -56,9 +56,9 @@ class ByteEffects(NamedTuple):
     """What each byte contributes to the sums of a chunk.
 
     Attributes:
-      low: By byte, its low letter weight.
-      high: Its high letter weight.
-      packed: What it adds to the packed counters.
+      low: by byte, its low letter weight.
+      high: its high letter weight.
+      packed: what it adds to the packed counters.
       separators: 1 if it separates words, or else 0.
     """
 
@@ -72,12 +72,12 @@ class Classes(NamedTuple):
     """The anagram classes of a dictionary, each in a slot of a perfect hash.
 
     Attributes:
-      uses_high: Whether any class has a high sum other than 0.
-      bits: There are 2**bits slots, see `transforms.kernel.perfect_hash`.
-      choices: By bucket, the number of the hash function that it has chosen.
-      low: By slot, the low sum of the class in it.
-      high: Its high sum.
-      length: Its length; 0 for a slot without a class.
+      uses_high: whether any class has a high sum other than 0.
+      bits: there are 2**bits slots, see `transforms.kernel.perfect_hash`.
+      choices: by bucket, the number of the hash function that it has chosen.
+      low: by slot, the low sum of the class in it.
+      high: its high sum.
+      length: its length; 0 for a slot without a class.
     """
 
     uses_high: bool
@@ -92,9 +92,9 @@ class Counters(NamedTuple):
     """What `tally` counts.
 
     Attributes:
-      counts: By slot, the words that belong to the class in it.
-      lengths: By length in code points, the words; the last counter has all longer words too.
-      slow_pieces: The begin and the end of each piece of text that is left to the slow path.
+      counts: by slot, the words that belong to the class in it.
+      lengths: by length in code points, the words; the last counter has all longer words too.
+      slow_pieces: the begin and the end of each piece of text that is left to the slow path.
     """
 
     counts: Int64Array
@@ -106,10 +106,10 @@ class _Sums(NamedTuple):
     """The sums of a chunk at each of its separators, or the sums of each of its words.
 
     Attributes:
-      low: The low sums.
-      high: The high sums.
-      packed: The packed counters.
-      stop: Of words only, the place of the separator behind each, from the chunk's beginning.
+      low: the low sums.
+      high: the high sums.
+      packed: the packed counters.
+      stop: of words only, the place of the separator behind each, from the chunk's beginning.
     """
 
     low: UInt64Array
@@ -153,8 +153,8 @@ def mix(low: Any, scrambled: Any) -> Any:
     """Makes one number, whose bits are as good as random, of both sums of a word.
 
     Args:
-      low: The low sum.
-      scrambled: What `scramble` makes of the high sum.
+      low: the low sum.
+      scrambled: what `scramble` makes of the high sum.
 
     Returns:
       A number, which is 0 if both sums are, and otherwise practically never.
@@ -189,12 +189,12 @@ def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sum
     one was a separator.
 
     Args:
-      data: The text.
-      start: Where to begin.
-      stop: Where to end.
-      effects: What bytes contribute, a `ByteEffects`.
-      uses_high: Whether high sums are needed.
-      sums: Filled with the sums up to each separator, and those up to `stop`.
+      data: the text.
+      start: where to begin.
+      stop: where to end.
+      effects: what bytes contribute, a `ByteEffects`.
+      uses_high: whether high sums are needed.
+      sums: filled with the sums up to each separator, and those up to `stop`.
 
     Returns:
       The number of separators.
@@ -222,10 +222,10 @@ def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -
     What has no letter and no byte beyond ASCII is no word. It is overwritten by what comes next.
 
     Args:
-      sums: The sums up to each separator.
-      separators: Their number.
-      uses_high: Whether there are high sums.
-      words: Filled with the sums of the words.
+      sums: the sums up to each separator.
+      separators: their number.
+      uses_high: whether there are high sums.
+      words: filled with the sums of the words.
 
     Returns:
       The number of words.
@@ -313,15 +313,15 @@ def _count_by_code_point(
     in it.
 
     Args:
-      data: The text.
-      position: Where the chunk begins.
-      words: The words of the chunk.
-      found: Their number.
-      min_word_length: Shorter words are not counted.
-      effects: What code points contribute, a `CodePointEffects`.
-      classes: The dictionary, a `Classes`.
-      counters: Where to count, a `Counters`.
-      slow: How many pieces are left to the slow path already.
+      data: the text.
+      position: where the chunk begins.
+      words: the words of the chunk.
+      found: their number.
+      min_word_length: shorter words are not counted.
+      effects: what code points contribute, a `CodePointEffects`.
+      classes: the dictionary, a `Classes`.
+      counters: where to count, a `Counters`.
+      slow: how many pieces are left to the slow path already.
 
     Returns:
       The number of words treated, which is `found` unless a page is to be filled or there is no
@@ -390,13 +390,13 @@ def tally(
     It returns before the end of the text if the caller has to do something first.
 
     Args:
-      data: The text, UTF-8 that begins and ends between words.
-      position: Where to begin.
-      min_word_length: Shorter words are not counted.
-      byte_effects: A `ByteEffects`.
-      code_point_effects: A `CodePointEffects`.
-      classes: The dictionary, a `Classes`.
-      counters: Where to count, a `Counters`.
+      data: the text, UTF-8 that begins and ends between words.
+      position: where to begin.
+      min_word_length: shorter words are not counted.
+      byte_effects: a `ByteEffects`.
+      code_point_effects: a `CodePointEffects`.
+      classes: the dictionary, a `Classes`.
+      counters: where to count, a `Counters`.
 
     Returns:
       Where to go on; the page of code points that must be filled before, or -1; and the number of

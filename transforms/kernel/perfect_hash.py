@@ -23,9 +23,9 @@ class PerfectHash(NamedTuple):
     """Where some numbers are.
 
     Attributes:
-      bits: There are 2**bits slots, and a quarter as many buckets.
-      choices: By bucket, the number of the function that it has chosen.
-      slots: The slot of each number, in the order in which the numbers were given.
+      bits: there are 2**bits slots, and a quarter as many buckets.
+      choices: by bucket, the number of the function that it has chosen.
+      slots: the slot of each number, in the order in which the numbers were given.
     """
 
     bits: int
@@ -37,11 +37,11 @@ def perfect_hash(numbers: UInt64Array) -> PerfectHash:
     """Finds a slot for each number, in a table of which they fill three eighths to three quarters.
 
     Args:
-      numbers: Distinct numbers other than 0, whose bits are as good as random, see
+      numbers: distinct numbers other than 0, whose bits are as good as random, see
         `transforms.kernel.loops.mix`.
 
     Raises:
-      ValueError: If two numbers are equal.
+      ValueError: if two numbers are equal.
     """
     bits = max((4 * len(numbers) // 3).bit_length(), 3)
     choices = np.zeros(1 << (bits - 2), np.uint16)
@@ -73,9 +73,9 @@ def _take_slots(
     """Takes the slots of each row, if all of them are free.
 
     Args:
-      taken_by: By slot, the number that has it, or -1. Changed in place.
-      slots: The slots that are wanted, with a row for each bucket.
-      members: The numbers that want them, in the same places.
+      taken_by: by slot, the number that has it, or -1. Changed in place.
+      slots: the slots that are wanted, with a row for each bucket.
+      members: the numbers that want them, in the same places.
 
     Returns:
       For each row, whether it has its slots now.

@@ -44,14 +44,14 @@ class TallyTable:
     """What the compiled tally needs to know of a dictionary. All threads share it.
 
     Args:
-      dictionary: The dictionary.
+      dictionary: the dictionary.
 
     Attributes:
-      normalization: How text becomes words.
-      classes: The dictionary's classes, by slot.
-      slot_of: The slot of each class, by its signature.
-      byte_effects: What bytes contribute to the sums of words.
-      code_point_effects: What code points contribute.
+      normalization: how text becomes words.
+      classes: the dictionary's classes, by slot.
+      slot_of: the slot of each class, by its signature.
+      byte_effects: what bytes contribute to the sums of words.
+      code_point_effects: what code points contribute.
     """
 
     def __init__(self, dictionary: Dictionary):
@@ -79,7 +79,7 @@ def _in_slots(sums: UInt64Array) -> tuple[loops.Classes, Int64Array]:
     """Puts classes into slots.
 
     Args:
-      sums: The low sum, the high sum and the length of each class.
+      sums: the low sum, the high sum and the length of each class.
 
     Returns:
       The classes by slot, and the slot of each class.
@@ -111,15 +111,15 @@ class BlockTally:
     """The compiled `transforms.kernel.fallback.Tally`. Each thread needs one of its own.
 
     Args:
-      table: The dictionary.
-      min_word_length: Shorter words, in code points, are not counted.
-      max_slow_pieces: How many pieces of text the loops may leave to the slow path before they
+      table: the dictionary.
+      min_word_length: shorter words, in code points, are not counted.
+      max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
         return, so that it can count them.
 
     Attributes:
-      counts: By slot, the words that belong to the class in it.
-      lengths: By length in code points, the words; the last counter has all longer words too.
-      invalid_bytes: How many bytes were deleted because they are not valid UTF-8.
+      counts: by slot, the words that belong to the class in it.
+      lengths: by length in code points, the words; the last counter has all longer words too.
+      invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
     def __init__(self, table: TallyTable, min_word_length: int = 1, max_slow_pieces: int = 1 << 14):
@@ -140,7 +140,7 @@ class BlockTally:
         """Counts words, after dropping what is pending.
 
         Args:
-          data: A text in UTF-8 that begins and ends between words.
+          data: a text in UTF-8 that begins and ends between words.
         """
         self._pending.counts.fill(0)
         self._pending.lengths.fill(0)

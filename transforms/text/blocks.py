@@ -39,12 +39,12 @@ class Block(NamedTuple):
     """Some bytes of a file that begin and end between words.
 
     Attributes:
-      source: The file's path, or a name such as ``<text>``.
-      offset: Position of `data` in the file, in bytes. In a compressed file it is the position
+      source: the file's path, or a name such as ``<text>``.
+      offset: position of `data` in the file, in bytes. In a compressed file it is the position
         in the decompressed stream.
-      data: The bytes.
+      data: the bytes.
       encoding: Python's name of their encoding.
-      invalid_bytes: How many bytes that are not valid in the encoding have already been deleted
+      invalid_bytes: how many bytes that are not valid in the encoding have already been deleted
         from `data`.
     """
 
@@ -72,12 +72,12 @@ class FileRange(NamedTuple):
     """A range of a file that is to be read.
 
     Attributes:
-      source: The file's path.
-      start: Where to begin, in bytes of the decompressed stream.
-      end: The range ends at the first cut behind this position. None is the end of the file.
-      starts_at_cut: Whether there is a cut at `start`. If not, the range begins at the first cut
+      source: the file's path.
+      start: where to begin, in bytes of the decompressed stream.
+      end: the range ends at the first cut behind this position. None is the end of the file.
+      starts_at_cut: whether there is a cut at `start`. If not, the range begins at the first cut
         behind it.
-      partial_word: The decoded beginning of the word at `start`, if reading is to go on in the
+      partial_word: the decoded beginning of the word at `start`, if reading is to go on in the
         middle of a long run.
     """
 
@@ -92,9 +92,9 @@ def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> Undecoda
     """Returns the error for a text with bytes that are not valid in its encoding.
 
     Args:
-      source: The file's path.
-      offset: Position in the file of the bytes that were decoded.
-      error: What decoding them raised.
+      source: the file's path.
+      offset: position in the file of the bytes that were decoded.
+      error: what decoding them raised.
     """
     position = offset + error.start
     return UndecodableTextError(
@@ -116,17 +116,17 @@ class BlockReader:
     is left of the run is noted in `undecodable`, and reading goes on behind it.
 
     Args:
-      stream: The file, positioned at the start of `file_range`.
-      file_range: What to read of it.
-      encoding: The encoding of this stream, see `Encoding.of_stream`.
-      text: How to decode long runs and to split them into words. Blocks are not decoded here.
-      block_size: Bytes after which a block ends at the next cut.
-      run_limit: Bytes behind a block's length that are searched for a cut before they are read as
+      stream: the file, positioned at the start of `file_range`.
+      file_range: what to read of it.
+      encoding: the encoding of this stream, see `Encoding.of_stream`.
+      text: how to decode long runs and to split them into words. Blocks are not decoded here.
+      block_size: bytes after which a block ends at the next cut.
+      run_limit: bytes behind a block's length that are searched for a cut before they are read as
         a long run; `block_size` at least.
 
     Attributes:
-      unread: What has not been returned in a block yet. If reading fails, it can be read later.
-      undecodable: What was left out of long runs under ``quarantine``, and why.
+      unread: what has not been returned in a block yet. If reading fails, it can be read later.
+      undecodable: what was left out of long runs under ``quarantine``, and why.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class BlockReader:
           The blocks, in the order of the stream.
 
         Raises:
-          UndecodableTextError: If a long run has an invalid byte and the error policy is
+          UndecodableTextError: if a long run has an invalid byte and the error policy is
             ``strict``.
         """
         end = self.unread.end
@@ -251,7 +251,7 @@ class BlockReader:
         """Reads to the next cut, through more than can be held in memory.
 
         Args:
-          size: How many bytes of the data are known to hold no cut.
+          size: how many bytes of the data are known to hold no cut.
         """
         begin = self._offset
         try:

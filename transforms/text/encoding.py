@@ -39,7 +39,7 @@ class Encoding:
       name: Python's name of the codec; a ``-sig`` at its end is dropped.
 
     Raises:
-      ValueError: If there is no such encoding, or if its text cannot be cut without decoding it.
+      ValueError: if there is no such encoding, or if its text cannot be cut without decoding it.
     """
 
     name: str = "utf-8"
@@ -69,7 +69,7 @@ class Encoding:
         UTF-16 and UTF-32 without a byte order mark are taken to be little-endian.
 
         Args:
-          head: The first 4 bytes of the stream, or all of a shorter one.
+          head: the first 4 bytes of the stream, or all of a shorter one.
         """
         marks = _BYTE_ORDER_MARKS.get(self.name)
         if marks is None:
@@ -86,10 +86,10 @@ class Encoding:
 
         Args:
           what: ``"separator"`` or ``"newline"``.
-          data: Encoded text, which may begin inside a code unit.
-          start: Index into `data` at which the search begins.
-          stop: Index into `data` at which the search ends.
-          offset: Position of ``data[0]`` in its file, in bytes. Code units of more than one byte
+          data: encoded text, which may begin inside a code unit.
+          start: index into `data` at which the search begins.
+          stop: index into `data` at which the search ends.
+          offset: position of ``data[0]`` in its file, in bytes. Code units of more than one byte
             are aligned in the file, not in `data`.
 
         Returns:
@@ -152,7 +152,7 @@ def decode(data: bytes, encoding: str = "utf-8", errors: str = "replace") -> tup
     """Decodes text that may have invalid bytes.
 
     Args:
-      data: Encoded text.
+      data: encoded text.
       encoding: Python's name of its encoding.
       errors: ``replace`` deletes invalid bytes, ``strict`` raises at the first one.
 
@@ -160,7 +160,7 @@ def decode(data: bytes, encoding: str = "utf-8", errors: str = "replace") -> tup
       The text, and the number of invalid bytes that were deleted from it.
 
     Raises:
-      UnicodeDecodeError: If there is an invalid byte and `errors` is ``strict``.
+      UnicodeDecodeError: if there is an invalid byte and `errors` is ``strict``.
     """
     if errors == "strict":
         return data.decode(encoding), 0

@@ -80,14 +80,14 @@ def words(text: str, normalization: str = "unicode") -> list[str]:
     """Splits text into normalized words.
 
     Args:
-      text: The text, which begins and ends between words.
-      normalization: One of `NORMALIZATIONS`.
+      text: the text, which begins and ends between words.
+      normalization: one of `NORMALIZATIONS`.
 
     Returns:
       The words in the order of the text. None of them is empty.
 
     Raises:
-      ValueError: If `normalization` is not one of `NORMALIZATIONS`.
+      ValueError: if `normalization` is not one of `NORMALIZATIONS`.
 
     Example:
       >>> words("Don't stop: a well-known CAFÉ")
@@ -153,8 +153,8 @@ def split_unfinished_word(text: str, normalization: str = "unicode") -> tuple[st
     reader can thus get past gigabytes of such characters while it holds only a few bytes.
 
     Args:
-      text: The beginning of a text.
-      normalization: One of `NORMALIZATIONS`.
+      text: the beginning of a text.
+      normalization: one of `NORMALIZATIONS`.
 
     Returns:
       The text up to the last separator, and the unfinished word behind it.

@@ -16,12 +16,12 @@ class TextSettings:
     is, words would be lost without an error. They are therefore given one value of this type.
 
     Attributes:
-      normalization: How words are made equal, one of `transforms.text.normalize.NORMALIZATIONS`.
-      encoding_errors: What happens to bytes that are not valid in their encoding, one of
+      normalization: how words are made equal, one of `transforms.text.normalize.NORMALIZATIONS`.
+      encoding_errors: what happens to bytes that are not valid in their encoding, one of
         `transforms.text.encoding.ERROR_POLICIES`.
 
     Raises:
-      ValueError: If either is none of its permitted values.
+      ValueError: if either is none of its permitted values.
     """
 
     normalization: str = "unicode"

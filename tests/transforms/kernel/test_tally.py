@@ -25,7 +25,7 @@ def table_of(members: Iterable[str], normalization: str = "unicode") -> TallyTab
 
 
 def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict[str, int]:
-    """Signature -> count."""
+    """Returns the count of each class that occurs, by its signature."""
     tally = BlockTally(table, min_word_length)
     for data in blocks:
         tally.add(data)
