@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from transforms.dictionary import Dictionary
-from transforms.stages.metrics import LONGEST_TOLD
+from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.encoding import decode
 from transforms.text.normalize import words
 from transforms.text.signature import signature
@@ -70,7 +70,7 @@ class PlainTally:
         )
 
     def commit(self) -> None:
-        self._lengths.update(min(len(word), LONGEST_TOLD) for word in self._pending)
+        self._lengths.update(min(len(word), MAX_COUNTED_LENGTH) for word in self._pending)
         self._counts.update(map(signature, self._pending))
         self.invalid_bytes += self._pending_invalid
 

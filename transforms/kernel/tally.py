@@ -31,7 +31,7 @@ from transforms.kernel.letter_weights import (
     UInt64Array,
 )
 from transforms.kernel.perfect_hash import perfect_hash
-from transforms.stages.metrics import LONGEST_TOLD
+from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.signature import signature
 
 # What the slow path keeps of pieces that it has met: so many results, for pieces of less than so
@@ -128,7 +128,7 @@ class BlockTally:
         self._slow_results: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
         self._pending = loops.Counters(
             counts=np.zeros(table.classes.low.size, np.int64),
-            lengths=np.zeros(LONGEST_TOLD + 1, np.int64),
+            lengths=np.zeros(MAX_COUNTED_LENGTH + 1, np.int64),
             slow_pieces=np.zeros((max_slow_pieces, 2), np.int64),
         )
         self._pending_invalid = 0
@@ -203,5 +203,5 @@ class BlockTally:
         """Returns the slots of the words of a piece, all words' lengths, and its invalid bytes."""
         found, invalid = words_in(piece, self._table.normalization, self._min_word_length)
         slots = (self._table.slot_of.get(signature(word)) for word in found)
-        lengths = tuple(min(len(word), LONGEST_TOLD) for word in found)
+        lengths = tuple(min(len(word), MAX_COUNTED_LENGTH) for word in found)
         return tuple(slot for slot in slots if slot is not None), lengths, invalid

@@ -6,10 +6,9 @@ end of a run come from `transforms.stages.totals`.
 
 from apache_beam.metrics import Metrics
 
-from transforms.stages.totals import MAX_COUNTED_LENGTH, Count, Totals
+from transforms.stages.totals import Count, Totals
 
 NAMESPACE = "anagrams"
-LONGEST_TOLD = MAX_COUNTED_LENGTH
 
 _COUNTERS = {
     count: Metrics.counter(NAMESPACE, count.value)

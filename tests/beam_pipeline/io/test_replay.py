@@ -14,7 +14,7 @@ from tests.support.cli import Finished, Here, assert_one_line_error
 from tests.support.files import COMPRESSORS
 
 CLEAN = "cat dog listen\nsoftware stream x-ray\n"
-STRETCH = 5 << 20
+LONG_RUN = 5 << 20
 
 
 @pytest.fixture
@@ -101,9 +101,9 @@ def test_a_file_that_cannot_be_read_among_a_hundred(
 def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
     engine: str, dictionary: str, folder: Path, here: Here
 ) -> None:
-    stretch = b"d\xffog" + b"=" * STRETCH + b"\xfftac"
+    long_run = b"d\xffog" + b"=" * LONG_RUN + b"\xfftac"
     Path("texts/001.txt").write_bytes(b"good cat\nbad \xff dog\n\xfe\nact\n")
-    Path("texts/002.txt").write_bytes(b"cat\n" + stretch + b"\ncat")
+    Path("texts/002.txt").write_bytes(b"cat\n" + long_run + b"\ncat")
     options = ("--input=texts", f"--engine={engine}", f"--dictionary={dictionary}")
     ok(here(*options, "--output=clean.json"))
     aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl")
@@ -315,7 +315,7 @@ def test_a_pipe_can_be_put_aside_line_by_line_but_not_as_a_file(folder: Path, he
     ok(here("--input=pipe", *aside))
     finished = ok(here("replay", "d.jsonl", "--encoding_errors=replace"))
     assert json.loads(finished.out) == {"bad": 1, "dab": 1, "dog": 1, "god": 1}
-    write(b"cat\n" + b"x" * STRETCH + b"\xff\n")
+    write(b"cat\n" + b"x" * LONG_RUN + b"\xff\n")
     assert_one_line_error(here("--input=pipe", *aside), "cannot be read again", code=1)
     write(b"cat")
     hopeless = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--chaos=read=1,latency=0")

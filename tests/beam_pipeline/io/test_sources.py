@@ -56,7 +56,7 @@ def test_undecodable_bytes_of_a_command_line_are_invalid_bytes() -> None:
 
 
 @pytest.mark.parametrize("joint", ["\u2013", "e\u0301"])
-def test_a_string_of_one_long_stretch_is_read_as_either_normalization_wants(joint: str) -> None:
+def test_a_string_of_one_long_run_is_read_as_either_normalization_wants(joint: str) -> None:
     text = (
         "x" + joint + "y" * 1000 + "\u00a0"
     ) * 3000  # too long for a block, and has no cut in it
@@ -125,7 +125,7 @@ def test_a_truncated_file_fails_the_run_and_is_named(extension: str, tmp_path: P
         assert_reads([path], "")
 
 
-def test_strict_reading_fails_inside_a_stretch_by_name_and_offset(tmp_path: Path) -> None:
+def test_strict_reading_fails_inside_a_long_run_by_name_and_offset(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(b"x" * 3_000_000 + b"\xff" + b"x" * 100)
     with pytest.raises(Exception, match=rf"{path}: byte 3000000: not valid utf-8"):
