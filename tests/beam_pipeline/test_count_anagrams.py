@@ -1,0 +1,175 @@
+"""`CountAnagrams` as people use it in pipelines of their own."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline import CountAnagrams, ReadString, WriteResults, build
+from beam_pipeline.pipeline import ENGINES
+from tests.support import reference
+from tests.support.beam import pipeline
+from tests.support.strategies import texts
+from transforms import AnagramCount, Block, Chaos, Resilience, SideOutputs
+from transforms.errors import DictionaryError
+
+WORDS = ["act", "cat", "tac", "enlist", "listen", "silent", "l'été"]
+TEXTS = ["Listen, the cat's", "silent act - étél!", "", "tac"]
+
+
+def records(counts: dict[str, int]) -> list[AnagramCount]:
+    return [AnagramCount(word, n, "".join(sorted(word))) for word, n in counts.items()]
+
+
+@settings(max_examples=20)
+@given(
+    lines=st.lists(texts(20), max_size=4),
+    engine=st.sampled_from(ENGINES),
+    words=st.lists(st.sampled_from(WORDS), min_size=1),
+)
+def test_texts_are_counted_for_any_iterable_of_words(
+    lines: list[str], engine: str, words: list[str]
+) -> None:
+    members = {word for entry in words for word in reference.words(entry)}
+    expected = reference.counts("\n".join(lines), members)
+    with pipeline() as p:
+        counted = (
+            p
+            | beam.Create(lines, reshuffle=False).with_output_types(str)
+            | CountAnagrams(dictionary=(word for word in words), engine=engine)
+        )
+        assert_that(counted, equal_to(records(expected)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["spec", "path", "pathlike", "words", "none"])
+def test_a_dictionary_may_be_given_in_several_ways(engine: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("act\ncat\n")
+    dictionary = {
+        "spec": "gcide+web2",
+        "path": str(path),
+        "pathlike": path,
+        "words": {"act", "cat"},
+        "none": "none",
+    }[kind]
+    expected = {"act": 2, "cat": 2} if kind != "none" else {"cat": 1, "tac": 1}
+    with pipeline() as p:
+        counted = p | beam.Create(["cat tac"]) | CountAnagrams(dictionary=dictionary, engine=engine)
+        if kind == "spec":
+            assert_that(counted | beam.Map(lambda record: record.count), equal_to([2] * 3))
+        elif kind == "none":
+            assert_that(counted, equal_to([AnagramCount(w, 2, "act") for w in expected]))
+        else:
+            assert_that(counted, equal_to(records(expected)))
+
+
+def test_it_can_be_applied_twice_under_two_labels() -> None:
+    with pipeline() as p:
+        lines = p | beam.Create(["cat listen"])
+        few = lines | "Few" >> CountAnagrams(dictionary=["act"])
+        more = lines | "More" >> CountAnagrams(dictionary=["act", "silent"], engine="elementwise")
+        assert_that(few, equal_to(records({"act": 1})), "CheckFew")
+        assert_that(more, equal_to(records({"act": 1, "silent": 1})), "CheckMore")
+
+
+def test_blocks_and_elements_of_unknown_type_are_counted_too() -> None:
+    with pipeline() as p:
+        blocks = p | "Blocks" >> beam.Create([Block.of_text("cat")]).with_output_types(Block)
+        unknown = p | "Any" >> beam.Create(["tac", Block.of_text("act")]).with_output_types(Any)
+        for label, text, count in (("Block", blocks, 1), ("Unknown", unknown, 2)):
+            counted = text | label >> CountAnagrams(dictionary=["act"])
+            assert_that(counted, equal_to(records({"act": count})), f"Check{label}")
+
+
+def test_elements_of_another_type_are_refused_when_the_pipeline_is_built() -> None:
+    p = pipeline()
+    with pytest.raises(TypeError, match=r"int.*str or Block"):
+        p | beam.Create([1, 2]) | CountAnagrams()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"engine": "fast"}, ValueError, r"engine='fast'.*vectorized"),
+        ({"normalization": "nfc"}, ValueError, r"normalization='nfc'"),
+        ({"encoding_errors": "ignore"}, ValueError, r"encoding_errors='ignore'"),
+        ({"min_count": 0}, ValueError, r"min_count=0.*1 or more"),
+        ({"top": 0}, ValueError, r"top=0.*1 or more"),
+        ({"threads": 0}, ValueError, r"threads=0.*1 or more"),
+        ({"dictionary": 7}, TypeError, r"int"),
+        ({"dictionary": [1, 2]}, TypeError, r"int"),
+        ({"dictionary": ["k.o."]}, (ValueError, DictionaryError), r"no usable word"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name_and_value(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        CountAnagrams(**arguments)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_source_of_somebodys_own_can_be_written_with_invariants(
+    engine: str, tmp_path: Path
+) -> None:
+    side_outputs, path = SideOutputs(), tmp_path / "result.json"
+    with pipeline() as p:
+        lines = p | beam.Create(["cat act", "tac xyzzy"])
+        counted = lines | CountAnagrams(engine=engine, side_outputs=side_outputs)
+        counted | WriteResults(str(path), side_outputs=side_outputs)
+    assert json.loads(path.read_text()) == {"act": 3, "cat": 3, "tac": 3}
+    assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_what_such_a_pipeline_loses_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transforms.counts.SumFn.extract_output", lambda self, total: total - 1)
+    side_outputs = SideOutputs()
+    with pytest.raises(Exception, match="lost count: words"), pipeline() as p:
+        counted = p | beam.Create(["cat act"]) | CountAnagrams(side_outputs=side_outputs)
+        counted | WriteResults(f"{tmp_path}/result.json", side_outputs=side_outputs)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"resilience": Resilience(on_error="dead_letter")}, {"encoding_errors": "quarantine"}],
+)
+def test_dead_letters_that_nobody_takes_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="side_outputs"):
+        pipeline() | beam.Create(["cat"]) | CountAnagrams(**settings)
+    side_outputs = SideOutputs()
+    counted = (
+        pipeline() | beam.Create(["cat"]) | CountAnagrams(**settings, side_outputs=side_outputs)
+    )
+    with pytest.raises(ValueError, match="dead_letters=PATH"):
+        counted | WriteResults("result.json", side_outputs=side_outputs)
+
+
+def test_dead_letters_can_be_taken_by_the_pipeline_itself(tmp_path: Path) -> None:
+    chaos = Chaos.parse("extract=1,latency=0")
+    resilience, side_outputs = Resilience(2, "dead_letter", chaos), SideOutputs()
+    with pipeline() as p:
+        counted = (
+            p
+            | beam.Create(["cat act"])
+            | CountAnagrams(resilience=resilience, side_outputs=side_outputs)
+        )
+        counted | WriteResults(f"{tmp_path}/r.json", dead_letters=None, side_outputs=side_outputs)
+        letters = tuple(side_outputs.dead_letters) | "AllLetters" >> beam.Flatten()
+        found = letters | beam.Map(lambda letter: (letter.stage, letter.attempts, letter.payload))
+        assert_that(found, equal_to([("extract", 2, Block.of_text("cat act"))]))
+
+
+def test_build_takes_the_same_settings_and_a_source() -> None:
+    with pipeline() as p:
+        counted = build(p, ReadString("cat"), dictionary=["act"], min_count=1, top=1)
+        assert_that(counted, equal_to(records({"act": 1})))
