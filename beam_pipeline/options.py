@@ -8,7 +8,6 @@ from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.flags import whole_number
 from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.pipeline import ENGINES
-from beam_pipeline.runners.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.text.encoding import ERROR_POLICIES
