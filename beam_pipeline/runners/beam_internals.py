@@ -137,9 +137,9 @@ def sample_states_often() -> Undo:
 
 
 def silence_worker_tracebacks() -> Undo:
-    """Stops a worker in this process from printing the traceback of each error.
+    """Stops a worker in this process (LOOPBACK) from printing the traceback of each error.
 
-    It does so besides reporting the error to the runner, which raises it.
+    It reports the error to the runner besides, which raises it.
 
     Shadows the built-in `print` in the module `sdk_worker`. Seen in Beam 2.77.
     """
