@@ -1,20 +1,23 @@
-"""``python -m beam_pipeline``."""
+"""``python -m beam_pipeline``: the command line as a process of its own.
+
+What changes the process for good is done here and nowhere else: `beam_pipeline.run`, which other
+programs may call, leaves their process as it was.
+"""
 
 import gc
 import logging
 import os
 import sys
+import threading
 
+from beam_pipeline.errors import ExitCode
 from beam_pipeline.runners.shutdown import Terminated, end_children, signals_raise
-
-INTERRUPTED, TERMINATED = 130, 143
-
-# numpy would start threads for linear algebra, of which there is none; they wait by spinning.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""
+    # numpy would start threads for linear algebra, which is not used; they spin while they wait.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
     try:
         with signals_raise():
@@ -22,27 +25,42 @@ def main() -> int:
     except KeyboardInterrupt as stop:
         from beam_pipeline.cli.messages import print_error, wants_json
 
-        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        code = ExitCode.TERMINATED if isinstance(stop, Terminated) else ExitCode.INTERRUPTED
         print_error("interrupted; nothing was published", code, as_json=wants_json(sys.argv))
         end_children()
-        # All is cleaned up; a runner's threads, which Python would wait for, may never end.
+        # All is cleaned up; threads of a runner, which Python would wait for, may never end.
         os._exit(code)
     except BrokenPipeError:
-        # Whoever reads our standard output has seen enough: leave without a second complaint.
+        # The reader of standard output has closed it. Python would complain of that once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return ExitCode.FAILED
 
 
 def _run() -> int:
     from beam_pipeline.cli.command import run
 
-    # Beam and a dictionary are some million objects that live as long as the process: spare the
-    # collector from looking through them again and again.
+    if "--verbose" not in sys.argv:
+        _silence_runners()
+    # Beam and a dictionary are a million objects that live as long as the process. The garbage
+    # collector need not look through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     code = run(sys.argv[1:])
-    gc.freeze()  # nor is there anything to find as Python ends
+    gc.freeze()  # nor need it look for anything at exit
     return code
+
+
+def _silence_runners() -> None:
+    """Silences what Beam prints and logs, until the process ends.
+
+    `run` does so only while a job runs, but its threads may report an error later: when they are
+    interrupted, or when they stop Prism at exit.
+    """
+    from beam_pipeline.runners import beam_internals
+
+    beam_internals.silence_worker_tracebacks()
+    beam_internals.silence_prism_log()
+    threading.excepthook = lambda failure: None
 
 
 if __name__ == "__main__":

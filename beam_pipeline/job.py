@@ -21,7 +21,8 @@ from beam_pipeline.pipeline import StageSettings, build
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.report.write import write
-from beam_pipeline.runners.run import is_in_process, is_template, run_to_end, threads_for
+from beam_pipeline.runners.names import is_in_process, threads_for
+from beam_pipeline.runners.run import is_template, run_to_end
 from transforms.dictionary import WORD_LISTS, DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.stages.chaos import Chaos

@@ -1,7 +1,6 @@
 """Our options, beside Beam's own."""
 
 import argparse
-from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -9,7 +8,6 @@ from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.flags import whole_number
 from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.pipeline import ENGINES
-from beam_pipeline.runners.flink_options import FlinkJobServerOptions  # noqa: F401  # registers itself
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.text.encoding import ERROR_POLICIES
@@ -176,10 +174,3 @@ class AnagramOptions(PipelineOptions):
             "(default: text)",
         )
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")
-
-
-def defaults() -> dict[str, Any]:
-    """Returns our own options, as they are when none is given."""
-    parser = argparse.ArgumentParser(add_help=False)
-    AnagramOptions._add_argparse_args(parser)
-    return vars(parser.parse_args([]))

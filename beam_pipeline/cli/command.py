@@ -1,9 +1,10 @@
 """The command line as a function: arguments in, exit code out."""
 
+import contextlib
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from beam_pipeline.cases import load_cases
@@ -29,30 +30,40 @@ def run(argv: Sequence[str]) -> int:
     if "--help" in argv or "-h" in argv:
         print(help_text(), end="")
         return ExitCode.DONE
-    try:
-        if argv[:1] == [REPLAY]:
-            argv = replay_arguments(argv[1:])
-        options = parse(argv)
-        _set_up_log(options)
-        if options.test_case:
-            return _run_cases(argv, options.test_case)
-        report = run_job(options)
-    except AnagramError as error:
-        if "--verbose" in argv:
-            logging.exception("The run failed")
-        code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
-        print_error(message_of(error), code, as_json=wants_json(argv))
-        return code
+    with contextlib.ExitStack() as stack:
+        try:
+            if argv[:1] == [REPLAY]:
+                argv = replay_arguments(argv[1:])
+            options = parse(argv)
+            stack.enter_context(_logging(options))
+            if options.test_case:
+                return _run_cases(argv, options.test_case)
+            report = run_job(options)
+        except AnagramError as error:
+            if "--verbose" in argv:
+                logging.exception("The run failed")
+            code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
+            print_error(message_of(error), code, as_json=wants_json(argv))
+            return code
     print_summary(report, as_json=options.log_format == "json")
     return ExitCode.DONE
 
 
-def _set_up_log(options: AnagramOptions) -> None:
+@contextlib.contextmanager
+def _logging(options: AnagramOptions) -> Iterator[None]:
+    """Within, the root logger has the level and the format that the options say."""
     log = logging.getLogger()
+    level, formatters = log.level, {handler: handler.formatter for handler in log.handlers}
     log.setLevel(logging.INFO if options.verbose else logging.CRITICAL)
     if options.log_format == "json":
-        for handler in log.handlers:
+        for handler in formatters:
             handler.setFormatter(JsonFormatter())
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        for handler, formatter in formatters.items():
+            handler.setFormatter(formatter)
 
 
 def _run_cases(argv: Sequence[str], name: str) -> int:

@@ -5,25 +5,15 @@ import difflib
 from collections.abc import Sequence
 from typing import NoReturn
 
-from apache_beam.options.pipeline_options import (
-    PipelineOptions,
-    StandardOptions,
-    _BeamArgumentParser,
-)
+from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.validation import validate
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags import canonical_flag
 from beam_pipeline.options import AnagramOptions
-
-#: Beam's in-process runner. `DirectRunner` would first try to download another one.
-LOCAL_RUNNER = "FnApiRunner"
-_LOCAL_RUNNERS = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner")
-
-
-class _Parser(_BeamArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
+from beam_pipeline.runners import flink_options  # noqa: F401  # declares options
+from beam_pipeline.runners.beam_internals import options_parser
+from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
 
 
 def _own_parser() -> argparse.ArgumentParser:
@@ -52,42 +42,20 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     Raises:
       UsageError: naming the option and its value, and for a misspelt option the right name.
     """
-    parser = _full_parser()
+    parser = options_parser(_fail)
     known = list(parser._option_string_actions)
     flags = [_underscored(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
-    runner = _resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
+    runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     options.view_as(StandardOptions).runner = runner
     _reject_unknown(unknown, known, local=is_local(runner))
     validate(options, local=is_local(runner))
     return options
 
 
-def _resolve_runner(name: str) -> str:
-    """The runner that ``--runner=name`` means, as Beam understands names."""
-    if "." in name:
-        return name  # somebody's own class
-    known = {path.rsplit(".", 1)[-1].lower(): path for path in StandardOptions.ALL_KNOWN_RUNNERS}
-    known["fnapirunner"] = LOCAL_RUNNER
-    path = known.get(name.lower()) or known.get(name.lower() + "runner")
-    if path is None:
-        names = sorted(path.rsplit(".", 1)[-1] for path in known.values())
-        raise UsageError(f"--runner={name}: not one of {', '.join(names)}")
-    called = path.rsplit(".", 1)[-1]
-    return LOCAL_RUNNER if called in ("DirectRunner", "SwitchingDirectRunner") else called
-
-
-def is_local(runner: str) -> bool:
-    """Whether `runner` runs in this process or in children that share its files."""
-    return runner.rsplit(".", maxsplit=1)[-1] in _LOCAL_RUNNERS
-
-
-def _full_parser() -> "_Parser":
-    parser = _Parser(allow_abbrev=False, add_help=False)
-    for options_class in PipelineOptions.__subclasses__():
-        options_class._add_argparse_args(parser)
-    return parser
+def _fail(message: str) -> NoReturn:
+    raise UsageError(message.removeprefix("argument "))
 
 
 def _underscored(argument: str, known: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_pipeline.options import defaults
 from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, LengthCount
 from transforms.stages.metrics import NAMESPACE
 from transforms.stages.totals import Count, Totals
@@ -66,7 +65,8 @@ def distributions(metrics: MetricResults) -> dict[str, Distribution]:
 def shown_options(options: PipelineOptions) -> dict[str, Any]:
     """The options of a run, ours with their defaults, without what is nobody's business."""
     given = options.get_all_options(drop_default=True)
-    shown = {name: value for name, value in (defaults() | given).items() if value is not None}
+    defaults = AnagramOptions([]).get_all_options(current_only=True)
+    shown = {name: value for name, value in (defaults | given).items() if value is not None}
     return {name: _shown(name, value) for name, value in sorted(shown.items())}
 
 

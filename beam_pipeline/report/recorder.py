@@ -9,7 +9,6 @@ from typing import Any
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from beam_pipeline.cli.parsing import is_local
 from beam_pipeline.io import publishing
 from beam_pipeline.monitor.watch import RunMonitor, monitoring
 from beam_pipeline.options import AnagramOptions
@@ -22,7 +21,7 @@ from beam_pipeline.report.model import (
     versions,
 )
 from beam_pipeline.report.results import identify, largest_classes
-from beam_pipeline.runners.run import runner_name
+from beam_pipeline.runners.names import describe_runner, is_local
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError
 from transforms.stages.totals import Count, Invariant, Totals, invariants
@@ -53,7 +52,7 @@ class RunRecorder:
     def __init__(self, options: AnagramOptions, scratch: str):
         self._options = options
         self._is_local = is_local(options.view_as(StandardOptions).runner)
-        self._runner = runner_name(options)
+        self._runner = describe_runner(options)
         self.progress_folder = ""
         if self._is_local:
             self.progress_folder = str(Path(scratch, "progress"))

@@ -1,4 +1,4 @@
-"""Ends a job that is not to publish its result any more, at the runner that works on it."""
+"""Cancels a job whose result is no longer wanted, at the runner that works on it."""
 
 import contextlib
 import json
@@ -10,29 +10,33 @@ from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
-    StandardOptions,
 )
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.runners.environments import host_and_port
+from beam_pipeline.runners.names import runner_name
 from transforms.errors import AnagramError
 
-_SECONDS = 10
+_TIMEOUT_SECONDS = 10
 
 
 @contextlib.contextmanager
 def cancelled_if_interrupted(job: PipelineResult, options: PipelineOptions) -> Iterator[None]:
     """Within, an interrupt or a signal cancels `job`.
 
+    Args:
+      job: what the runner has returned for the job.
+      options: those that the job was submitted with.
+
     Raises:
-      AnagramError: it was interrupted, and `job` cannot be cancelled.
+      AnagramError: the run was interrupted, and `job` cannot be cancelled.
     """
     try:
         yield
     except KeyboardInterrupt:
         try:
             if master := _flink_cluster(options):
-                # Beam's job server would only stop to wait for it.
+                # Beam's job server would only stop waiting for the job.
                 _cancel_on_flink(master, options.view_as(GoogleCloudOptions).job_name)
             else:
                 job.cancel()
@@ -44,24 +48,23 @@ def cancelled_if_interrupted(job: PipelineResult, options: PipelineOptions) -> I
 
 
 def _flink_cluster(options: PipelineOptions) -> str | None:
-    """HOST:PORT of the Flink cluster that the job was sent to, if it was and that is known."""
-    runner = str(options.view_as(StandardOptions).runner).rpartition(".")[2]
-    if runner != "FlinkRunner":
+    """Returns HOST:PORT of the Flink cluster that works on the job; None if there is none."""
+    if runner_name(options) != "FlinkRunner":
         return None
     return host_and_port(options.view_as(FlinkRunnerOptions).flink_master)
 
 
 def _cancel_on_flink(master: str, name: str) -> None:
-    """By Flink's REST interface."""
-    jobs = _ask(f"http://{master}/jobs/overview")["jobs"]
+    """Cancels the job called `name` with Flink's REST API."""
+    jobs = _request(f"http://{master}/jobs/overview")["jobs"]
     running = [job["jid"] for job in jobs if job["name"] == name and job["end-time"] < 0]
     if len(running) > 1:
         raise AnagramError(f"Flink runs {len(running)} jobs named {name}")
     for job in running:
-        _ask(f"http://{master}/jobs/{job}?mode=cancel", "PATCH")
+        _request(f"http://{master}/jobs/{job}?mode=cancel", "PATCH")
 
 
-def _ask(url: str, method: str = "GET") -> Any:
+def _request(url: str, method: str = "GET") -> Any:
     request = urllib.request.Request(url, method=method)
-    with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
+        return json.load(response)

@@ -1,6 +1,5 @@
-"""What Dataflow asks of the options of a job."""
+"""What Dataflow needs of the options of a job."""
 
-import importlib
 import re
 
 from apache_beam.io.filesystems import FileSystems
@@ -8,9 +7,15 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners import beam_internals
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
 
 _GCS_PATH = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?", re.DOTALL)
+_EXAMPLES = {
+    "project": "my-project",
+    "region": "europe-west1",
+    "temp_location": "gs://my-bucket/temp",
+}
 
 
 def check_dataflow(options: AnagramOptions) -> None:
@@ -19,21 +24,17 @@ def check_dataflow(options: AnagramOptions) -> None:
     Raises:
       UsageError: a library, an option or a path that it can use is missing.
     """
-    try:
-        importlib.import_module("apache_beam.runners.dataflow.internal.apiclient")
-    except ImportError:
+    if not beam_internals.has_dataflow_client():
         raise UsageError(
-            "--runner=DataflowRunner: Google Cloud's libraries are missing; "
-            "install them with `pip install 'beam-anagrams[gcp]'`"
-        ) from None
+            "Google Cloud's libraries are missing; "
+            "install them with `pip install 'beam-anagrams[gcp]'`",
+            setting="runner",
+            value="DataflowRunner",
+        )
     cloud = options.view_as(GoogleCloudOptions)
-    for name, example in (
-        ("project", "my-project"),
-        ("region", "europe-west1"),
-        ("temp_location", "gs://my-bucket/temp"),
-    ):
+    for name, example in _EXAMPLES.items():
         if not getattr(cloud, name):
-            raise UsageError(f"--{name}: DataflowRunner needs it, e.g. --{name}={example}")
+            raise UsageError(f"DataflowRunner needs it, e.g. {example}", setting=name)
     paths = [("input", path) for path in options.input or ()]
     paths += [("output", options.output), ("temp_location", cloud.temp_location)]
     paths += [("staging_location", cloud.staging_location)]
@@ -44,8 +45,10 @@ def check_dataflow(options: AnagramOptions) -> None:
             continue
         if FileSystems.get_scheme(path) is None:
             raise UsageError(
-                f"--{name}={path}: Dataflow's workers see no file of this machine; "
-                "give a path such as gs://my-bucket/name"
+                "Dataflow's workers see no file of this machine; "
+                "give a path such as gs://my-bucket/name",
+                setting=name,
+                value=path,
             )
         if path.startswith("gs://") and not _GCS_PATH.fullmatch(path):
-            raise UsageError(f"--{name}={path}: is no gs://BUCKET/NAME")
+            raise UsageError("not of the form gs://BUCKET/NAME", setting=name, value=path)

@@ -1,6 +1,8 @@
-"""The environment of a portable runner's Python workers: Docker, a pool, a program, or here.
+"""Checks where the Python workers of a portable runner come from.
 
-Beam expects Docker where nothing is said, and a runner finds out only when it starts a worker.
+Beam calls that an environment: a Docker image, a worker pool, a program, or this process. Where
+none is named it expects Docker, and a runner finds out that it is missing only when it starts a
+worker.
 """
 
 import json
@@ -14,58 +16,57 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.errors import UsageError
 
-_NO_DOCKER = (
-    "--environment_type=EXTERNAL --environment_config=HOST:PORT (a worker pool beside each of the "
-    "runner's workers) or PROCESS (see README)"
+_WITHOUT_DOCKER = (
+    "EXTERNAL with environment_config=HOST:PORT (a worker pool beside each of the runner's "
+    "workers) or PROCESS (see beam_pipeline/runners/README.md)"
 )
 
 
-def check_environment(options: PipelineOptions, runner: str, *, here: bool) -> None:
-    """Checks where the runner's Python workers come from, and on this machine that they do.
+def check_environment(options: PipelineOptions, runner: str, *, is_runner_here: bool) -> None:
+    """Checks that the runner knows how to start Python workers, and on this machine that it can.
 
     Args:
-      here: whether the runner's own processes run on this machine.
+      options: those of the job.
+      runner: its class name.
+      is_runner_here: whether the runner's own processes run on this machine.
 
     Raises:
-      UsageError: it is not said, said wrongly, or not there.
+      UsageError: the environment is not named, not complete, or not there.
     """
     portable = options.view_as(PortableOptions)
     kind = portable.environment_type
-    if kind is None and not here:
+    if kind is None and not is_runner_here:
         raise UsageError(
-            f"--environment_type: tell {runner} how to start Python workers; Beam would expect "
-            f"Docker on each of its machines. Give {_NO_DOCKER}, or DOCKER"
+            f"tell {runner} how to start Python workers; Beam would expect Docker on each of its "
+            f"machines. Give {_WITHOUT_DOCKER}, or DOCKER",
+            setting="environment_type",
         )
     if kind == "EXTERNAL":
-        address = portable.environment_config or portable.lookup_environment_option(
-            "external_service_address"
-        )
-        if not re.fullmatch(r".+:\d+", address or ""):
-            raise UsageError(f"--environment_config={address}: EXTERNAL needs HOST:PORT")
-        if here and (fault := unreachable(address)):
-            raise UsageError(
-                f"--environment_config={address}: no worker pool answers ({fault}); start one with "
-                "`python -m apache_beam.runners.worker.worker_pool_main "
-                f"--service_port={address.rpartition(':')[2]} "
-                "--container_executable=/path/of/boot`"
-            )
+        _check_pool(portable, is_runner_here=is_runner_here)
     elif kind == "PROCESS" and runner == "PrismRunner":
-        # It puts the worker's name in quotes, and then waits for a worker without them.
-        raise UsageError("--environment_type=PROCESS: prism waits for it forever; give EXTERNAL")
+        # Prism puts the worker's name in quotes, and then waits for a worker without them.
+        raise UsageError(
+            "prism waits for it forever; give EXTERNAL", setting="environment_type", value=kind
+        )
     elif kind == "PROCESS":
-        _check_command(portable, here=here)
-    elif kind == "DOCKER" and here:
+        _check_command(portable, is_runner_here=is_runner_here)
+    elif kind == "DOCKER" and is_runner_here:
         _check_docker()
 
 
-def host_and_port(master: str) -> str | None:
-    """The HOST:PORT of what may be given with a scheme, if there is one in it."""
-    found = re.fullmatch(r"(?:\w+://)?([^/]+:\d+)", master)
+def host_and_port(address: str) -> str | None:
+    """Returns the HOST:PORT in an address that may begin with a scheme; None if it has none.
+
+    Example:
+      >>> host_and_port("spark://master:7077"), host_and_port("local[2]")
+      ('master:7077', None)
+    """
+    found = re.fullmatch(r"(?:\w+://)?([^/]+:\d+)", address)
     return found[1] if found else None
 
 
 def unreachable(address: str) -> OSError | None:
-    """Why nobody answers at HOST:PORT, if that is so."""
+    """Returns why nobody answers at HOST:PORT; None if somebody does."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
@@ -74,7 +75,23 @@ def unreachable(address: str) -> OSError | None:
     return None
 
 
-def _check_command(portable: PortableOptions, *, here: bool) -> None:
+def _check_pool(portable: PortableOptions, *, is_runner_here: bool) -> None:
+    address = portable.environment_config or portable.lookup_environment_option(
+        "external_service_address"
+    )
+    if not re.fullmatch(r".+:\d+", address or ""):
+        raise UsageError("EXTERNAL needs HOST:PORT", setting="environment_config", value=address)
+    if is_runner_here and (fault := unreachable(address)):
+        raise UsageError(
+            f"no worker pool answers ({fault}); start one with "
+            "`python -m apache_beam.runners.worker.worker_pool_main "
+            f"--service_port={address.rpartition(':')[2]} --container_executable=/path/of/boot`",
+            setting="environment_config",
+            value=address,
+        )
+
+
+def _check_command(portable: PortableOptions, *, is_runner_here: bool) -> None:
     if portable.lookup_environment_option("process_command"):
         return
     config = portable.environment_config
@@ -82,12 +99,13 @@ def _check_command(portable: PortableOptions, *, here: bool) -> None:
         command = json.loads(config or "")["command"]
     except (ValueError, KeyError, TypeError):
         raise UsageError(
-            f'--environment_config={config}: PROCESS needs JSON with "command", the path of '
-            f"Beam's boot program (go install github.com/apache/beam/sdks/v2/python/container"
-            f"@v{beam_version})"
+            'PROCESS needs JSON with "command", the path of Beam\'s boot program '
+            f"(go install github.com/apache/beam/sdks/v2/python/container@v{beam_version})",
+            setting="environment_config",
+            value=config,
         ) from None
-    if here and shutil.which(command) is None:
-        raise UsageError(f"--environment_config={config}: {command} is no program")
+    if is_runner_here and shutil.which(command) is None:
+        raise UsageError(f"{command} is no program", setting="environment_config", value=config)
 
 
 def _check_docker() -> None:
@@ -95,6 +113,7 @@ def _check_docker() -> None:
         subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         raise UsageError(
-            "--environment_type=DOCKER: no Docker answers (`docker info` fails); "
-            f"start it, or give {_NO_DOCKER}"
+            f"no Docker answers (`docker info` fails); start it, or give {_WITHOUT_DOCKER}",
+            setting="environment_type",
+            value="DOCKER",
         ) from None

@@ -1,7 +1,9 @@
-"""Options of Flink's job server that matter to a batch job, and that Beam for Python lacks.
+"""Options of Flink's job server that matter to a batch job and that Beam for Python lacks.
 
-Beam hands such options on unchecked, and the job server drops what it does not know. Declared
-here, a misspelt name or a wrong value is found before anything runs.
+Beam passes options that it does not know to the job server, which ignores those that it does not
+know either. As these are declared here, a misspelled name or a wrong value is found before
+anything runs. Importing this module declares them: Beam finds the options of all classes derived
+from `PipelineOptions`.
 """
 
 import argparse
@@ -10,15 +12,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 
 class FlinkJobServerOptions(PipelineOptions):
-    """Beam passes on those that are given; see Beam's page of the Flink runner."""
+    """Options that the job server reads; https://beam.apache.org/documentation/runners/flink/."""
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument_group("Flink's job server").add_argument
-        add("--number_of_execution_retries", type=int, help="how often a failed job starts again")
-        add("--execution_retry_delay", type=int, help="milliseconds before it does")
+        add("--number_of_execution_retries", type=int, help="how often a failed job is restarted")
+        add("--execution_retry_delay", type=int, help="milliseconds to wait before a restart")
         add("--state_backend", help="where grouped data is held: hashmap or rocksdb")
         add("--state_backend_storage_path", help="a folder for it, shared by all TaskManagers")
-        add("--max_bundle_size", type=int, help="elements in a bundle at most")
-        add("--max_bundle_time_mills", type=int, help="milliseconds that a bundle lasts at most")
+        add("--max_bundle_size", type=int, help="the most elements in a bundle")
+        add("--max_bundle_time_mills", type=int, help="the most milliseconds that a bundle lasts")
         add("--checkpointing_interval", type=int, help="milliseconds; not for batch jobs")

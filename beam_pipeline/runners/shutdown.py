@@ -1,4 +1,4 @@
-"""What ends a run early: a signal, or a worker process that has died."""
+"""What ends a run early: a signal, or the death of a worker process. POSIX only."""
 
 import contextlib
 import signal
@@ -6,26 +6,31 @@ import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
+from beam_pipeline.runners import beam_internals
 from transforms.errors import AnagramError
 
-# Calls the main thread back from its waiting; nobody else sends it.
-_CALL = signal.SIGUSR1
+# Interrupts the main thread while it waits for the runner; nobody else sends it.
+_WAKE_UP = signal.SIGUSR1
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come: all is cleaned up as after an interrupt from the keyboard."""
+    """SIGTERM has come. What cleans up after an interrupt from the keyboard does so here too."""
 
 
 @contextlib.contextmanager
 def signals_raise() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM raise `KeyboardInterrupt` and `Terminated` in the main thread."""
+    """Within, SIGINT and SIGTERM raise `KeyboardInterrupt` and `Terminated` in the main thread.
+
+    Beam's worker processes are killed first. SIGINT stays ignored where it is, as in a job that a
+    shell has started in the background.
+    """
 
     def stop(number: int, _: object) -> NoReturn:
         _kill_workers()
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, stop)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a shell ignores it
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         before[signal.SIGINT] = signal.signal(signal.SIGINT, stop)
     try:
         yield
@@ -36,7 +41,10 @@ def signals_raise() -> Iterator[None]:
 
 @contextlib.contextmanager
 def keep_sigint_handler() -> Iterator[None]:
-    """Within, Beam may take SIGINT for itself, as it does with a job server; not any longer."""
+    """Undoes, at its end, what Beam has set as the handler of SIGINT.
+
+    Beam sets one when it starts a job server, and never restores what was there.
+    """
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -47,42 +55,52 @@ def keep_sigint_handler() -> Iterator[None]:
 
 @contextlib.contextmanager
 def fail_on_worker_death(*, verbose: bool) -> Iterator[None]:
-    """Within, a worker process of Beam's that dies ends the run: Beam would wait for it forever.
+    """Within, the death of a worker process ends the run; Beam would wait for it forever.
 
-    What other threads complain of is shown only if `verbose`: the run's own error says it all.
+    It works in the main thread only: no other thread can be interrupted while it waits.
+
+    Args:
+      verbose: whether errors in other threads are reported as usual. Otherwise they are not
+        reported at all: the error of the run says what is to be said.
 
     Raises:
-      AnagramError: one has died.
+      AnagramError: a worker process has died.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can be called back
+        yield
         return
-    waiting, others = threading.get_ident(), threading.excepthook
-    died: list[BaseException | None] = []
+    main_thread, report = threading.get_ident(), threading.excepthook
+    deaths: list[BaseException | None] = []
+    is_over = False
 
     def notice(failure: threading.ExceptHookArgs) -> None:
-        # The thread that has started a worker raises an error when it ends with one.
         if verbose:
-            others(failure)
-        if failure.thread is not None and failure.thread.name == "run_worker" and not died:
-            died.append(failure.exc_value)
-            signal.pthread_kill(waiting, _CALL)
+            report(failure)
+        is_worker = failure.thread is not None and beam_internals.is_worker_thread(failure.thread)
+        if is_worker and not deaths and not is_over:
+            deaths.append(failure.exc_value)
+            signal.pthread_kill(main_thread, _WAKE_UP)
 
-    def stop(*_: object) -> NoReturn:
+    def fail(*_: object) -> None:
+        if is_over:
+            return
         _kill_workers()  # they wait for each other's results
-        raise AnagramError(f"a worker process has died ({died[0]})")
+        raise AnagramError(f"a worker process has died ({deaths[0]})")
 
-    before = signal.signal(_CALL, stop)
+    before = signal.signal(_WAKE_UP, fail)
     threading.excepthook = notice
     try:
         yield
     finally:
-        threading.excepthook = others
-        signal.signal(_CALL, before)
+        is_over = True
+        if deaths:
+            _join_worker_threads()
+        threading.excepthook = report
+        signal.signal(_WAKE_UP, before)
 
 
 def end_children() -> None:
-    """Ends what a runner has started, such as a job server."""
+    """Terminates the child processes of this process, such as a job server."""
     import psutil
 
     for child in psutil.Process().children(recursive=True):
@@ -91,11 +109,17 @@ def end_children() -> None:
 
 
 def _kill_workers() -> None:
-    """Ends Beam's worker processes; Beam would wait until each is done with its bundle."""
+    """Kills Beam's worker processes; Beam would wait until each is done with its bundle."""
     import psutil
 
-    threading.excepthook = lambda failure: None  # what threads complain of now is our doing
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if any("sdk_worker_main" in argument for argument in child.cmdline()):
+            if beam_internals.is_worker_process(child.cmdline()):
                 child.kill()
+
+
+def _join_worker_threads() -> None:
+    """Waits for the threads of workers that have been killed, while their errors are not shown."""
+    for thread in threading.enumerate():
+        if beam_internals.is_worker_thread(thread):
+            thread.join(timeout=10)

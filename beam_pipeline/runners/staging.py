@@ -1,20 +1,24 @@
 """This package and what it needs, as files that a runner's remote workers install.
 
-A worker has Beam and nothing of ours. It gets a wheel of the packages as they are installed
-here, and the requirements of that wheel which Beam does not bring, in the versions used here.
+A worker has Beam and nothing of this project. It gets a wheel of the packages as they are
+installed here, and the requirements of that wheel which Beam does not bring, in the versions
+installed here. The wheel is put together by hand: build tools make one of a source tree, which an
+installed package no longer has.
 """
 
 import base64
+import csv
 import hashlib
 import importlib.metadata
 import importlib.util
-import re
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import SetupOptions, WorkerOptions
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from beam_pipeline.options import AnagramOptions
 from transforms.errors import AnagramError
@@ -23,14 +27,18 @@ DISTRIBUTION = "beam-anagrams"
 _PACKAGES = ("beam_pipeline", "transforms")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: beam_pipeline\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 # The earliest time that a zip file can hold: equal code gives equal wheels.
-_TIME = (1980, 1, 1, 0, 0, 0)
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def stage(options: AnagramOptions, folder: str) -> None:
-    """Makes the runner send this package to its workers; `folder` holds the files meanwhile.
+    """Makes the runner send this package to its workers.
 
-    What the user has chosen stays: with ``--setup_file`` or ``--sdk_container_image`` the
-    workers have the package already, ``--requirements_file`` replaces the requirements.
+    What the user has chosen stays: with ``setup_file`` or ``sdk_container_image`` the workers have
+    the package already, and ``requirements_file`` replaces the requirements.
+
+    Args:
+      options: those of the job; they are changed.
+      folder: for the files that are staged.
 
     Raises:
       AnagramError: this package is not installed here, so what it needs is not known.
@@ -40,32 +48,35 @@ def stage(options: AnagramOptions, folder: str) -> None:
         return
     setup.extra_packages = [*(setup.extra_packages or []), str(build_wheel(folder))]
     if setup.requirements_file is None:
-        listed = Path(folder, "requirements.txt")
-        listed.write_text("".join(f"{pin}\n" for pin in requirements()))
-        setup.requirements_file = str(listed)
+        path = Path(folder, "requirements.txt")
+        path.write_text("".join(f"{pin}\n" for pin in requirements()))
+        setup.requirements_file = str(path)
 
 
 def build_wheel(folder: str) -> Path:
-    """-> a wheel, in `folder`, of this project's packages as they are installed here."""
+    """Writes a wheel of this project's packages, as they are installed here, into `folder`.
+
+    Returns:
+      Its path. The content depends on nothing but the packages.
+
+    Raises:
+      AnagramError: this package is not installed here, so what it needs is not known.
+    """
     distribution = _distribution()
     stem = f"{DISTRIBUTION.replace('-', '_')}-{distribution.version}"
-    wheel = Path(folder, f"{stem}-py3-none-any.whl")
-    record = ""
+    wheel, information = Path(folder, f"{stem}-py3-none-any.whl"), f"{stem}.dist-info"
+    contents = dict(_files())
+    contents[f"{information}/METADATA"] = (distribution.read_text("METADATA") or "").encode()
+    contents[f"{information}/WHEEL"] = _WHEEL.encode()
+    contents[f"{information}/RECORD"] = _record(contents, f"{information}/RECORD")
     with zipfile.ZipFile(wheel, "w") as archive:
-        contents = dict(_files())
-        contents[f"{stem}.dist-info/METADATA"] = (distribution.read_text("METADATA") or "").encode()
-        contents[f"{stem}.dist-info/WHEEL"] = _WHEEL.encode()
         for name, data in contents.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-            record += f"{name},sha256={digest},{len(data)}\n"
-            archive.writestr(zipfile.ZipInfo(name, _TIME), data)
-        record += f"{stem}.dist-info/RECORD,,\n"
-        archive.writestr(zipfile.ZipInfo(f"{stem}.dist-info/RECORD", _TIME), record)
+            archive.writestr(zipfile.ZipInfo(name, _TIMESTAMP), data)
     return wheel
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
-    """Name in a wheel and content of each file of our packages."""
+    """Yields the name within a wheel and the content of each file of our packages."""
     for package in _PACKAGES:
         spec = importlib.util.find_spec(package)
         assert spec is not None and spec.origin is not None
@@ -75,15 +86,30 @@ def _files() -> Iterator[tuple[str, bytes]]:
                 yield path.relative_to(root.parent).as_posix(), path.read_bytes()
 
 
+def _record(contents: dict[str, bytes], own_name: str) -> bytes:
+    """Returns the file of a wheel that lists all others with their hashes and sizes."""
+    record = io.StringIO()
+    writer = csv.writer(record, lineterminator="\n")
+    for name, data in contents.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        writer.writerow((name, f"sha256={digest}", len(data)))
+    writer.writerow((own_name, "", ""))
+    return record.getvalue().encode()
+
+
 def requirements() -> list[str]:
-    """What a worker that has Beam lacks, in the versions installed here: ``name==version``."""
-    brought = _closure("apache-beam", frozenset())
-    ours = _closure(DISTRIBUTION, frozenset(brought)) - {DISTRIBUTION}
+    """Returns what a worker that has Beam lacks, in the versions installed here.
+
+    Returns:
+      Lines of a requirements file: ``name==version``.
+    """
+    of_beam = _closure("apache-beam", frozenset())
+    ours = _closure(DISTRIBUTION, frozenset(of_beam)) - {DISTRIBUTION}
     return [f"{name}=={importlib.metadata.version(name)}" for name in sorted(ours)]
 
 
 def _closure(name: str, known: frozenset[str]) -> set[str]:
-    """The installed distributions that `name` needs, it included, those in `known` apart."""
+    """Returns the installed distributions that `name` needs and itself, without those `known`."""
     found: set[str] = set()
     pending = [name]
     while pending:
@@ -97,12 +123,8 @@ def _closure(name: str, known: frozenset[str]) -> set[str]:
         found.add(name)
         for requirement in map(Requirement, needed or ()):
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                pending.append(_canonical(requirement.name))
+                pending.append(canonicalize_name(requirement.name))
     return found
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _distribution() -> importlib.metadata.Distribution:

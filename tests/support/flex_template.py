@@ -1,4 +1,4 @@
-"""The parameters of the Dataflow Flex Template, made of the command line's own options.
+"""Makes the parameters of the Dataflow Flex Template from the options of the command line.
 
 python -m tests.support.flex_template > resources/dataflow/metadata.json
 """
@@ -15,7 +15,7 @@ _NUMBER = "[1-9][0-9]*"
 
 
 def metadata() -> dict[str, Any]:
-    """What a template's metadata file must say of the options."""
+    """Returns the content of the template's metadata file."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     AnagramOptions._add_argparse_args(parser)  # type: ignore[arg-type]
     parameters = [
@@ -34,8 +34,7 @@ def metadata() -> dict[str, Any]:
 
 
 def _parameter(action: argparse.Action) -> dict[str, Any]:
-    told = (action.help or "") % {"default": action.default}
-    help_text = " ".join(told.split())
+    help_text = " ".join(((action.help or "") % {"default": action.default}).split())
     parameter: dict[str, Any] = {
         "name": action.dest,
         "label": action.dest.replace("_", " ").capitalize(),

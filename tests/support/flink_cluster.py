@@ -1,22 +1,24 @@
 """A real Flink cluster on the loopback interface, from published packages and without containers.
 
     mvn -B -f resources/job_servers -P flink package   makes Beam's job server
-    python -m tests.support.flink_cluster up FOLDER     a JobManager, two TaskManagers, a pool
-    python -m tests.support.flink_cluster down FOLDER   ends them, by their process ids
+    python -m tests.support.flink_cluster up FOLDER     starts the cluster
+    python -m tests.support.flink_cluster down FOLDER   ends it, by the ids of its processes
 
-Everything is kept in FOLDER: Flink's jars, its configuration, logs, the pool's environment, and
-the process ids in ``cluster.json``. Needs Java 17, pip, and Beam's boot program (see
-`tests.support.worker_pool`).
+The cluster has a JobManager, two TaskManagers and one worker pool. Everything is kept in FOLDER:
+Flink's jars, its configuration, logs, the pool's environment, and the process ids in
+``cluster.json``. It needs Java 17, pip, and Beam's boot program (see `tests.support.worker_pool`).
 
-Two things save the start of new workers, seconds for each stage of a job: the pool has what this
-package requires, as a container would, and Flink itself has Beam's classes. Of those that only a
-job brings, it ends the workers with each stage, whatever ``--environment_cache_millis`` says.
+Two things keep a job from starting new workers for each of its stages, which takes seconds. The
+pool has what this package requires, as a container would. And Flink has Beam's classes in its own
+class path: when only the job brings them, Flink ends the workers with each stage, whatever
+``--environment_cache_millis`` says.
 
 An EXTERNAL environment names one address for all TaskManagers, "localhost" as each of them sees
-it: on one machine that is one pool, which starts a worker of its own for each TaskManager.
+it. On one machine that is one pool, which starts a worker of its own for each TaskManager.
 """
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -35,7 +37,7 @@ from typing import Any
 from beam_pipeline.runners.staging import requirements
 from tests.support import worker_pool
 
-#: The newest series for which Beam's libraries were to be had, see resources/job_servers.
+#: Of the newest series for which Beam's libraries are available, see resources/job_servers.
 FLINK = "1.19.3"
 #: Flink's version as Beam names it in its job server and in ``--flink_version``.
 FLINK_SERIES = FLINK.rpartition(".")[0]
@@ -44,7 +46,7 @@ JOB_SERVER = worker_pool.ROOT / "resources" / "job_servers" / "target" / "flink-
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _PARAMETERS = "org.apache.flink.runtime.util.bash.BashJavaUtils"
-# What Flink and its serializers reach into on Java 17.
+# The packages of Java 17 that Flink and its serializers access.
 _OPENED = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "text", "time", "util")
 _OPENED_UTIL = ("concurrent", "concurrent.atomic", "concurrent.locks")
 _OPENS = [
@@ -66,11 +68,12 @@ appender.console.layout.pattern = %d{HH:mm:ss} %-5p %c{1} %m%n
 
 @dataclass
 class FlinkCluster:
-    """The cluster of a folder, whether it runs or not.
+    """A cluster, whether it runs or not.
 
     Attributes:
-      folder: all its files.
-      rest_port, pool_port: where it listens on the loopback interface.
+      folder: where all its files are.
+      rest_port: of Flink's REST API, on the loopback interface.
+      pool_port: of the worker pool.
     """
 
     folder: Path
@@ -79,7 +82,7 @@ class FlinkCluster:
 
     @property
     def options(self) -> list[str]:
-        """The options of a pipeline that runs on this cluster."""
+        """The options of a job on this cluster."""
         return [
             "--runner=FlinkRunner",
             f"--flink_job_server_jar={JOB_SERVER}",
@@ -97,7 +100,7 @@ class FlinkCluster:
         """Starts what does not run yet, and waits until all of it answers.
 
         Raises:
-          RuntimeError: a part has ended, or does not answer in time; its log is in the folder.
+          RuntimeError: a part has ended, or does not answer; its log is in the folder.
         """
         boot = worker_pool.go_program("python/container")
         if boot is None or shutil.which("java") is None:
@@ -129,42 +132,43 @@ class FlinkCluster:
         """Ends one TaskManager at once, as a machine that fails does."""
         os.kill(self.processes()[f"task_manager_{number}"], signal.SIGKILL)
 
-    def wait_for_task_managers(self, number: int, seconds: float = 90) -> None:
-        """Waits until the JobManager knows exactly `number` TaskManagers."""
+    def wait_for_task_managers(self, number: int) -> None:
+        """Waits until the JobManager knows exactly `number` TaskManagers, each with its slot."""
 
         def known() -> bool:
             if not _is_ours(self.processes().get("job_manager"), "job_manager"):
                 raise RuntimeError(f"the JobManager has ended; see the logs in {self.folder}")
-            overview = self.rest("overview")  # each has one slot, which it offers a little later
+            overview = self.rest("overview")
             return bool(overview["taskmanagers"] == overview["slots-total"] == number)
 
-        _wait(known, seconds, f"{number} TaskManagers; see the logs in {self.folder}")
+        _wait(known, f"{number} TaskManagers; see the logs in {self.folder}")
 
     def rest(self, path: str) -> Any:
-        """What Flink's REST interface answers."""
+        """Returns what Flink's REST API answers."""
         address = f"http://127.0.0.1:{self.rest_port}/{path}"
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(address, timeout=60) as response:
+            return json.load(response)
 
     def processes(self) -> dict[str, int]:
-        """Part of the cluster -> the id of its process."""
+        """Returns the ids of the cluster's processes, by the names of its parts."""
         with contextlib.suppress(FileNotFoundError):
             listed: dict[str, int] = json.loads((self.folder / "cluster.json").read_text())
             return listed
         return {}
 
     def down(self) -> None:
-        """Ends all processes that `up` has started, and nothing else."""
+        """Ends all processes that `up` has started, and no others."""
         running = {name: pid for name, pid in self.processes().items() if _is_ours(pid, name)}
         for name, pid in running.items():
-            # The pool takes its workers with it only when it is interrupted.
+            # The pool ends its workers only when it is interrupted.
             os.kill(pid, signal.SIGINT if name == "worker_pool" else signal.SIGTERM)
         for name, pid in running.items():
+            has_ended = functools.partial(_has_ended, pid, name)
             with contextlib.suppress(RuntimeError):
-                _wait_for_end(pid, name, 20)
-            if _is_ours(pid, name):
+                _wait(has_ended, f"the end of {name}", seconds=60)
+            if not has_ended():
                 os.kill(pid, signal.SIGKILL)
-                _wait_for_end(pid, name, 10)
+                _wait(has_ended, f"the end of {name}")
         (self.folder / "cluster.json").unlink(missing_ok=True)
 
     def _start(
@@ -193,13 +197,13 @@ class FlinkCluster:
         return [*java, "--configDir", str(self.folder / "conf")]
 
     def _memory_parameters(self) -> tuple[str, str]:
-        """The JVM's flags and Flink's settings that follow from a TaskManager's memory."""
+        """Returns the JVM's flags and Flink's settings that follow from a TaskManager's memory."""
         command = self._java(_PARAMETERS, class_path="flink/bin/bash-java-utils.jar:flink/lib/*")
         command.insert(command.index("--configDir"), "GET_TM_RESOURCE_PARAMS")
-        told = subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=True, timeout=60
+        printed = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=True
         ).stdout
-        jvm, settings = re.findall(r"BASH_JAVA_UTILS_EXEC_RESULT:(.*)", told)
+        jvm, settings = re.findall(r"BASH_JAVA_UTILS_EXEC_RESULT:(.*)", printed)
         return jvm, settings
 
     def _write_configuration(self) -> None:
@@ -214,15 +218,15 @@ class FlinkCluster:
             "taskmanager.host": "127.0.0.1",
             "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.memory.process.size": "2g",
-            # Beam sends workers what was staged out of direct memory, without waiting for them.
+            # Beam sends workers what was staged from direct memory, without waiting for them.
             "taskmanager.memory.task.off-heap.size": "512m",
             "taskmanager.numberOfTaskSlots": 1,
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
-            # How old what the REST interface tells may be, in milliseconds.
+            # The answers of the REST API may be this old, in milliseconds.
             "web.refresh-interval": 200,
-            # A lost TaskManager is noticed within seconds, and its job begins again.
+            # A lost TaskManager is noticed within seconds, and its job is restarted.
             "heartbeat.interval": 2000,
             "heartbeat.timeout": 10_000,
             "classloader.resolve-order": "parent-first",
@@ -235,33 +239,34 @@ class FlinkCluster:
             (conf / "config.yaml").write_text(lines)
 
 
-# Marks the processes of a cluster, so that a process id that has passed to another is known.
+# An environment variable of the cluster's processes. It tells them from another process that has
+# been given the same id since.
 _MARK = "ANAGRAMS_CLUSTER_PART"
 
 
 def _is_ours(pid: int | None, name: str) -> bool:
-    """Whether process `pid` lives and is this part of a cluster."""
+    """Returns whether process `pid` lives and is this part of a cluster."""
     if pid is None:
         return False
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # ours, if this process has started it
+        os.waitpid(pid, os.WNOHANG)  # it may be a child of this process
     try:
         return f"{_MARK}={name}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return False
 
 
-def _wait_for_end(pid: int, name: str, seconds: float) -> None:
-    _wait(lambda: not _is_ours(pid, name), seconds, f"the end of {name}")
+def _has_ended(pid: int, name: str) -> bool:
+    return not _is_ours(pid, name)
 
 
 def _unpack_flink(folder: Path) -> None:
-    """Flink's jars, out of its package for Python, into `folder`."""
+    """Puts Flink's jars, which its package for Python contains, into `folder`."""
     if (folder / "flink" / "complete").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", str(folder)]
-    subprocess.run([*pip, f"apache-flink-libraries=={FLINK}"], check=True, timeout=900)
+    subprocess.run([*pip, f"apache-flink-libraries=={FLINK}"], check=True)
     (package,) = folder.glob("apache-flink-libraries-*.tar.gz")
     wanted = re.compile(r".*/deps/((?:lib/(?:flink-dist|log4j).*|bin/bash-java-utils)\.jar)$")
     with tarfile.open(package) as archive:
@@ -275,7 +280,7 @@ def _unpack_flink(folder: Path) -> None:
     (folder / "flink" / "complete").touch()
 
 
-def _wait(done: Callable[[], bool], seconds: float, what: str) -> None:
+def _wait(done: Callable[[], bool], what: str, *, seconds: float = worker_pool.GIVE_UP) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -286,7 +291,7 @@ def _wait(done: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Brings a cluster up or takes it down."""
+    """Starts or ends a cluster."""
     verb, folder = arguments
     cluster = FlinkCluster(Path(folder).absolute())
     if verb == "down":

@@ -1,4 +1,4 @@
-"""A Beam worker pool with nothing but apache-beam in its Python: as bare as a worker can be.
+"""A Beam worker pool whose Python has nothing but apache-beam: as little as a worker can have.
 
     python -m tests.support.worker_pool FOLDER [PORT]
 
@@ -16,27 +16,38 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from beam_pipeline.runners.prepare import go_programs
+
 ROOT = Path(__file__).parents[2]
 BOOT = ROOT / "resources" / "worker_boot.sh"
+#: Seconds after which a test gives up. No test depends on how long a process takes to start or to
+#: end: this only keeps a process that hangs from blocking all other tests.
+GIVE_UP = 600
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses now."""
+    """Returns a TCP port of the loopback interface that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def go_program(package: str) -> Path | None:
-    """The program that ``go install`` makes of a Go `package` of Beam, if it is there."""
-    go_path = os.environ.get("GOPATH", "").split(os.pathsep)[0] or "~/go"
-    folder = Path(os.environ.get("GOBIN") or f"{go_path}/bin").expanduser()
-    program = folder / package.rpartition("/")[2]
+    """Returns the program that ``go install`` makes of a Go `package`; None if it is not there."""
+    program = go_programs() / package.rpartition("/")[2]
     return program if program.is_file() else None
 
 
 def bare_environment(folder: Path, *more: str) -> Path:
-    """-> the programs of a virtual environment with apache-beam, pip, and what else is required."""
+    """Makes a virtual environment with apache-beam and pip, unless it is there.
+
+    Args:
+      folder: where it is, or will be.
+      more: requirements that are installed too.
+
+    Returns:
+      The folder of its programs.
+    """
     from apache_beam.version import __version__ as beam_version
 
     programs = folder / "bin"
@@ -44,46 +55,50 @@ def bare_environment(folder: Path, *more: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [programs / "python", "-m", "pip", "install", "-q", "--no-compile"]
-        subprocess.run([*pip, f"apache-beam=={beam_version}", *more], check=True, timeout=600)
+        subprocess.run([*pip, f"apache-beam=={beam_version}", *more], check=True)
         (folder / "complete").touch()
     return programs
 
 
 def pool_environment(programs: Path, boot: Path) -> dict[str, str]:
-    """The environment variables of a pool: its `python` is that of `programs`."""
+    """Returns the environment variables of a pool whose `python` is that of the folder `programs`.
+
+    Args:
+      programs: of a virtual environment.
+      boot: Beam's boot program.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {**kept, "PATH": f"{programs}:{os.environ['PATH']}", "BEAM_BOOT": str(boot)}
 
 
 def command(programs: Path, port: int) -> Sequence[str]:
-    """What serves a worker pool at `port`."""
+    """Returns the command that serves a worker pool at `port`."""
     pool = "apache_beam.runners.worker.worker_pool_main"
     options = (f"--service_port={port}", f"--container_executable={BOOT}")
     return (str(programs / "python"), "-m", pool, *options)
 
 
-def wait_for(port: int, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:
+def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     """Waits until `process` listens at `port` of this machine.
 
     Raises:
-      RuntimeError: it has ended.
-      TimeoutError: it does not listen in time.
+      RuntimeError: it has ended, or does not listen.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + GIVE_UP
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.2)
-    raise TimeoutError(f"nothing listens at port {port} after {seconds} s")
+    raise RuntimeError(f"nothing listens at port {port}")
 
 
-def end(process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
-    """Ends `process`, with patience for `seconds`."""
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Interrupts `process`, and kills it if that does not help."""
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(seconds)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -91,7 +106,11 @@ def end(process: "subprocess.Popen[bytes]", seconds: float = 15) -> None:
 
 @contextlib.contextmanager
 def serving(programs: Path, boot: Path, port: int, log: Path) -> Iterator[int]:
-    """A worker pool for as long as the context lasts; -> the id of its process."""
+    """Serves a worker pool inside the ``with`` block.
+
+    Yields:
+      The id of the pool's process.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command(programs, port),

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from apache_beam.runners.worker.statesampler import StateSampler
-from apache_beam.utils.counters import CounterFactory
 
 from tests.support import reference
 from tests.support.cli import Finished, Here, environment, run
@@ -347,12 +345,6 @@ def test_the_file_system_encoding_does_not_matter(tmp_path: Path) -> None:
     )
     assert finished.code == 0, finished.err
     assert finished.out == '{\n  "été": 1\n}\n'.encode()
-
-
-def test_no_bundle_waits_long_for_beam_to_sample_what_it_does(here: Here) -> None:
-    assert here("--text=cat").code == 0
-    sampler = StateSampler("step", CounterFactory())
-    assert 0 < sampler.sampling_period_ms <= 10
 
 
 def test_importing_the_package_does_not_import_beam(tmp_path: Path) -> None:

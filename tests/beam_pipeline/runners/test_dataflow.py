@@ -1,7 +1,7 @@
 """The job that Dataflow would get, built and checked without Google Cloud.
 
-That the service accepts it cannot be shown here. Building the job goes through Beam's own
-client, up to where it would be sent; the client is internal to Beam and may change with it.
+Beam's own client builds it, up to where it would be sent; the client is internal to Beam and may
+change with it. That the service accepts the job cannot be shown here.
 """
 
 import json
@@ -45,7 +45,7 @@ def apiclient() -> Any:
 
 
 def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str], Any]:
-    """The job description, the names of the files staged for it, and the pipeline's graph."""
+    """Returns the job's description, the names of its staged files, and the pipeline's graph."""
     options = parse([*ARGUMENTS, f"--engine={engine}"])
     prepare(options, str(folder))
     pipeline = beam.Pipeline(options=options)
@@ -55,7 +55,7 @@ def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str]
     staged: list[str] = []
 
     class Client(apiclient.DataflowApplicationClient):  # type: ignore[misc, name-defined]
-        """Does all but reach the network."""
+        """Beam's client, without the network."""
 
         def stage_file_with_retry(self, _folder: str, name: str, *_: Any, **__: Any) -> None:
             staged.append(name)
@@ -69,7 +69,7 @@ def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_job_and_all_that_its_workers_need(engine: str, apiclient: Any, tmp_path: Path) -> None:
+def test_the_job_has_all_that_its_workers_need(engine: str, apiclient: Any, tmp_path: Path) -> None:
     job, staged, graph = submitted(apiclient, engine, tmp_path)
     assert job.type_.name == "JOB_TYPE_BATCH"
     (pool,) = job.environment.worker_pools
@@ -83,7 +83,7 @@ def test_the_job_and_all_that_its_workers_need(engine: str, apiclient: Any, tmp_
     stages = {transform.unique_name for transform in graph.components.transforms.values()}
     counting = {"ReadText", "CountSignatures", "ExpandSignatures", "WriteResults"}
     assert counting | ({"TallyBlocks"} if engine == "vectorized" else {"ExtractWords"}) <= stages
-    # Between the list of work units and reading them is a shuffle: reading is spread.
+    # A shuffle between listing the shards and reading them spreads the reading.
     named = {transform.unique_name: transform for transform in graph.components.transforms.values()}
     (spread,) = named["ReadText/SpreadWorkUnits"].outputs.values()
     assert spread in named["ReadText/ReadBlocks"].inputs.values()
@@ -92,7 +92,7 @@ def test_the_job_and_all_that_its_workers_need(engine: str, apiclient: Any, tmp_
 
 def test_a_template_is_written_down_and_not_waited_for() -> None:
     class NeverRuns:
-        """Stands for the launcher's pipeline: its result is no running job."""
+        """The launcher's pipeline, whose result is not a running job."""
 
         def run(self) -> Any:
             return object()

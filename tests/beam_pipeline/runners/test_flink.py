@@ -1,4 +1,4 @@
-"""Jobs on a real Flink cluster, and on Flink and Spark inside their job servers."""
+"""Jobs on a real Flink cluster, and on Flink and Spark within their job servers."""
 
 import functools
 import os
@@ -13,10 +13,11 @@ import pytest
 import yaml
 from apache_beam.version import __version__ as beam_version
 
-from tests.support import pieces, worker_pool
+from tests.support import programs, worker_pool
 from tests.support.cli import COMMAND, assert_one_line_error, environment, run
 from tests.support.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
 from tests.support.reference import dictionary_words
+from tests.support.worker_pool import GIVE_UP
 
 pytestmark = pytest.mark.cluster
 
@@ -25,7 +26,7 @@ MANIFEST = Path(__file__).parents[3] / "resources" / "flink" / "session-cluster.
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the cluster's files are; kept between runs if FLINK_CLUSTER names a folder."""
+    """Where the cluster's files are. The environment variable FLINK_CLUSTER names one to keep."""
     given = os.environ.get("FLINK_CLUSTER")
     return Path(given).absolute() if given else tmp_path_factory.mktemp("flink")
 
@@ -33,8 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
-    pieces.job_server("flink")
-    pieces.boot()
+    programs.job_server("flink")
+    programs.boot()
     cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
     try:
         cluster.up()
@@ -45,7 +46,7 @@ def cluster(folder: Path) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every word of GCIDE several times, in 10 MB."""
+    """10 MB with every word of GCIDE several times."""
     path = tmp_path_factory.mktemp("text") / "text.txt"
     listed = sorted(dictionary_words("gcide"))
     path.write_text("\n".join(" ".join(listed[n:] + listed[:n]) for n in range(9)))
@@ -54,7 +55,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(text: Path) -> bytes:
-    """The result on the runner of this machine."""
+    """The result of the local runner."""
     finished = run("--input", text, cwd=text.parent)
     assert finished.code == 0, finished.err
     return finished.out
@@ -66,14 +67,14 @@ def test_flink_gives_the_same_files(
 ) -> None:
     job = ("--input", text, "--output=r.csv", f"--num_shards={shards}")
     files = {}
-    for name, options in (("here", ()), ("there", (f"--engine={engine}", *cluster.options))):
+    for name, options in (("local", ()), ("flink", (f"--engine={engine}", *cluster.options))):
         folder = tmp_path / name
         folder.mkdir()
         finished = run(*job, *options, cwd=folder)
         assert finished.code == 0, finished.err
         files[name] = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert len(files["here"]) == shards
-    assert files["there"] == files["here"]
+    assert len(files["local"]) == shards
+    assert files["flink"] == files["local"]
 
 
 def test_a_job_that_fails_on_flink_is_one_line(cluster: FlinkCluster, tmp_path: Path) -> None:
@@ -92,18 +93,18 @@ def test_flink_survives_the_loss_of_a_task_manager(
     process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
     running = _wait_until_it_reads(cluster, process)
     cluster.kill_task_manager(1)
-    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.wait_for_task_managers(1)
     cluster.start_task_manager(1)
-    assert process.wait(300) == 0
+    assert process.wait(GIVE_UP) == 0
     assert (tmp_path / "r.json").read_bytes() == expected
     failures = cluster.rest(f"jobs/{running}/exceptions")["exceptionHistory"]["entries"]
-    assert failures  # or it was over before
+    assert failures  # otherwise the job had ended before
 
 
 def test_a_stopped_run_leaves_no_job_behind(
     cluster: FlinkCluster, text: Path, tmp_path: Path
 ) -> None:
-    """With Ctrl-C: its job server gets the interrupt too, and is of no help any more."""
+    """With Ctrl-C, which reaches its job server too: that can no longer cancel the job."""
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
     process = psutil.Popen(
@@ -118,10 +119,10 @@ def test_a_stopped_run_leaves_no_job_behind(
     children = process.children(recursive=True)
     assert any(child.name() == "java" for child in children)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=GIVE_UP)
     assert (process.returncode, err) == (130, b"error: interrupted; nothing was published\n")
-    assert psutil.wait_procs(children, timeout=30)[1] == []
-    deadline = time.monotonic() + 60
+    assert psutil.wait_procs(children, timeout=GIVE_UP)[1] == []
+    deadline = time.monotonic() + GIVE_UP
     while (state := cluster.rest(f"jobs/{running}")["state"]) in ("RUNNING", "CANCELLING"):
         assert time.monotonic() < deadline
         time.sleep(0.3)
@@ -131,41 +132,43 @@ def test_a_stopped_run_leaves_no_job_behind(
 
 
 def _wait_until_it_reads(cluster: FlinkCluster, process: psutil.Popen) -> str:
-    """Waits until the job's tasks read the text, or just have; -> the job's id at Flink."""
-    deadline = time.monotonic() + 120
+    """Waits until the job's tasks read the text, or just have; returns the job's id at Flink."""
+    deadline = time.monotonic() + GIVE_UP
     while time.monotonic() < deadline and process.poll() is None:
         for job in cluster.rest("jobs")["jobs"]:
             if job["status"] == "RUNNING":
                 tasks = cluster.rest(f"jobs/{job['id']}")["vertices"]
                 states = {t["status"] for t in tasks if "ExtractWords" in t["name"]}
-                if states & {"RUNNING", "FINISHED"}:  # behind it, much is still to be done
+                if states & {"RUNNING", "FINISHED"}:  # much is still to be done after that stage
                     return str(job["id"])
         time.sleep(0.2)
-    raise AssertionError(f"the job never ran: {process.stderr and process.stderr.read()!r}")
+    raise AssertionError(f"the job never ran; exit code {process.poll()}")
 
 
-def lives(process: psutil.Process) -> bool:
-    """Whether `process` runs, and has not only not been asked how it ended."""
+def is_alive(process: psutil.Process) -> bool:
+    """Returns whether `process` runs; one that has ended and was not waited for does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def test_cluster_survives_the_loss_of_a_task_manager_and_goes_down(cluster: FlinkCluster) -> None:
+def test_a_cluster_survives_the_loss_of_a_task_manager_and_can_be_ended(
+    cluster: FlinkCluster,
+) -> None:
     overview = cluster.rest("overview")
     assert overview["flink-version"] == FLINK
     assert overview["slots-total"] == TASK_MANAGERS
     cluster.kill_task_manager(1)
-    cluster.wait_for_task_managers(1, seconds=30)
+    cluster.wait_for_task_managers(1)
     cluster.start_task_manager(1)
     cluster.wait_for_task_managers(TASK_MANAGERS)
     started = [psutil.Process(pid) for pid in cluster.processes().values()]
     assert len(started) == 2 + TASK_MANAGERS
     cluster.down()
-    assert not [process for process in started if lives(process)]
+    assert not [process for process in started if is_alive(process)]
     assert cluster.processes() == {}
-    cluster.down()  # nothing is left to end
+    cluster.down()  # has nothing to do
 
 
 @pytest.mark.parametrize(
@@ -175,10 +178,10 @@ def test_cluster_survives_the_loss_of_a_task_manager_and_goes_down(cluster: Flin
         ("spark", ["--runner=SparkRunner", "--spark_master_url=local[2]"]),
     ],
 )
-def test_a_runner_inside_its_job_server_gives_the_same_bytes(
+def test_a_runner_within_its_job_server_gives_the_same_bytes(
     runner: str, options: list[str], text: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    jar = f"--{runner}_job_server_jar={pieces.job_server(runner)}"
+    jar = f"--{runner}_job_server_jar={programs.job_server(runner)}"
     finished = run("--input", text, "--output=r.json", *options, jar, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected

@@ -1,8 +1,8 @@
-"""Jobs on real portable runners, whose workers have nothing of ours until a job brings it.
+"""Jobs on real portable runners, whose workers have nothing of this project until a job brings it.
 
-Prism is Beam's runner in Go; the other job server is the one that Beam for Python brings along,
-in a process of its own. Workers come from pools whose Python has apache-beam only, or, to save
-the time of installing them again and again, what this package requires as well.
+Prism is Beam's runner in Go; the other job server is the one of Beam for Python, in a process of
+its own. Workers come from pools whose Python has apache-beam only. Some tests add what this
+package requires, as it takes long to install.
 """
 
 import contextlib
@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from beam_pipeline.runners.staging import requirements
-from tests.support import pieces, worker_pool
+from tests.support import programs, worker_pool
 from tests.support.cli import COMMAND, Finished, assert_one_line_error, environment, run
 from tests.support.reference import dictionary_words
+from tests.support.worker_pool import GIVE_UP
 
 pytestmark = pytest.mark.cluster
 
@@ -27,7 +28,7 @@ FAILED = 1
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two megabytes of words of GCIDE and of none, and a byte that is no text."""
+    """Two megabytes of words, in GCIDE and not, and one byte that is not valid UTF-8."""
     chosen = random.Random(7)
     known = sorted(dictionary_words("gcide"))
     words = [chosen.choice(known) if n % 5 else f"x{n}" for n in range(200_000)]
@@ -38,7 +39,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(text: Path) -> bytes:
-    """The result for `text` on the runner of this machine."""
+    """The result of the local runner for `text`."""
     finished = run("--input", text, cwd=text.parent)
     assert finished.code == 0, finished.err
     return finished.out
@@ -59,15 +60,19 @@ def prepared(bare: Path) -> Path:
     (inherited,) = bare.parent.glob("lib/python*/site-packages")
     (packages / "bare.pth").write_text(f"{inherited}\n")
     pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-compile"]
-    subprocess.run([*pip, *requirements()], check=True, timeout=300)
+    subprocess.run([*pip, *requirements()], check=True)
     return folder / "bin"
 
 
 @contextlib.contextmanager
-def external(programs: Path, folder: Path) -> Iterator[tuple[list[str], int]]:
-    """The options of a job whose workers a pool with `programs` starts, and its process id."""
-    boot, port = pieces.boot(), worker_pool.free_port()
-    with worker_pool.serving(programs, boot, port, folder / "pool.log") as pid:
+def external(python: Path, folder: Path) -> Iterator[tuple[list[str], int]]:
+    """Serves a pool with the Python of the folder `python` inside the ``with`` block.
+
+    Yields:
+      The options of a job with workers of that pool, and the id of the pool's process.
+    """
+    boot, port = programs.boot(), worker_pool.free_port()
+    with worker_pool.serving(python, boot, port, folder / "pool.log") as pid:
         yield ["--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"], pid
 
 
@@ -90,12 +95,12 @@ def pool(prepared: Path, tmp_path: Path) -> Iterator[tuple[list[str], int]]:
 @pytest.fixture
 def prism() -> list[str]:
     """The options of a job on Prism."""
-    return ["--runner=PrismRunner", f"--prism_location={pieces.prism()}"]
+    return ["--runner=PrismRunner", f"--prism_location={programs.prism()}"]
 
 
 @pytest.fixture
 def job_server(bare: Path, tmp_path: Path) -> Iterator[list[str]]:
-    """The options of a job on Beam's own job server in Python, which has nothing of ours."""
+    """The options of a job on Beam's job server in Python, which has nothing of this project."""
     port = worker_pool.free_port()
     service = "apache_beam.runners.portability.local_job_service_main"
     with (tmp_path / "job_server.log").open("wb") as log:
@@ -109,11 +114,11 @@ def job_server(bare: Path, tmp_path: Path) -> Iterator[list[str]]:
         worker_pool.end(process)
 
 
-def no_leftovers(folder: Path) -> bool:
+def has_no_leftovers(folder: Path) -> bool:
     return not [path for path in folder.iterdir() if path.suffix == ".tmp"]
 
 
-def test_the_bare_environment_has_nothing_of_ours(bare: Path) -> None:
+def test_the_bare_environment_has_nothing_of_this_project(bare: Path) -> None:
     for module in ("transforms", "beam_pipeline", "numba", "english_words"):
         tried = subprocess.run(
             [bare / "python", "-c", f"import {module}"], cwd=bare, capture_output=True
@@ -136,14 +141,14 @@ def test_prism_with_bare_workers_gives_the_same_bytes(
     finished = run("--input", text, "--output=r.json", *prism, *bare_workers, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
-    assert no_leftovers(tmp_path)
+    assert has_no_leftovers(tmp_path)
 
 
 @pytest.mark.parametrize(
     "client",
     [
         ["--runner=PortableRunner", "--engine=vectorized"],
-        # Flink's client with what a Flink job takes; behind it is not Flink here.
+        # Flink's client, with options for Flink; the job server runs the job without Flink.
         ["--runner=FlinkRunner", "--engine=elementwise", "--number_of_execution_retries=3"],
     ],
     ids=["PortableRunner", "the client of FlinkRunner"],
@@ -156,13 +161,13 @@ def test_a_job_server_gives_the_same_shards(
     tmp_path: Path,
 ) -> None:
     job = ("--input", text, "--num_shards=3")
-    here = run(*job, "--output=here.csv", cwd=tmp_path)
-    there = run(*job, "--output=there.csv", *client, *job_server, *pool[0], cwd=tmp_path)
-    assert (here.code, there.code) == (0, 0), there.err
+    local = run(*job, "--output=local.csv", cwd=tmp_path)
+    remote = run(*job, "--output=remote.csv", *client, *job_server, *pool[0], cwd=tmp_path)
+    assert (local.code, remote.code) == (0, 0), remote.err
     for shard in ("00000-of-00003", "00001-of-00003", "00002-of-00003"):
-        ours, theirs = (tmp_path / f"{name}.csv-{shard}" for name in ("here", "there"))
-        assert ours.read_bytes() == theirs.read_bytes()
-    assert no_leftovers(tmp_path)
+        expected, found = (tmp_path / f"{name}.csv-{shard}" for name in ("local", "remote"))
+        assert found.read_bytes() == expected.read_bytes()
+    assert has_no_leftovers(tmp_path)
 
 
 def test_a_failing_job_is_one_line_and_publishes_nothing(
@@ -173,13 +178,13 @@ def test_a_failing_job_is_one_line_and_publishes_nothing(
     finished = run("--input", text, *options, *prism, cwd=tmp_path)
     assert_one_line_error(finished, text, "not valid utf-8", code=FAILED)
     assert (tmp_path / "r.json").read_text() == "old"
-    assert no_leftovers(tmp_path)
+    assert has_no_leftovers(tmp_path)
 
 
 def test_workers_run_the_code_that_was_staged(
     prism: list[str], pool: tuple[list[str], int], text: Path, tmp_path: Path
 ) -> None:
-    """A traceback tells where the code was that failed; with nothing published."""
+    """A traceback shows where the code is that failed."""
     options = ("--encoding_errors=strict", "--output=r.json", "--verbose")
     finished = run("--input", text, *options, *prism, *pool[0], cwd=tmp_path)
     assert finished.code == FAILED
@@ -195,7 +200,7 @@ def test_a_killed_worker_never_makes_a_wrong_result(
     expected: bytes,
     tmp_path: Path,
 ) -> None:
-    """Its pool starts it again; Prism gives the job up if it had work in hand."""
+    """Its pool starts it again; Prism gives up a job whose worker was at work."""
     job = subprocess.Popen(
         [*COMMAND, "--input", str(text), "--output=r.json", *prism, *pool[0]],
         cwd=tmp_path,
@@ -204,13 +209,13 @@ def test_a_killed_worker_never_makes_a_wrong_result(
         stderr=subprocess.PIPE,
     )
     _worker_of(pool[1], job).kill()
-    out, err = job.communicate(timeout=240)
+    out, err = job.communicate(timeout=GIVE_UP)
     if job.returncode == 0:
         assert (tmp_path / "r.json").read_bytes() == expected
     else:
         assert_one_line_error(Finished(job.returncode, out, err.decode()), code=FAILED)
         assert not (tmp_path / "r.json").exists()
-    assert no_leftovers(tmp_path)
+    assert has_no_leftovers(tmp_path)
 
 
 def test_a_stopped_run_takes_its_runner_with_it(
@@ -226,16 +231,16 @@ def test_a_stopped_run_takes_its_runner_with_it(
     children = job.children(recursive=True)
     assert "prism" in [child.name() for child in children]
     job.terminate()
-    _, err = job.communicate(timeout=60)
+    _, err = job.communicate(timeout=GIVE_UP)
     assert (job.returncode, err) == (143, b"error: interrupted; nothing was published\n")
-    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert psutil.wait_procs(children, timeout=GIVE_UP)[1] == []
     assert not (tmp_path / "r.json").exists()
-    assert no_leftovers(tmp_path)
+    assert has_no_leftovers(tmp_path)
 
 
 def _worker_of(pool: int, job: "subprocess.Popen[bytes]") -> psutil.Process:
-    """The process that runs our code for the pool's worker, once there is one."""
-    deadline = time.monotonic() + 120
+    """Waits until the pool has a worker; returns the process that runs this project's code."""
+    deadline = time.monotonic() + GIVE_UP
     while time.monotonic() < deadline and job.poll() is None:
         for child in psutil.Process(pool).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):

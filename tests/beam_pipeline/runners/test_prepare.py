@@ -1,4 +1,4 @@
-"""A runner's missing piece, or a wrong option of it, is one line before anything is submitted."""
+"""A runner's missing program or wrong option is one line of error, before anything is submitted."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import pytest
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners import beam_internals
 from beam_pipeline.runners.prepare import prepare
 from tests.support.cli import Here, assert_one_line_error
 from tests.support.worker_pool import free_port
@@ -32,19 +33,19 @@ DATAFLOW = (
 def here(
     capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Here:
-    """Runs the command line in this process, on a machine that has no piece of any runner."""
+    """Runs the command line in this process, on a machine that has no program of any runner."""
     empty = str(tmp_path / "empty")
     for name in ("HOME", "GOBIN", "GOPATH", "PATH"):
         monkeypatch.setenv(name, empty)
-    monkeypatch.setattr("beam_pipeline.runners.prepare.PrismJobServer.BIN_CACHE", empty)
-    monkeypatch.setattr("beam_pipeline.runners.prepare.JavaJarServer.JAR_CACHE", empty)
+    for cache in ("prism_cache", "jar_cache"):
+        monkeypatch.setattr(beam_internals, cache, lambda: Path(empty))
     monkeypatch.chdir(tmp_path)
     return Here(capfdbinary)
 
 
 @pytest.fixture
 def prism(tmp_path: Path) -> str:
-    """What passes for prism until it is started."""
+    """A program that passes for prism until it is started."""
     path = tmp_path / "prism"
     path.write_text("#!/bin/sh\necho -job_port >&2\n")
     path.chmod(0o755)
@@ -53,7 +54,7 @@ def prism(tmp_path: Path) -> str:
 
 @pytest.fixture
 def jar(tmp_path: Path) -> str:
-    """What passes for a job server until it is started."""
+    """A file that passes for a job server until it is started."""
     path = tmp_path / "server.jar"
     path.touch()
     return str(path)
@@ -88,7 +89,7 @@ def jar(tmp_path: Path) -> str:
             ["--runner=SparkRunner", OUTPUT],
             ["spark_job_server_jar", "mvn dependency:get", "beam-runners-spark-3-job-server:2."],
         ),
-        (["--runner=PortableRunner", OUTPUT], ["PortableRunner", "--job_endpoint"]),
+        (["--runner=PortableRunner", OUTPUT], ["PortableRunner", "--job_endpoint", "HOST:PORT"]),
         ([*CLUSTER, "--job_endpoint=h:1"], ["--environment_type", "Docker", "EXTERNAL"]),
         (
             [*CLUSTER, "--job_endpoint=h:1", "--environment_type=EXTERNAL"],
@@ -172,8 +173,11 @@ def test_a_pool_that_does_not_answer_is_found_before_submission(
     common = ["--text=cat", "--runner=PrismRunner", f"--prism_location={prism}"]
     common += ["--environment_type=EXTERNAL"]
     port = free_port()
-    with pytest.raises(UsageError, match=f"localhost:{port}: no worker pool answers"):
+    with pytest.raises(UsageError, match="no worker pool answers") as raised:
         prepare(parse([*common, f"--environment_config=localhost:{port}"]), str(tmp_path))
+    error = raised.value
+    assert (error.setting, error.value) == ("environment_config", f"localhost:{port}")
+    assert f"--service_port={port}" in str(error)
     prepare(parse([*common, f"--environment_config=localhost:{listening}"]), str(tmp_path))
 
 
@@ -191,12 +195,12 @@ def test_a_master_that_does_not_answer_is_found_before_submission(
 ) -> None:
     options = master.format(free_port(), jar=jar).split()
     pool = ("--environment_type=EXTERNAL", "--environment_config=elsewhere:1")
-    java = "--job_server_java_launcher=/bin/sh"  # what passes for Java until it is started
+    java = "--job_server_java_launcher=/bin/sh"  # passes for Java until it is started
     finished = here("--text=cat", OUTPUT, *options, *pool, java)
     assert_one_line_error(finished, options[-1], "nobody answers", code=WRONG_USAGE)
 
 
-def test_what_maven_has_fetched_is_used(
+def test_a_jar_in_mavens_cache_is_used(
     here: Here, tmp_path: Path, jar: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from apache_beam.options.pipeline_options import FlinkRunnerOptions
@@ -236,13 +240,13 @@ def test_paths_are_absolute_where_workers_run_in_other_folders(
 def test_a_result_that_is_not_here_is_no_success(
     old: bool, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers on another machine may have written it to a folder of the same name there."""
+    """Workers on another machine may have written the result to a folder of that name there."""
     output = tmp_path / "out.json"
     if old:
         output.write_text("old")
 
     def elsewhere(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
-        """Stands for a job that has ended well, of which nothing is seen here."""
+        """Stands for a job that has succeeded and written nothing on this machine."""
 
     monkeypatch.setattr("beam_pipeline.job.run_to_end", elsewhere)
     finished = here("--text=cat", f"--output={output}")

@@ -1,0 +1,253 @@
+"""What this program assumes of Beam's internals still holds in the installed Beam.
+
+When one of these tests fails after an upgrade of Beam, the function of that name in
+`beam_pipeline.runners.beam_internals` must be changed. They run Beam itself; what is assumed is
+never repeated here.
+"""
+
+import importlib.util
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import NoReturn
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability import job_server, prism_runner
+from apache_beam.runners.runner import create_runner
+from apache_beam.runners.worker import sdk_worker, statesampler
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.utils.subprocess_server import JavaJarServer
+
+from beam_pipeline.runners import beam_internals
+from beam_pipeline.runners.shutdown import keep_sigint_handler
+from tests.support import programs
+from tests.support.beam import pipeline
+from tests.support.cli import environment
+
+
+class WrongValueError(Exception):
+    """What the parser of these tests raises."""
+
+
+def fail(message: str) -> NoReturn:
+    raise WrongValueError(message)
+
+
+def test_options_parser() -> None:
+    parser = beam_internals.options_parser(fail)
+    _, unknown = parser.parse_known_args(["--flink_master=[local]", "--misspelled=1"])
+    assert unknown == ["--misspelled=1"]
+    with pytest.raises(WrongValueError, match="direct_num_workers"):
+        parser.parse_known_args(["--direct_num_workers=two"])
+    ours, _ = parser.parse_known_args([])
+    assert vars(ours).keys() == PipelineOptions([]).get_all_options().keys()
+
+
+def test_known_runners() -> None:
+    known = beam_internals.known_runners()
+    used = ("FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "PrismRunner")
+    for runner in (*used, "FlinkRunner", "SparkRunner", "PortableRunner"):
+        assert runner in known
+        assert type(create_runner(runner)).__name__ in (runner, "SwitchingDirectRunner")
+    assert "DataflowRunner" in known  # it can only be made with the gcp extra
+
+
+def test_has_dataflow_client() -> None:
+    module = "apache_beam.runners.dataflow.internal.apiclient"
+    assert importlib.util.find_spec(module) is not None
+    try:
+        importlib.import_module("google.cloud.dataflow_v1beta3")
+    except ImportError:
+        assert not beam_internals.has_dataflow_client()
+    else:
+        assert beam_internals.has_dataflow_client()
+
+
+def test_jar_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert beam_internals.jar_cache().name == "jars"
+    monkeypatch.setattr(JavaJarServer, "JAR_CACHE", str(tmp_path))
+    cached = beam_internals.jar_cache() / "server.jar"
+    cached.touch()
+    assert JavaJarServer.local_jar("https://example.invalid/server.jar") == str(cached)
+
+
+def test_prism_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beam builds Prism with Go if it is itself a development version, and leaves it there."""
+    monkeypatch.setattr(prism_runner.PrismJobServer, "BIN_CACHE", str(tmp_path / "cache"))
+    go = tmp_path / "go"
+    go.write_text('#!/bin/sh\nmkdir -p "$GOBIN" && echo built > "$GOBIN/prism"\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    options = PipelineOptions(["--prism_beam_version_override=v9.9.9.dev"])
+    built = prism_runner.PrismJobServer(options).path_to_binary()
+    assert built == str(beam_internals.prism_cache() / "prism")
+    assert Path(built).read_text() == "built\n"
+
+
+@pytest.mark.cluster
+def test_is_prism() -> None:
+    assert beam_internals.is_prism(str(programs.prism()))
+    assert not beam_internals.is_prism("/bin/sh")
+    assert not beam_internals.is_prism("no such program")
+
+
+def sampling_period(_: int) -> int:
+    """Returns how long the worker that calls this may sleep between two samples."""
+    return statesampler.get_current_tracker().sampling_period_ms
+
+
+def test_sample_states_often() -> None:
+    undo = beam_internals.sample_states_often()
+    try:
+        with pipeline() as p:
+            periods = p | beam.Create([0]) | beam.Map(sampling_period)
+            assert_that(periods, equal_to([10]))
+    finally:
+        undo()
+    with pipeline() as p:
+        periods = p | beam.Create([0]) | beam.Map(sampling_period)
+        assert_that(periods, equal_to([statesampler.DEFAULT_SAMPLING_PERIOD_MS]))
+    assert statesampler.DEFAULT_SAMPLING_PERIOD_MS > 10
+
+
+#: The job server of Beam for Python and its worker, both in this process.
+LOOPBACK = ("--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK")
+
+
+def broken(_: int) -> NoReturn:
+    raise ValueError("this is broken")
+
+
+def run_broken(*flags: str) -> str:
+    """Returns the message of the error that Beam raises for a job whose only step is broken."""
+    with pytest.raises(Exception, match="this is broken") as raised:  # noqa: SIM117
+        with beam.Pipeline(options=PipelineOptions(flags)) as p:
+            p | beam.Create([0]) | "Broken" >> beam.Map(broken)
+    return str(raised.value)
+
+
+def test_silence_worker_tracebacks(capfd: pytest.CaptureFixture[str]) -> None:
+    undo = beam_internals.silence_worker_tracebacks()
+    try:
+        run_broken(*LOOPBACK)
+    finally:
+        undo()
+    assert "Traceback" not in capfd.readouterr().err
+    assert "print" not in vars(sdk_worker)
+    run_broken(*LOOPBACK)
+    assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("silent", [True, False])
+def test_silence_prism_log(silent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prism prints a line as soon as it starts."""
+    logged = threading.Event()
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.name in ("PrismJobServer", "PrismRunner"):
+                logged.set()
+
+    handler = Handler()
+    logging.getLogger().addHandler(handler)
+    undo = beam_internals.silence_prism_log() if silent else None
+    options = PipelineOptions([f"--prism_location={programs.prism()}"])
+    server = prism_runner.PrismJobServer(options)
+    try:
+        server.start()
+        if not silent:
+            assert logged.wait(600)
+    finally:
+        server.stop()
+        logging.getLogger().removeHandler(handler)
+        if undo:
+            undo()
+    assert logged.is_set() != silent
+    assert not logging.getLogger("PrismJobServer").disabled
+
+
+LOSE_A_WORKER = """
+import json, os, sys, threading
+import apache_beam as beam
+from beam_pipeline.runners import beam_internals
+
+def end(path):
+    import json, os, psutil, signal
+    with open(path, "w") as file:
+        json.dump(psutil.Process().cmdline(), file)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def notice(failure):
+    if "exited with return code" not in str(failure.exc_value):
+        return  # a thread that has lost its connection to the worker
+    with open(sys.argv[1]) as file:
+        worker = json.load(file)
+    print(json.dumps([
+        beam_internals.is_worker_thread(failure.thread),
+        beam_internals.is_worker_process(worker),
+        beam_internals.is_worker_thread(threading.main_thread()),
+        beam_internals.is_worker_process(sys.orig_argv),
+    ]), flush=True)
+    os._exit(0)
+
+threading.excepthook = notice
+with beam.Pipeline("FnApiRunner", argv=["--direct_running_mode=multi_processing"]) as p:
+    p | beam.Create([sys.argv[1]]) | beam.Map(end)
+"""
+
+
+def test_is_worker_thread_and_is_worker_process(tmp_path: Path) -> None:
+    """The thread that waits for a worker fails when the worker is killed; nothing else ends."""
+    finished = subprocess.run(
+        [sys.executable, "-c", LOSE_A_WORKER, str(tmp_path / "worker.json")],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        timeout=600,
+    )
+    assert json.loads(finished.stdout) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("runner", ["FnApiRunner", "BundleBasedDirectRunner"])
+def test_without_step(runner: str) -> None:
+    lines = [line for line in run_broken(f"--runner={runner}").splitlines() if "Broken" in line]
+    assert lines
+    message = lines[-1].removeprefix("ValueError: ")
+    assert message != "this is broken"
+    assert beam_internals.without_step(message) == "this is broken"
+    assert beam_internals.without_step("as it is") == "as it is"
+
+
+def test_job_failure() -> None:
+    first, *_ = run_broken(*LOOPBACK).splitlines()
+    reason = beam_internals.job_failure(first)
+    assert reason is not None
+    assert first.endswith(f": {reason}")
+    assert "FAILED" in first and "FAILED" not in reason
+    assert beam_internals.job_failure("another message") is None
+
+
+def test_beam_replaces_the_handler_of_sigint() -> None:
+    """`keep_sigint_handler` is there for that; it would be needless otherwise."""
+
+    class NoServer(job_server.JobServer):
+        def start(self) -> str:
+            return "localhost:1"
+
+        def stop(self) -> None:
+            pass
+
+    before = signal.getsignal(signal.SIGINT)
+    server = job_server.StopOnExitJobServer(NoServer())
+    with keep_sigint_handler():
+        server.start()
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+    server.stop()

@@ -1,0 +1,75 @@
+"""A runner's name means what Beam means by it, and how many threads may count."""
+
+import pytest
+
+from beam_pipeline.cli.parsing import parse
+from beam_pipeline.errors import UsageError
+from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners import names
+
+
+def options_of(*arguments: str) -> AnagramOptions:
+    """The options of a run with these arguments besides a text."""
+    return parse(["--text=cat", "--output=out.json", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("given", "resolved"),
+    [
+        ("FnApiRunner", "FnApiRunner"),
+        ("fnapi", "FnApiRunner"),
+        ("DirectRunner", "FnApiRunner"),
+        ("direct", "FnApiRunner"),
+        ("SwitchingDirectRunner", "FnApiRunner"),
+        ("BundleBasedDirectRunner", "BundleBasedDirectRunner"),
+        ("prism", "PrismRunner"),
+        ("FLINK", "FlinkRunner"),
+        ("my.own.Runner", "my.own.Runner"),
+    ],
+)
+def test_names_are_resolved_as_beam_does(given: str, resolved: str) -> None:
+    assert names.resolve_runner(given) == resolved
+
+
+def test_an_unknown_runner_is_refused_with_a_list_of_the_known() -> None:
+    with pytest.raises(UsageError, match=r"not one of .*FlinkRunner, FnApiRunner") as raised:
+        names.resolve_runner("Flunk")
+    assert (raised.value.setting, raised.value.value) == ("runner", "Flunk")
+
+
+def test_local_runners_share_the_files_of_this_process() -> None:
+    local = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "a.package.PrismRunner")
+    assert all(map(names.is_local, local))
+    remote = ("FlinkRunner", "SparkRunner", "DataflowRunner", "PortableRunner", "my.own.Runner")
+    assert not any(map(names.is_local, remote))
+
+
+def test_only_the_default_runner_is_in_process() -> None:
+    assert names.is_in_process(options_of())
+    assert not names.is_in_process(options_of("--runner=BundleBasedDirectRunner"))
+    assert not names.is_in_process(options_of("--runner=PrismRunner"))
+    assert names.runner_name(options_of("--runner=a.package.PrismRunner")) == "PrismRunner"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "threads", "described"),
+    [
+        ([], 3, "FnApiRunner (in_memory, 3 threads)"),
+        (["--dictionary=none"], 1, "FnApiRunner (in_memory, 1 worker)"),
+        (["--engine=elementwise"], 1, "FnApiRunner (in_memory, 1 worker)"),
+        (
+            ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+            1,
+            "FnApiRunner (multi_processing, 2 workers)",
+        ),
+        (["--runner=FlinkRunner"], 1, "FlinkRunner"),
+        (["--runner=my.own.Runner"], 1, "my.own.Runner"),
+    ],
+)
+def test_one_worker_in_compiled_code_has_all_cores(
+    arguments: list[str], threads: int, described: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2}, raising=False)
+    options = options_of(*arguments)
+    assert names.threads_for(options) == threads
+    assert names.describe_runner(options) == described

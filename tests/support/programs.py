@@ -1,0 +1,39 @@
+"""Programs that tests of other runners need, and that pip does not install.
+
+Where one is missing, a test that asks for it is skipped; in CI it fails.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support import worker_pool
+
+
+def prism() -> Path:
+    """Returns the program of Beam's Prism runner."""
+    package = "github.com/apache/beam/sdks/v2/go/cmd/prism"
+    return worker_pool.go_program(package) or _missing(f"prism: go install {package}")
+
+
+def boot() -> Path:
+    """Returns Beam's boot program for Python workers."""
+    package = "github.com/apache/beam/sdks/v2/python/container"
+    return worker_pool.go_program(package) or _missing(f"Beam's boot program: go install {package}")
+
+
+def job_server(runner: str) -> Path:
+    """Returns the jar of Beam's job server for ``flink`` or ``spark``; Java is there to run it."""
+    if shutil.which("java") is None:
+        _missing("Java 17")
+    folder = worker_pool.ROOT / "resources" / "job_servers"
+    jar = folder / "target" / f"{runner}-job-server.jar"
+    return jar if jar.exists() else _missing(f"{jar.name}: mvn -B -f {folder} -P {runner} package")
+
+
+def _missing(what: str) -> Path:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
