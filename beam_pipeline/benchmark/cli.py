@@ -23,7 +23,7 @@ from beam_pipeline.benchmark.arguments import (
     writable,
 )
 from beam_pipeline.benchmark.compare import chart, export, table
-from beam_pipeline.benchmark.compare.contest import Comparison, Contest, Subject
+from beam_pipeline.benchmark.compare.comparison import Comparison, Contest, Subject
 from beam_pipeline.benchmark.compare.orchestrator import CLASS_NAME, find
 from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.cases import CASE_NAMES, load_cases

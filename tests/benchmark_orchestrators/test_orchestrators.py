@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.benchmark.compare import oracle
-from beam_pipeline.benchmark.compare.contest import Comparison, Contest, Subject
-from beam_pipeline.benchmark.compare.contestant import DONE, Contestant
+from beam_pipeline.benchmark.compare.comparison import Comparison, Contest, Subject
 from beam_pipeline.benchmark.compare.orchestrator import Orchestrator, find
+from beam_pipeline.benchmark.compare.orchestrator_process import DONE, Contestant
 from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.cases import load_cases
 from benchmark_orchestrators import _common

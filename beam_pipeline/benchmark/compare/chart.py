@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline.benchmark.compare.contest import Comparison
+from beam_pipeline.benchmark.compare.comparison import Comparison
 from beam_pipeline.benchmark.compare.summary import Summary, summarize
 
 #: Extensions of the files it can write.

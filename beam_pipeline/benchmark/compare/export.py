@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from beam_pipeline.benchmark.compare.contest import Comparison, Score
+from beam_pipeline.benchmark.compare.comparison import Comparison, Score
 from beam_pipeline.benchmark.compare.summary import summarize, winners
 
 SCHEMA_VERSION = 1

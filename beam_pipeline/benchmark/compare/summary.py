@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from beam_pipeline.benchmark.compare.contest import Comparison, Score
-from beam_pipeline.benchmark.compare.contestant import DONE, TIMEOUT
+from beam_pipeline.benchmark.compare.comparison import Comparison, Score
+from beam_pipeline.benchmark.compare.orchestrator_process import DONE, TIMEOUT
 from beam_pipeline.benchmark.compare.verdict import MEASURED, verdict
 
 _MOST_NOTES = 3

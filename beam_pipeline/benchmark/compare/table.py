@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from beam_pipeline.benchmark.compare.contest import Comparison
+from beam_pipeline.benchmark.compare.comparison import Comparison
 from beam_pipeline.benchmark.compare.summary import Spread, Summary, summarize, winners
 from beam_pipeline.benchmark.units import percent, seconds, size, whole
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from beam_pipeline.benchmark.compare.contestant import DONE, Run
+from beam_pipeline.benchmark.compare.orchestrator_process import DONE, Run
 
 #: What a text is for. Only ``measured`` ones count for the figures; all must be answered right.
 NAMED, PROBE, WARM_UP, MEASURED = "named", "probe", "warm-up", "measured"

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from beam_pipeline.benchmark.compare.contestant import environment
+from beam_pipeline.benchmark.compare.orchestrator_process import environment
 from beam_pipeline.monitor.process_tree import TreeSampler
 
 _INTERVAL = 0.05

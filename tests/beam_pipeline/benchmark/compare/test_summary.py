@@ -2,8 +2,8 @@
 
 import pytest
 
-from beam_pipeline.benchmark.compare.contest import Comparison, Score
-from beam_pipeline.benchmark.compare.contestant import CRASHED, DONE, FAILED, TIMEOUT, Run
+from beam_pipeline.benchmark.compare.comparison import Comparison, Score
+from beam_pipeline.benchmark.compare.orchestrator_process import CRASHED, DONE, FAILED, TIMEOUT, Run
 from beam_pipeline.benchmark.compare.summary import Spread, Summary, summarize, winners
 from beam_pipeline.benchmark.compare.verdict import (
     MEASURED,

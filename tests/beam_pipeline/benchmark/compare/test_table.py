@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from beam_pipeline.benchmark import units
-from beam_pipeline.benchmark.compare.contest import Comparison, Score
-from beam_pipeline.benchmark.compare.contestant import DONE, TIMEOUT, Run
+from beam_pipeline.benchmark.compare.comparison import Comparison, Score
+from beam_pipeline.benchmark.compare.orchestrator_process import DONE, TIMEOUT, Run
 from beam_pipeline.benchmark.compare.table import markdown_table, notes, terminal_table
 from beam_pipeline.benchmark.compare.verdict import MEASURED, Difference, Judged
 

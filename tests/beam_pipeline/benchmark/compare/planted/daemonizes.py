@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from benchmark_orchestrators import indexed
-from tests.benchmark.planted import forks
+from tests.beam_pipeline.benchmark.compare.planted import forks
 
 
 class TaskOrchestrator(indexed.TaskOrchestrator):

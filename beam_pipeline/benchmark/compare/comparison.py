@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from beam_pipeline.benchmark.compare import oracle
-from beam_pipeline.benchmark.compare.contestant import TIMEOUT, Contestant
+from beam_pipeline.benchmark.compare.orchestrator_process import TIMEOUT, Contestant
 from beam_pipeline.benchmark.compare.texts import FreshTexts, probe
 from beam_pipeline.benchmark.compare.verdict import (
     MEASURED,

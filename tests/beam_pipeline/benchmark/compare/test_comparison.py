@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from beam_pipeline.benchmark.compare.contest import Contest, Score, Subject
-from beam_pipeline.benchmark.compare.contestant import CRASHED, FAILED, TIMEOUT
+from beam_pipeline.benchmark.compare.comparison import Contest, Score, Subject
 from beam_pipeline.benchmark.compare.orchestrator import find
+from beam_pipeline.benchmark.compare.orchestrator_process import CRASHED, FAILED, TIMEOUT
 from beam_pipeline.benchmark.compare.summary import Summary, summarize, winners
 from beam_pipeline.benchmark.compare.verdict import MEASURED
 from beam_pipeline.cases import load_cases
@@ -18,7 +18,7 @@ PLANTED = Path(__file__).parent / "planted"
 HONEST = Path(__file__).parents[4] / "benchmark_orchestrators" / "indexed.py"
 RIGHT_BUT_SLOW = {"caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}
 WRONG = {"memorizes", "adds_words", "drops_multiplicity", "takes_bytes"}
-BROKEN = {"crashes", "hangs", "lacks_package", "is_no_python", "answers_floats", "ends_keeper"}
+BROKEN = {"crashes", "hangs", "lacks_package", "is_no_python", "answers_floats", "ends_supervisor"}
 PLANTED_MEMORY = 300_000_000
 
 
@@ -120,10 +120,10 @@ def test_no_daemon_outlives_the_contest(outcome: Outcome) -> None:
 
 
 def test_who_ends_its_keeper_has_crashed_and_does_not_get_away(outcome: Outcome) -> None:
-    runs = outcome.scores["ends_keeper"].runs
+    runs = outcome.scores["ends_supervisor"].runs
     assert CRASHED in [judged.run.status for judged in runs]
-    assert "keeper" in "".join(outcome.summaries["ends_keeper"].notes)
-    assert "ends the process that watches it" in outcome.scores["ends_keeper"].breaches
+    assert "keeper" in "".join(outcome.summaries["ends_supervisor"].notes)
+    assert "ends the process that watches it" in outcome.scores["ends_supervisor"].breaches
     assert not psutil.pid_exists(outcome.escaped)
 
 
@@ -170,7 +170,7 @@ def test_a_case_that_expects_something_else_is_no_ground_for_a_comparison() -> N
 
 def test_who_waits_for_its_turn_does_not_run(tmp_path: Path) -> None:
     """A busy thread that was left behind stands still until the next text."""
-    from beam_pipeline.benchmark.compare.contestant import Contestant
+    from beam_pipeline.benchmark.compare.orchestrator_process import Contestant
 
     file = tmp_path / "busy.py"
     file.write_text(
