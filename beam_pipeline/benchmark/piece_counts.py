@@ -5,6 +5,7 @@ different things with the counts; this step between is the same. A library is im
 the function that needs it.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,18 +53,20 @@ def count_with_spark(texts: "DataFrame", pieces: "Column") -> "DataFrame":
     return found.where(f"{PIECE} <> ''").groupBy(PIECE).count()
 
 
-def spark_session(cores: int = 2, memory: str = "4g", **config: Any) -> "SparkSession":
+def spark_session(
+    cores: int = 2, memory: str = "4g", config: Mapping[str, Any] | None = None
+) -> "SparkSession":
     """Starts Spark in this process.
 
     Args:
       cores: how many it uses.
       memory: how much it may use, as Spark writes it.
-      **config: further settings, with ``_`` for ``.`` in their names.
+      config: further settings of Spark.
     """
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(f"local[{cores}]")
     builder = builder.config("spark.driver.memory", memory).config("spark.ui.enabled", False)
-    for name, value in config.items():
-        builder = builder.config(name.replace("_", "."), value)
+    for name, value in (config or {}).items():
+        builder = builder.config(name, value)
     return builder.getOrCreate()

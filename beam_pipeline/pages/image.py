@@ -13,6 +13,7 @@ from beam_pipeline.pages.text import visible
 _MARGIN = 24
 _TITLE_SIZE, _HEADING_SIZE = 24, 17
 _VIEW_BOX = re.compile(r'viewBox="0 0 [0-9.]+ ([0-9.]+)"')
+_INHERITED_FONT = re.compile(r"font-family:\s*inherit")
 # Two pixels for each unit of the SVG, so that the text is sharp.
 _ZOOM = 2
 
@@ -46,7 +47,7 @@ def to_svg(title: str, figures: Sequence[Figure]) -> str:
         bottom = max(bottom, top + _MARGIN + height)
     width = _MARGIN + max(len(figures), 1) * (WIDTH + _MARGIN)
     svg = _document(width, bottom + _MARGIN, "".join(parts))
-    return resolve(svg).replace("font-family: inherit", "font-family: sans-serif")
+    return _INHERITED_FONT.sub("font-family:sans-serif", resolve(svg))
 
 
 def _draw(svg: str) -> bytes:

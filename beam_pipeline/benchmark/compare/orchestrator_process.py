@@ -78,7 +78,7 @@ class OrchestratorProcess:
           text: in UTF-8.
           timeout: seconds after which the orchestrator is stopped.
         """
-        if self._supervisor is not None and not self._supervisor_answers():
+        if self._supervisor is not None and not (self._supervisor_answers() and self.processes()):
             self.stop()
         if self._supervisor is None:
             self._start()
@@ -105,9 +105,11 @@ class OrchestratorProcess:
 
     def processes(self) -> list[psutil.Process]:
         """Returns the worker and all that it has started, as far as they are alive."""
-        if self._supervisor is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                return list(psutil.Process(self._supervisor.pid).children(recursive=True))
+        if self._supervisor is None:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = psutil.Process(self._supervisor.pid).children(recursive=True)
+            return [process for process in below if _is_alive(process)]
         return []
 
     def stop(self) -> None:
@@ -234,6 +236,13 @@ class OrchestratorProcess:
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 getattr(process, action)()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

@@ -13,6 +13,7 @@ from beam_pipeline.benchmark.units import format_bytes, format_count
 
 # With more orchestrators than this, each has a row instead of a column.
 _MAX_COLUMNS = 4
+_BEST = "bold green"
 
 
 class Cell(NamedTuple):
@@ -75,7 +76,7 @@ def terminal_table(result: SubjectResult, *, detailed: bool) -> RichTable:
     for label in table.columns:
         shown.add_column(Text(label), justify="right")
     for label, cells in table.rows:
-        styled = (Text(cell.text, "bold green" if cell.is_best else "") for cell in cells)
+        styled = (Text.assemble((cell.text, _BEST if cell.is_best else "")) for cell in cells)
         shown.add_row(Text(label), *styled)
     return shown
 
