@@ -1,6 +1,8 @@
-"""The built-in test cases: texts with the counts expected of them."""
+"""The built-in test cases: texts with the counts expected of them, and how results differ."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +13,13 @@ CASE_NAMES = ("small", "medium", "large")
 
 
 class Case(NamedTuple):
-    """A text, and word -> count as GCIDE and either normalization must give it."""
+    """A text and the result expected of it.
+
+    Attributes:
+      name: one of `CASE_NAMES`.
+      text: what is counted.
+      expected: the count of each word, with the dictionary GCIDE and either normalization.
+    """
 
     name: str
     text: str
@@ -19,7 +27,10 @@ class Case(NamedTuple):
 
 
 def load_cases(name: str = "all") -> list[Case]:
-    """The cases of ``test_cases.json`` called `name`, or all of them.
+    """Loads the cases of ``test_cases.json``.
+
+    Args:
+      name: one of `CASE_NAMES`, or ``all``.
 
     Raises:
       ValueError: there is no such case.
@@ -27,6 +38,43 @@ def load_cases(name: str = "all") -> list[Case]:
     check_one_of((*CASE_NAMES, "all"), test_case=name)
     cases = [Case(**case) for case in json.loads(_cases_text())]
     return [case for case in cases if name in (case.name, "all")]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a result is not the expected one. False if it is.
+
+    Attributes:
+      missing: words expected that are not in the result, sorted.
+      wrong: words in both, with another count, sorted.
+      extra: words in the result that are not expected, sorted.
+    """
+
+    missing: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.wrong or self.extra)
+
+    def __str__(self) -> str:
+        parts = [("missing", self.missing), ("wrong", self.wrong), ("extra", self.extra)]
+        return ", ".join(f"{len(words)} {name} ({words[0]})" for name, words in parts if words)
+
+
+def difference(expected: Mapping[str, int], actual: Mapping[str, int]) -> Difference:
+    """Compares a result with the expected one, word by word.
+
+    Example:
+      >>> print(difference({"act": 1, "cat": 1}, {"cat": 2}))
+      1 missing (act), 1 wrong (cat)
+    """
+    common = expected.keys() & actual.keys()
+    return Difference(
+        missing=tuple(sorted(expected.keys() - common)),
+        wrong=tuple(sorted(word for word in common if expected[word] != actual[word])),
+        extra=tuple(sorted(actual.keys() - common)),
+    )
 
 
 def _cases_text() -> str:

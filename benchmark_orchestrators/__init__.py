@@ -1,1 +1,1 @@
-"""Ways to count anagrams, one a file, to be compared by ``compare-benchmarks``."""
+"""Ways to count anagrams, one a file, which ``compare-benchmarks`` compares."""

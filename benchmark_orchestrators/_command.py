@@ -1,4 +1,4 @@
-"""This project's own command, asked as a function."""
+"""This project's own command as an orchestrator."""
 
 import json
 import tempfile
@@ -12,7 +12,7 @@ from transforms.stages.chaos import Chaos
 
 
 class CommandOrchestrator:
-    """Text -> a file -> the command with an engine -> its result.
+    """Writes the text to a file, runs the command with an engine, and reads its result.
 
     Args:
       engine: as ``--engine`` takes it.
@@ -27,7 +27,7 @@ class CommandOrchestrator:
         self._runs = 0
 
     def process_text(self, text: str) -> dict[str, Any]:
-        """`text` -> its counts; RuntimeError if the run failed, which has printed why."""
+        """Counts a text. Raises RuntimeError if the run failed, which has printed why."""
         check_text(text)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
@@ -40,7 +40,7 @@ class CommandOrchestrator:
             return answer(began, json.loads(result.read_text("utf-8")))
 
     def _next_chaos(self) -> list[str]:
-        """The option for the next run, which must not meet the faults of the last one again."""
+        """Returns the option of the next run, with a seed of its own: other faults each time."""
         if not self._chaos:
             return []
         self._runs += 1

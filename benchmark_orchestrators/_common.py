@@ -1,4 +1,7 @@
-"""What the orchestrators share: the dictionary, the stages that chaos strikes, the answer."""
+"""What the orchestrators share: the dictionary, stages under chaos, cutting, the answer.
+
+Free of Beam, so that an orchestrator that does not use Beam does not load it.
+"""
 
 import functools
 import re
@@ -21,7 +24,11 @@ _MAX_ATTEMPTS = 20
 
 
 def check_text(text: object) -> str:
-    """-> `text`; anything but a `str` raises ValueError."""
+    """Returns the text.
+
+    Raises:
+      ValueError: it is not a `str`.
+    """
     if not isinstance(text, str):
         raise ValueError(f"text must be a str, not {type(text).__name__}")
     return text
@@ -29,7 +36,7 @@ def check_text(text: object) -> str:
 
 @functools.cache
 def dictionary() -> Mapping[str, list[str]]:
-    """Signature -> the words of GCIDE that have it."""
+    """Returns the words of GCIDE by their signature."""
     entries = get_english_words_set(["gcide"])
     accepted = (entry for entry in entries if entry.replace("'", "").isalpha())
     classes: dict[str, list[str]] = {}
@@ -39,26 +46,27 @@ def dictionary() -> Mapping[str, list[str]]:
 
 
 def expand(by_signature: Mapping[str, int]) -> dict[str, int]:
-    """Signature -> count becomes dictionary word -> count."""
+    """Turns the count of each signature into the count of each dictionary word that has it."""
     classes = dictionary()
     return {word: count for key, count in by_signature.items() for word in classes.get(key, ())}
 
 
 def chunks(text: str, size: int) -> list[str]:
-    """`text`, cut at white space into parts of about `size` code points."""
+    """Cuts a text at white space into parts of about a given number of code points."""
     return re.findall(rf"(?s).{{1,{size}}}(?:\S*)", text)
 
 
 def separators() -> str:
-    """All code points that stand between words."""
+    """Returns all code points that separate words."""
     return "".join(filter(is_separator, map(chr, range(sys.maxunicode + 1))))
 
 
 def sum_by_signature(counted: Iterable[tuple[str, int]]) -> Counter[str]:
-    """(Piece of text between separators, how often) -> signature of its word -> count.
+    """Sums the counts of pieces by the signature of the word that each piece is.
 
-    For what stands between separators is a word once it is folded; a piece without any letter
-    or digit is none.
+    Args:
+      counted: pieces of text between separators, and how often each occurs. A piece without any
+        letter, mark or digit is not a word.
     """
     summed: Counter[str] = Counter()
     for piece, count in counted:
@@ -67,22 +75,27 @@ def sum_by_signature(counted: Iterable[tuple[str, int]]) -> Counter[str]:
     return summed
 
 
-def answer(began: float, counts: dict[str, int]) -> dict[str, Any]:
-    """What `process_text` gives; `began` as `time.perf_counter` had it."""
-    return {"runtime": (time.perf_counter() - began) * 1000, "anagram_counts": counts}
-
-
 def count_words(text: str) -> Counter[str]:
-    """Text -> word -> how often it occurs."""
+    """Counts the words of a text."""
     return Counter(words(text))
+
+
+def answer(began: float, counts: dict[str, int]) -> dict[str, Any]:
+    """Makes the answer of `process_text`.
+
+    Args:
+      began: the value of `time.perf_counter` when the work began.
+      counts: of dictionary words.
+    """
+    return {"runtime": (time.perf_counter() - began) * 1000, "anagram_counts": counts}
 
 
 class Stages:
     """Does the work of stages under chaos.
 
     Args:
-      chaos: what strikes, see `transforms.stages.chaos.Chaos.parse`.
-      retries: whether a stage that was struck is tried again.
+      chaos: the faults, see `transforms.stages.chaos.Chaos.parse`.
+      retries: whether the work of a stage that has failed is tried again.
     """
 
     def __init__(self, chaos: str, retries: bool = True):
@@ -96,10 +109,16 @@ class Stages:
         )
 
     def do(self, stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """-> what `work` gives; `stage` is one of `transforms.stages.chaos.STAGES`.
+        """Does the work of a stage, and returns its result.
+
+        Args:
+          stage: one of `transforms.stages.chaos.STAGES`.
+          work: what to do.
+          *args: for `work`.
+          **kwargs: for `work`.
 
         Raises:
-          InjectedError: a fault has struck, and again in each further attempt.
+          InjectedError: a fault was injected, in every attempt.
         """
         injector = self._injectors.get(stage)
         if injector is None:
@@ -108,7 +127,7 @@ class Stages:
         return done
 
     def count(self, text: str) -> Counter[str]:
-        """Text -> signature -> how many of its words have it, a stage after the other."""
+        """Counts the words of a text by their signature, one stage after the other."""
         filtered = self.do("filter", str, text)
         counted = self.do("words", count_words, filtered)
         return self.do("anagrams", sum_by_signature, counted.items())

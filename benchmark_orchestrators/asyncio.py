@@ -1,7 +1,7 @@
-"""The indexed pipeline, its text in chunks that are tasks of one event loop.
+"""The indexed orchestrator with its text in chunks, each a task of one event loop.
 
-Shows what asynchronous code is good for: the chunks wait for injected latency together. It has
-nothing to offer to work that keeps a processor busy.
+Shows what asynchronous code is good for: the chunks wait for injected latency at the same time. It
+does nothing for work that keeps a processor busy.
 """
 
 import asyncio
@@ -25,27 +25,28 @@ _TASKS = 8
 
 
 class TaskOrchestrator:
-    """Chunks -> counted signatures, each chunk a task -> their sum -> dictionary words."""
+    """Counts signatures in each chunk, sums them, and expands them into dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos)
         dictionary()
 
     async def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         total: Counter[str] = Counter()
-        waiting = asyncio.Semaphore(_TASKS)
+        free_tasks = asyncio.Semaphore(_TASKS)
 
         async def add(chunk: str) -> None:
-            async with waiting:
+            async with free_tasks:
                 total.update(await self._count(chunk))
 
         await asyncio.gather(*map(add, chunks(text, _CHUNK_SIZE)))
         return answer(began, self._stages.do("permutations", expand, total))
 
     async def _count(self, chunk: str) -> Counter[str]:
-        # Stages wait with time.sleep, which would stop the event loop.
+        # Stages wait with time.sleep, which would block the event loop.
         filtered = await asyncio.to_thread(self._stages.do, "filter", str, chunk)
         found = await asyncio.to_thread(self._stages.do, "words", words, filtered)
         counted = Counter(found).items()

@@ -1,8 +1,8 @@
-"""The exercise's pipeline, rebuilt from its description: the one to beat.
+"""The pipeline of the exercise, rebuilt from its description: the one to beat.
 
-Shows what goes wrong: every word tries all permutations of its letters, so that a word of twelve
-letters takes minutes; words are processed one after the other by asynchronous stages that wait
-for each other; any fault of any stage ends the run, since nothing is retried.
+Shows what goes wrong: all permutations of the letters of each word are tried, so that a word of
+twelve letters takes minutes; words are processed one after the other by asynchronous stages that
+wait for each other; and any fault of any stage ends the run, since nothing is retried.
 """
 
 import itertools
@@ -15,13 +15,14 @@ from transforms.text.normalize import words
 
 
 class TaskOrchestrator:
-    """Filter the text, cut it into words, find each word's anagrams by permuting it."""
+    """Filters the text, cuts it into words, and finds each word's anagrams by permuting it."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos, retries=False)
         self._known = {word for members in dictionary().values() for word in members}
 
     async def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         filtered = await self._filter(text)

@@ -1,7 +1,7 @@
-"""One thread, one pass: words are counted by their sorted letters, which are looked up once.
+"""One thread and one pass: words are counted by their sorted letters, looked up once each.
 
-Shows what the right data structure alone is worth, without any framework. A stage that fails is
-tried again.
+Shows what the right data structure is worth without any framework. A stage that fails is tried
+again.
 """
 
 import time
@@ -17,13 +17,14 @@ from benchmark_orchestrators._common import (
 
 
 class TaskOrchestrator:
-    """Text -> words -> distinct words -> signatures -> dictionary words."""
+    """Counts distinct words, then signatures, and expands them into dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos)
         dictionary()
 
     def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         return answer(began, self._stages.do("permutations", expand, self._stages.count(text)))

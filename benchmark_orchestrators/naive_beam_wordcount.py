@@ -1,7 +1,7 @@
-"""Beam as its word count example has it: lines, words, pairs, a sum for each key.
+"""Beam as in its word count example: lines, words, pairs, a sum for each key.
 
-Shows where most begin. Nothing is retried: a fault of any element ends the run, as the local
-runner does not try again.
+Shows where most people begin. Nothing is retried: a fault in any element ends the run, as the
+local runner does not try again.
 """
 
 import functools
@@ -20,13 +20,14 @@ from transforms.text.signature import signature
 
 
 class TaskOrchestrator:
-    """Lines -> words -> (signature, 1) -> counted signatures -> dictionary words."""
+    """Keys each word by its signature, sums the pairs, and expands them into dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._chaos = chaos
         dictionary()
 
     def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +52,7 @@ class TaskOrchestrator:
 
 @functools.cache
 def _stages(chaos: str) -> Stages:
-    """Those of the process: a new run must not meet the faults of the last one again."""
+    """Returns the stages of this process, so that each run gets other faults."""
     return Stages(chaos, retries=False)
 
 

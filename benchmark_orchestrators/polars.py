@@ -1,7 +1,7 @@
-"""Polars: the text's pieces are counted in its streaming engine, on all cores.
+"""Polars, whose streaming engine counts the pieces of the text on all cores.
 
 Shows a fast library for data frames. Only the distinct pieces are folded: those in ASCII in
-Polars, the others, which need Unicode's rules, in Python.
+Polars, the others, which need the rules of Unicode, in Python.
 """
 
 import time
@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from beam_pipeline.benchmark.piece_counts import count_with_polars
 from benchmark_orchestrators._common import (
     Stages,
     answer,
@@ -24,7 +25,7 @@ _PIECE = "[^" + "".join(f"\\x{{{ord(char):X}}}" for char in separators()) + "]+"
 
 
 class TaskOrchestrator:
-    """Chunks -> pieces -> counted pieces -> counted signatures -> dictionary words."""
+    """Counts pieces, sums them by signature, and joins them with the dictionary."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos)
@@ -32,6 +33,7 @@ class TaskOrchestrator:
         self._dictionary = pl.DataFrame(members, ["signature", "word"], orient="row")
 
     def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         filtered = self._stages.do("filter", chunks, text, _CHUNK_SIZE)
@@ -46,10 +48,8 @@ class TaskOrchestrator:
 
 
 def _count_pieces(parts: list[str]) -> pl.DataFrame:
-    pieces = pl.LazyFrame({"piece": parts}, {"piece": pl.String}).select(
-        pl.col("piece").str.extract_all(_PIECE)
-    )
-    counted = pieces.explode("piece").drop_nulls().group_by("piece").len("count")
+    texts = pl.LazyFrame({"chunk": parts}, {"chunk": pl.String})
+    counted = count_with_polars(texts, pl.col("chunk").str.extract_all(_PIECE))
     return counted.collect(engine="streaming")
 
 
@@ -57,7 +57,7 @@ def _sum_by_signature(counted: pl.DataFrame) -> pl.DataFrame:
     is_ascii = pl.col("piece").str.len_bytes() == pl.col("piece").str.len_chars()
     word = pl.col("piece").str.to_lowercase().str.replace_all("[^a-z0-9]+", "")
     words = counted.lazy().filter(is_ascii).group_by(word).agg(pl.col("count").sum())
-    # Many pieces are one word, and what is longer than all of the dictionary matches nothing.
+    # Several pieces can be one word, and a word longer than all of the dictionary matches nothing.
     words = words.filter(pl.col("piece").str.len_bytes() <= max(map(len, dictionary())))
     letters = pl.col("piece").str.split("").list.sort().list.join("")
     plain = words.select(letters.alias("signature"), "count")

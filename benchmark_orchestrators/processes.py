@@ -1,6 +1,6 @@
-"""The indexed pipeline, its text in chunks that processes take.
+"""The indexed orchestrator with its text in chunks, which processes take.
 
-Shows what all cores are worth to plain Python, less what it costs to hand the chunks over.
+Shows what all cores are worth to plain Python, less the cost of sending the chunks.
 """
 
 import multiprocessing
@@ -20,12 +20,12 @@ from benchmark_orchestrators._common import (
 )
 
 _CHUNK_SIZE = 1 << 20
-# Of each process of the pool.
+# Each process of the pool has its own.
 _stages = Stages("")
 
 
 class TaskOrchestrator:
-    """Chunks -> counted signatures, each chunk in a process -> their sum -> dictionary words."""
+    """Counts signatures in each chunk, sums them, and expands them into dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos)
@@ -33,10 +33,11 @@ class TaskOrchestrator:
         self._pool = ProcessPoolExecutor(
             os.cpu_count(), multiprocessing.get_context("fork"), _set_stages, (chaos,)
         )
-        # All processes start here, not in the first run.
+        # All processes are started now, not in the first run.
         list(self._pool.map(_count, [""] * 2 * (os.cpu_count() or 1)))
 
     def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         total: Counter[str] = Counter()

@@ -1,8 +1,8 @@
-"""PySpark on two local cores: the text's pieces are counted in data frames.
+"""PySpark on two local cores, which counts the pieces of the text in data frames.
 
-Shows a cluster's tool on one machine: made for more than that, and slow to start. Only the
-distinct pieces are folded: those in ASCII in Spark, the others, which need Unicode's rules, in
-Python.
+Shows a tool for clusters on one machine: it is made for more than that, and slow to start. Only
+the distinct pieces are folded: those in ASCII in Spark, the others, which need the rules of
+Unicode, in Python.
 """
 
 import tempfile
@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from beam_pipeline.benchmark.piece_counts import count_with_spark, spark_session
 from benchmark_orchestrators._common import (
     Stages,
     answer,
@@ -24,29 +25,28 @@ from benchmark_orchestrators._common import (
 )
 
 _CORES = 2
-_MEMORY = "4g"
 
 
 class TaskOrchestrator:
-    """Lines -> pieces -> counted pieces -> counted signatures -> dictionary words."""
+    """Counts pieces, sums them by signature, and expands them into dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos)
         self._separators = separators()
         dictionary()
-        self._session = (
-            SparkSession.builder.master(f"local[{_CORES}]")
-            .config("spark.driver.memory", _MEMORY)
-            .config("spark.sql.shuffle.partitions", 2 * _CORES)
-            .config("spark.ui.enabled", False)
-            # Between its turns the process is paused for longer than Spark would wait.
-            .config("spark.network.timeout", "24h")
-            .config("spark.executor.heartbeatInterval", "12h")
-            .getOrCreate()
+        self._session = spark_session(
+            _CORES,
+            config={
+                "spark.sql.shuffle.partitions": 2 * _CORES,
+                # Between its turns the process is paused for longer than Spark would wait.
+                "spark.network.timeout": "24h",
+                "spark.executor.heartbeatInterval": "12h",
+            },
         )
         self._session.range(1).count()  # the first job starts what all others need
 
     def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
@@ -60,9 +60,7 @@ class TaskOrchestrator:
     def _count_pieces(self, path: str) -> DataFrame:
         lines = self._session.read.text(path, lineSep="\n")
         spaced = f.translate("value", self._separators, " " * len(self._separators))
-        pieces = lines.select(f.explode(f.split(spaced, " ")).alias("piece"))
-        counted = pieces.where("piece <> ''").groupBy("piece").count()
-        return counted.cache()
+        return count_with_spark(lines, f.split(spaced, " ")).cache()
 
 
 def _sum_by_signature(counted: DataFrame) -> dict[str, int]:

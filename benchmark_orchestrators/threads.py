@@ -1,7 +1,7 @@
-"""The indexed pipeline, its text in chunks that threads take.
+"""The indexed orchestrator with its text in chunks, which threads take.
 
-Shows that threads of Python help only where they wait (for injected latency, say): the counting
-itself holds the interpreter's lock.
+Shows that threads in Python help only where they wait, for injected latency for example: the
+counting itself holds the interpreter's lock.
 """
 
 import os
@@ -23,7 +23,7 @@ _CHUNK_SIZE = 1 << 20
 
 
 class TaskOrchestrator:
-    """Chunks -> counted signatures, each chunk in a thread -> their sum -> dictionary words."""
+    """Counts signatures in each chunk, sums them, and expands them into dictionary words."""
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos)
@@ -31,6 +31,7 @@ class TaskOrchestrator:
         dictionary()
 
     def process_text(self, text: str) -> dict[str, Any]:
+        """Counts a text."""
         check_text(text)
         began = time.perf_counter()
         total: Counter[str] = Counter()

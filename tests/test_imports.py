@@ -22,7 +22,7 @@ LAYERS = (
     ("transforms/dictionary.py", "transforms/words.py", "transforms/counts.py"),
     ("transforms/kernel/", "transforms/columns.py"),
     ("transforms/",),
-    ("beam_pipeline/__init__.py", "beam_pipeline/monitor/"),
+    ("beam_pipeline/__init__.py", "beam_pipeline/monitor/", "beam_pipeline/pages/"),
     (
         *("beam_pipeline/pipeline.py", "beam_pipeline/io/", "beam_pipeline/cases.py"),
         *("beam_pipeline/errors.py", "beam_pipeline/flags.py", "beam_pipeline/sources.py"),

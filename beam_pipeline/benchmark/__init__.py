@@ -1,4 +1,4 @@
-"""Comparison of implementations, and the engine's own throughput.
+"""Comparison of orchestrators, and the throughput of the engine beside other tools.
 
-Nothing here imports Beam: what is measured has the machine to itself.
+Nothing here imports Beam, so that what is measured has the machine to itself.
 """

@@ -1,32 +1,16 @@
-"""What the benchmark commands have in common on the command line."""
+"""What the benchmark commands share on the command line: the parser, types, exit codes."""
 
 import argparse
-import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-#: Exit codes: done; the measured thing failed or was wrong; wrong usage.
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
-_INTERRUPTED = 130
+from beam_pipeline.errors import ExitCode, UsageError
+from beam_pipeline.flags import canonical_flag
 
-
-class UsageError(Exception):
-    """The command line is wrong; the message is one line."""
-
-
-def exit_code(command: Callable[[], int]) -> int:
-    """-> what `command` gives, or the code of its error, which is told in one line."""
-    try:
-        return command()
-    except UsageError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return WRONG_USAGE
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+_SEPARATOR = "-"
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,55 +19,63 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str):
         super().__init__(prog, description=description, allow_abbrev=False)
 
-    def read(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Arguments -> the values of the options."""
-        return self.parse_args([_hyphenated(argument) for argument in argv])
+    def read(self, argv: Sequence[str] | None) -> argparse.Namespace:
+        """Parses the arguments of a command.
+
+        Args:
+          argv: the arguments; None for those of this process.
+
+        Raises:
+          UsageError: an argument is wrong.
+        """
+        given = sys.argv[1:] if argv is None else argv
+        return self.parse_args([canonical_flag(argument, _SEPARATOR) for argument in given])
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message.removeprefix("argument "))
 
 
-def _hyphenated(argument: str) -> str:
-    name, equals, value = argument.partition("=")
-    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
-
-
-def whole_number(least: int):  # type: ignore[no-untyped-def]
-    """-> a type of argument: a whole number of `least` or more."""
-
-    def convert(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
-        return number
-
-    return convert
-
-
-def duration(text: str) -> float:
-    """A type of argument: seconds, more than 0."""
+def exit_code(command: Callable[[], int]) -> int:
+    """Runs a command, and returns its exit code; an error becomes one line and its own code."""
     try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return number
+        return command()
+    except UsageError as error:
+        print("error:", " ".join(_message(error).split()), file=sys.stderr)
+        return ExitCode.WRONG_USAGE
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
 
 
-def writable(text: str) -> Path:
-    """A type of argument: a file that can be written."""
+def _message(error: UsageError) -> str:
+    if not error.setting:
+        return str(error)
+    value = "" if error.value is None else f"={error.value}"
+    return f"{canonical_flag(f'--{error.setting}', _SEPARATOR)}{value}: {error}"
+
+
+def writable_path(text: str) -> Path:
+    """An argparse type: the path of a file that can be written."""
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no file in a folder that exists")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"no permission to write {text!r}")
     return path
 
 
 def names(text: str) -> list[str]:
-    """A type of argument: names, joined by commas."""
+    """An argparse type: names, separated by commas."""
     return [name.strip().removesuffix(".py") for name in text.split(",") if name.strip()]
+
+
+def check_known(setting: str, given: Collection[str], known: Collection[str]) -> None:
+    """Raises UsageError for the first name, in alphabetical order, that is not known.
+
+    Args:
+      setting: the option that the names were given to.
+      given: the names.
+      known: those that exist.
+    """
+    for name in sorted(set(given) - set(known)):
+        raise UsageError(f"not one of {', '.join(known)}", setting=setting, value=name)

@@ -1,43 +1,51 @@
 """The commands ``benchmark`` (one orchestrator) and ``compare-benchmarks`` (a folder of them)."""
 
 import argparse
-import codecs
 import importlib.util
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from beam_pipeline.benchmark.arguments import (
-    DONE,
-    FAILED,
     Parser,
-    UsageError,
-    duration,
+    check_known,
     exit_code,
     names,
-    whole_number,
-    writable,
+    writable_path,
 )
-from beam_pipeline.benchmark.compare import chart, export, table
-from beam_pipeline.benchmark.compare.contest import Comparison, Contest, Subject
-from beam_pipeline.benchmark.compare.orchestrator import CLASS_NAME, find
+from beam_pipeline.benchmark.compare import export, table
+from beam_pipeline.benchmark.compare.comparison import Comparison
+from beam_pipeline.benchmark.compare.metrics import LEGEND
+from beam_pipeline.benchmark.compare.orchestrator import CLASS_NAME, find_orchestrators
+from beam_pipeline.benchmark.compare.results import SubjectResult
+from beam_pipeline.benchmark.compare.subjects import Subject, built_in_subjects, file_subjects
 from beam_pipeline.benchmark.compare.summary import summarize
-from beam_pipeline.cases import CASE_NAMES, load_cases
+from beam_pipeline.benchmark.machine import Machine
+from beam_pipeline.cases import CASE_NAMES
+from beam_pipeline.errors import ExitCode, UsageError
+from beam_pipeline.flags import seconds, whole_number
 from transforms.stages.chaos import Chaos
 
 _FOLDER = "benchmark_orchestrators"
 _DEFAULT = "beam_vectorized.py"
-# Wide enough for all columns where the output is no terminal.
+# Wide enough for all columns where the output is not a terminal.
 _WIDTH = 200
-_PART = 1 << 24
 
 
 def benchmark(argv: Sequence[str] | None = None) -> int:
-    """Measures one orchestrator. -> exit code: 0, 1 where it was wrong or failed, 2 wrong usage."""
+    """Measures one orchestrator.
+
+    Args:
+      argv: the arguments; by default those of this process.
+
+    Returns:
+      The exit code: 0, 1 where an answer was wrong or missing, 2 for wrong usage.
+    """
     parser = Parser("benchmark", f"Measures one file with a class {CLASS_NAME}.")
     parser.add_argument(
         "--orchestrator",
@@ -48,15 +56,22 @@ def benchmark(argv: Sequence[str] | None = None) -> int:
     _add_common(parser)
 
     def command() -> int:
-        options = parser.read(sys.argv[1:] if argv is None else argv)
-        comparisons = _hold(options, [_orchestrator(options.orchestrator)])
-        return DONE if all(map(_is_right, comparisons)) else FAILED
+        options = parser.read(argv)
+        results = _compare(options, [_orchestrator(options.orchestrator)])
+        return ExitCode.DONE if all(map(_is_right, results)) else ExitCode.FAILED
 
     return exit_code(command)
 
 
 def compare(argv: Sequence[str] | None = None) -> int:
-    """Measures all orchestrators of a folder. -> exit code: 0, or 2 wrong usage."""
+    """Measures all orchestrators of a folder.
+
+    Args:
+      argv: the arguments; by default those of this process.
+
+    Returns:
+      The exit code: 0, or 2 for wrong usage.
+    """
     parser = Parser(
         "compare-benchmarks", f"Compares all files of a folder that have a class {CLASS_NAME}."
     )
@@ -68,9 +83,9 @@ def compare(argv: Sequence[str] | None = None) -> int:
     _add_common(parser)
 
     def command() -> int:
-        options = parser.read(sys.argv[1:] if argv is None else argv)
-        _hold(options, _selected(options))
-        return DONE
+        options = parser.read(argv)
+        _compare(options, _selected(options))
+        return ExitCode.DONE
 
     return exit_code(command)
 
@@ -105,10 +120,10 @@ def _add_common(parser: Parser) -> None:
     )
     add(
         "--timeout",
-        type=duration,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
-        help="stop a run after so long (default: 60)",
+        help="stop a run after this time (default: 60)",
     )
     add(
         "--seed",
@@ -124,122 +139,115 @@ def _add_common(parser: Parser) -> None:
     )
     add("--detailed", action="store_true", help="more figures")
     add("--markdown", action="store_true", help="print the tables in Markdown")
-    add("--chart", type=_chart, metavar="PATH", help="draw a chart: .png or .html")
-    add("--json", type=writable, metavar="PATH", help="write all figures and runs there")
+    add(
+        "--chart",
+        type=_chart_path,
+        metavar="PATH",
+        help="draw charts: .png is an image, .html a page with the tables too",
+    )
+    add("--json", type=writable_path, metavar="PATH", help="write all figures and runs to PATH")
 
 
-def _hold(
-    options: argparse.Namespace,
-    found: Sequence[Path],
-) -> list[Comparison]:
-    """Holds the contest that `options` describe, and prints and writes what came of it."""
+def _compare(options: argparse.Namespace, paths: Sequence[Path]) -> list[SubjectResult]:
+    """Runs the comparison that the options describe, and prints and writes its results."""
     subjects = _subjects(options)
     seed = options.seed or secrets.token_hex(8)
-    before = export.machine()
-    progress = Console(stderr=True)
-    with progress.status("starting") as status:
-        contest = Contest(
-            options.iterations, options.warm_up, options.timeout, seed, options.chaos, status.update
-        )
-        comparisons = contest.hold(found, subjects)
-    _print(comparisons, options)
-    load = f"{before['load']:.2f} before, {export.machine()['load']:.2f} after"
-    print(
-        f"seed {seed}; {before['cores']} cores, load average {load}; measured runs: "
+    before = Machine.now()
+    with Console(stderr=True).status("starting") as status:
+        results = _comparison(options, seed, status.update).run(paths, subjects)
+    conditions = (
+        f"seed {seed}; {before.describe_load(Machine.now())}; measured runs: "
         f"{options.iterations}, to warm up: {options.warm_up}"
         + (f"; chaos {options.chaos}" if options.chaos else "")
     )
-    _write(comparisons, options, {"seed": seed, **before})
-    return comparisons
-
-
-def _print(comparisons: Sequence[Comparison], options: argparse.Namespace) -> None:
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _WIDTH, highlight=False)
-    for comparison in comparisons:
-        if options.markdown:
-            print(table.markdown_table(comparison, options.detailed))
-        else:
-            console.print(table.terminal_table(comparison, options.detailed))
-        for note in table.notes(comparison):
-            console.print(note, markup=False)
-    console.print(table.LEGEND, markup=False)
-
-
-def _write(
-    comparisons: Sequence[Comparison], options: argparse.Namespace, settings: dict[str, Any]
-) -> None:
-    kept = ("iterations", "warm_up", "timeout", "chaos")
-    settings = settings | {name: getattr(options, name) for name in kept}
+    _print(results, options)
+    print(conditions)
     if options.json:
-        options.json.write_text(export.to_json(comparisons, settings) + "\n", "utf-8")
+        settings = _settings(options, seed, before)
+        options.json.write_text(export.to_json(results, settings) + "\n", "utf-8")
     if options.chart:
-        chart.write_chart(comparisons, options.chart)
+        from beam_pipeline.benchmark.compare.page import write_chart  # charts take time to load
+
+        write_chart(options.chart, results, conditions, detailed=options.detailed)
+    return results
 
 
-def _is_right(comparison: Comparison) -> bool:
-    return all(summary.is_right for summary in summarize(comparison))
+def _comparison(
+    options: argparse.Namespace, seed: str, on_progress: Callable[[str], None]
+) -> Comparison:
+    return Comparison(
+        iterations=options.iterations,
+        warm_ups=options.warm_up,
+        timeout=options.timeout,
+        seed=seed,
+        chaos=options.chaos,
+        on_progress=on_progress,
+    )
+
+
+def _settings(options: argparse.Namespace, seed: str, machine: Machine) -> dict[str, Any]:
+    kept = ("iterations", "warm_up", "timeout", "chaos")
+    return {"seed": seed, **asdict(machine), **{name: getattr(options, name) for name in kept}}
+
+
+def _print(results: Sequence[SubjectResult], options: argparse.Namespace) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    for result in results:
+        if options.markdown:
+            print(table.markdown_table(result, detailed=options.detailed))
+        else:
+            console.print(table.terminal_table(result, detailed=options.detailed))
+        for note in table.notes(result):
+            console.print(note, markup=False)
+    console.print(LEGEND, markup=False)
+
+
+def _is_right(result: SubjectResult) -> bool:
+    return all(summary.is_right for summary in summarize(result))
 
 
 def _orchestrator(path: Path | None) -> Path:
     if path is None:
         path = _folder(None) / _DEFAULT
     if not path.is_file():
-        raise UsageError(f"--orchestrator={path}: no such file")
-    if path not in find(path.parent):
-        raise UsageError(f"--orchestrator={path}: has no class {CLASS_NAME}")
+        raise UsageError("no such file", setting="orchestrator", value=path)
+    if path not in find_orchestrators(path.parent):
+        raise UsageError(f"has no class {CLASS_NAME}", setting="orchestrator", value=path)
     return path
 
 
 def _selected(options: argparse.Namespace) -> list[Path]:
     folder = _folder(options.compare_dir)
-    found = find(folder)
+    found = find_orchestrators(folder)
     if not found:
-        raise UsageError(f"--compare-dir={folder}: no file in it has a class {CLASS_NAME}")
+        message = f"no file in it has a class {CLASS_NAME}"
+        raise UsageError(message, setting="compare_dir", value=folder)
     known = [path.stem for path in found]
-    for option, given in (("--only", options.only or []), ("--skip", options.skip)):
-        if unknown := sorted(set(given) - set(known)):
-            raise UsageError(f"{option}={unknown[0]}: not one of {', '.join(known)}")
+    check_known("only", options.only or [], known)
+    check_known("skip", options.skip, known)
     wanted = set(options.only or known) - set(options.skip)
     if not wanted:
-        raise UsageError(f"--skip={','.join(options.skip)}: leaves none to compare")
+        raise UsageError("leaves none to compare", setting="skip", value=",".join(options.skip))
     return [path for path in found if path.stem in wanted]
 
 
 def _folder(given: Path | None) -> Path:
-    """The folder that was `given`; else the one here; else the one that was installed."""
+    """Returns the folder that was given, else the one here, else the one that was installed."""
     folder = given or Path(_FOLDER)
     if folder.is_dir():
         return folder
     installed = importlib.util.find_spec(_FOLDER) if given is None else None
     if installed is None or installed.origin is None:
-        raise UsageError(f"--compare-dir={folder}: no such folder")
+        raise UsageError("no such folder", setting="compare_dir", value=folder)
     return Path(installed.origin).parent
 
 
 def _subjects(options: argparse.Namespace) -> list[Subject]:
     if options.input is None:
-        cases = load_cases(options.test_case or "all")
-        return [Subject(case.name, case.text.encode(), case.expected) for case in cases]
+        return built_in_subjects(options.test_case or "all")
     if options.test_case:
         raise UsageError("--input and --test-case: give only one of them")
-    return [Subject(path.name, _read(path)) for path in options.input]
-
-
-def _read(path: Path) -> bytes:
-    """The text of a file, as the pipeline reads it.
-
-    That is without a byte order mark, and without what is no UTF-8.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")("ignore")
-    text = bytearray()
-    try:
-        with path.open("rb") as file:
-            while part := file.read(_PART):
-                text += decoder.decode(part).encode()
-    except OSError as error:
-        raise UsageError(f"--input={path}: {error.strerror}") from None
-    return bytes(text)
+    return file_subjects(options.input)
 
 
 def _chaos(text: str) -> str:
@@ -250,12 +258,14 @@ def _chaos(text: str) -> str:
     return text
 
 
-def _chart(text: str) -> Path:
-    path = writable(text)
-    if path.suffix.lower() not in chart.FORMATS:
-        raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(chart.FORMATS)}")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise argparse.ArgumentTypeError(
-            "matplotlib is missing: pip install 'beam-anagrams[plots]'"
-        )
+def _chart_path(text: str) -> Path:
+    from beam_pipeline.benchmark.compare.page import FORMATS
+    from beam_pipeline.pages.image import why_unavailable
+
+    path = writable_path(text)
+    extension = path.suffix.lower()
+    if extension not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(FORMATS)}")
+    if extension == ".png" and (reason := why_unavailable()):
+        raise argparse.ArgumentTypeError(reason)
     return path

@@ -1,36 +1,56 @@
 """Quantities as people read them: three digits and a unit."""
 
 
-def seconds(value: float) -> str:
-    """Seconds -> ``12.3 ms``, ``4.56 s``, ``789 s``."""
+def format_seconds(value: float) -> str:
+    """Formats a time given in seconds.
+
+    Example:
+      >>> format_seconds(0.0123), format_seconds(4.56)
+      ('12.3 ms', '4.56 s')
+    """
     if value < 0.9995:
-        return f"{_digits(value * 1000)} ms"
-    return f"{_digits(value)} s"
+        return f"{_three_digits(value * 1000)} ms"
+    return f"{_three_digits(value)} s"
 
 
-def size(value: float) -> str:
-    """Bytes -> ``512 B``, ``1.23 MB``; 1 MB is a million bytes."""
+def format_bytes(value: float) -> str:
+    """Formats a size given in bytes; 1 MB is a million bytes.
+
+    Example:
+      >>> format_bytes(512), format_bytes(1_234_567)
+      ('512 B', '1.23 MB')
+    """
     for unit in ("B", "kB", "MB"):
         if abs(value) < 999.5:
-            return f"{value:.0f} B" if unit == "B" else f"{_digits(value)} {unit}"
+            return f"{value:.0f} B" if unit == "B" else f"{_three_digits(value)} {unit}"
         value /= 1000
-    return f"{_digits(value)} GB"
+    return f"{_three_digits(value)} GB"
 
 
-def whole(value: float) -> str:
-    """A number -> ``1,234,567``."""
+def format_count(value: float) -> str:
+    """Formats a whole number.
+
+    Example:
+      >>> format_count(1234567)
+      '1,234,567'
+    """
     return f"{value:,.0f}"
 
 
-def percent(share: float) -> str:
-    """0 to 1 -> ``0 %`` to ``100 %``; never rounded to either end."""
+def format_percent(share: float) -> str:
+    """Formats a share from 0 to 1, never rounded to either end.
+
+    Example:
+      >>> format_percent(0.5), format_percent(0.999), format_percent(1)
+      ('50 %', '>99 %', '100 %')
+    """
     shown = f"{100 * share:.0f} %"
     if share < 1 and shown == "100 %":
         return ">99 %"
     return "<1 %" if share > 0 and shown == "0 %" else shown
 
 
-def _digits(value: float) -> str:
+def _three_digits(value: float) -> str:
     if abs(value) < 9.995:
         return f"{value:.2f}"
     return f"{value:.1f}" if abs(value) < 99.95 else f"{value:,.0f}"

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from beam_pipeline.cases import load_cases
+from beam_pipeline.cases import difference, load_cases
 from beam_pipeline.cli.messages import (
     JsonFormatter,
     message_of,
@@ -75,17 +75,14 @@ def _run_cases(argv: Sequence[str], name: str) -> int:
             options = _case_options(argv, case.text, f"{folder}/result.json")
             run_job(options)
             results[case.name] = json.loads(Path(folder, "result.json").read_text("utf-8"))
-        missing = case.expected.keys() - results[case.name].keys()
-        extra = results[case.name].keys() - case.expected.keys()
-        wrong = {
-            word
-            for word in case.expected.keys() & results[case.name].keys()
-            if case.expected[word] != results[case.name][word]
-        }
+        differs = difference(case.expected, results[case.name])
         verdict = "as expected"
-        if missing or extra or wrong:
+        if differs:
             failed += 1
-            verdict = f"missing {sorted(missing)}, extra {sorted(extra)}, wrong {sorted(wrong)}"
+            verdict = (
+                f"missing {list(differs.missing)}, extra {list(differs.extra)}, "
+                f"wrong {list(differs.wrong)}"
+            )
         as_json = options.log_format == "json"
         print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
     print(json.dumps(results, ensure_ascii=False, indent=2))

@@ -6,6 +6,7 @@ from typing import Any
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, LengthCount
 from transforms.stages.metrics import NAMESPACE
 from transforms.stages.totals import Count, Totals

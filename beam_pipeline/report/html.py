@@ -1,67 +1,57 @@
-"""A run's report as one HTML page that needs nothing else: no network, no script.
-
-Everything from outside is escaped by the template; the only markup let through are the charts,
-whose text their library escapes.
-"""
+"""A run's report as an HTML page."""
 
 import dataclasses
-import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 from rich.filesize import decimal
 
+from beam_pipeline.pages.page import Figure, render
 from beam_pipeline.report import charts
-from beam_pipeline.report.model import Distribution, RunReport, printable
+from beam_pipeline.report.model import Distribution, RunReport
 
-#: So many of the largest classes are in the chart; the figures below it have all.
+#: How many of the largest classes the chart has; the table below it has all.
 _CHARTED_CLASSES = 10
-
-Section = tuple[str, list[tuple[str, Any, str]]]
 
 
 class Tile(NamedTuple):
-    """One of the figures on top."""
+    """One of the numbers on top of the page."""
 
     name: str
     value: str
     note: str = ""
 
 
-class Chart(NamedTuple):
-    """A chart with its title, and its figures as rows of text."""
+class Entry(NamedTuple):
+    """A line of a table.
+
+    Attributes:
+      name: what it is about.
+      value: what it says; None where it is not known.
+      field: the key of the reason in `RunReport.unknown`.
+    """
+
+    name: str
+    value: str | None
+    field: str
+
+
+class Section(NamedTuple):
+    """A table with its title."""
 
     title: str
-    svg: str
-    rows: list[tuple[str, str]]
+    entries: list[Entry]
 
 
 def to_html(report: RunReport) -> str:
-    """`report` -> a page to look at, on a phone and on paper too."""
-    pages = Environment(
-        loader=PackageLoader("beam_pipeline.report"),
-        autoescape=True,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("report.html").render(
+    """Renders a report as a page, for a screen of any width and for paper."""
+    return render(
+        "beam_pipeline.report",
+        "report.html",
         report=report,
         tiles=list(_tiles(report)),
-        charts=list(_charts(report)),
+        figures=[figure for figure in _figures(report) if figure.svg],
         sections=list(_sections(report)),
-    )
-
-
-def _visible(value: Any) -> Any:
-    """Text as HTML can show it: what it has no means for, as in a Python string."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "".join(
-        repr(char)[1:-1] if unicodedata.category(char) == "Cc" else char
-        for char in printable(value)
     )
 
 
@@ -90,60 +80,53 @@ def _of(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
 
 
-def _charts(report: RunReport) -> Iterator[Chart]:
-    for chart in _all_charts(report):
-        if chart.svg:
-            yield chart
-
-
-def _all_charts(report: RunReport) -> Iterator[Chart]:
+def _figures(report: RunReport) -> Iterator[Figure]:
     matched, unmatched = report.counter("words_matched"), report.counter("words_unmatched")
     if matched is not None and unmatched is not None:
         svg = charts.matched(matched, unmatched)
         rows = [("matched", f"{matched:,}"), ("unmatched", f"{unmatched:,}")]
-        yield Chart("Words that are anagrams of a dictionary word", svg or "", rows)
+        yield Figure("Words that are anagrams of a dictionary word", svg or "", rows)
     if lengths := report.words_by_length:
         rows = [(f"{one.length}", f"{one.words:,}") for one in lengths]
         title = "Words by length, in letters"
-        yield Chart(title, charts.words_by_length(lengths) or "", rows)
+        yield Figure(title, charts.words_by_length(lengths) or "", rows)
     if classes := report.largest_classes:
         rows = [(" ".join(one.words), f"{one.count:,}") for one in classes]
         title = "Largest anagram classes, by occurrences"
-        yield Chart(title, charts.largest_classes(classes[:_CHARTED_CLASSES]) or "", rows)
+        yield Figure(title, charts.largest_classes(classes[:_CHARTED_CLASSES]) or "", rows)
     if parts := report.phases:
         rows = [(part.name, f"{part.seconds:.3f} s") for part in parts]
-        yield Chart("Time by phase of the run", charts.phases(parts) or "", rows)
+        yield Figure("Time by phase of the run", charts.phases(parts) or "", rows)
     if points := report.timeline:
-        yield Chart("Bytes read in a second", charts.throughput(points) or "", [])
-        yield Chart("Memory of all processes", charts.memory(points) or "", [])
+        yield Figure("Bytes read in a second", charts.throughput(points) or "", [])
+        yield Figure("Memory of all processes", charts.memory(points) or "", [])
 
 
 def _sections(report: RunReport) -> Iterator[Section]:
-    yield (
+    yield Section(
         "Metrics",
         [
-            (name, _shown(value), name if name in report.unknown else "metrics")
+            Entry(name, _shown(value), name if name in report.unknown else "metrics")
             for name, value in report.metrics.items()
         ],
     )
     found = report.input
-    yield (
+    yield Section(
         "Input",
         [
-            ("patterns", " ".join(found.patterns), "input"),
-            ("files", _shown(found.files), "input"),
-            ("bytes, as stored", _shown(found.bytes), "input"),
+            Entry("patterns", " ".join(found.patterns), "input"),
+            Entry("files", _shown(found.files), "input"),
+            Entry("bytes, as stored", _shown(found.bytes), "input"),
         ],
     )
-    dictionary = dataclasses.asdict(report.dictionary)
-    yield (
-        "Dictionary",
-        [(name, _shown(value), "dictionary") for name, value in dictionary.items()],
-    )
-    given = [(name, _shown(value), "options") for name, value in report.options.items()]
-    yield "Options", given
-    versions = dataclasses.asdict(report.versions)
-    yield "Versions", [(name, value, "versions") for name, value in versions.items()]
+    tables = {
+        "dictionary": dataclasses.asdict(report.dictionary),
+        "options": report.options,
+        "versions": dataclasses.asdict(report.versions),
+    }
+    for field, values in tables.items():
+        entries = [Entry(str(name), _shown(value), field) for name, value in values.items()]
+        yield Section(field.capitalize(), entries)
 
 
 def _shown(value: Any) -> str | None:

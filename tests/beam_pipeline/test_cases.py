@@ -2,7 +2,7 @@
 
 import pytest
 
-from beam_pipeline.cases import CASE_NAMES, Case, load_cases
+from beam_pipeline.cases import CASE_NAMES, Case, Difference, difference, load_cases
 from tests.support import reference
 
 
@@ -60,3 +60,10 @@ def test_large_case_has_the_counts_a_person_finds() -> None:
     assert expected["spear"] == 6  # "Parse", spare, spear, pears, reaps, rapes
     assert expected["rhythm"] == 1
     assert "1887" not in expected
+
+
+def test_differences_are_of_three_kinds() -> None:
+    found = difference({"act": 1, "cat": 2, "tac": 2}, {"act": 1, "cat": 3, "dog": 1})
+    assert found == Difference(missing=("tac",), wrong=("cat",), extra=("dog",))
+    assert str(found) == "1 missing (tac), 1 wrong (cat), 1 extra (dog)"
+    assert not difference({"act": 1}, {"act": 1})

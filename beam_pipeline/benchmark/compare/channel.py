@@ -1,54 +1,68 @@
-"""Messages between the harness and a worker: JSON objects, and texts, over one socket.
+"""Messages between the comparison and a worker: JSON objects and texts over one socket.
 
-Not pickles: what an entry answers must not be able to run code in the harness.
+They are not pickles, since an answer must not be able to run code in the process that judges it.
 """
 
 import json
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 _LENGTH = struct.Struct("!Q")
-_PART = 1 << 20
-# No message is longer, in bytes: whoever says so does not keep to the rules.
-_LONGEST = 1 << 33
+_PART_BYTES = 1 << 20
+# No honest message is longer.
+_MAX_BYTES = 1 << 33
 
 
 class Channel:
-    """One end of a socket. Every message has the length of its bytes before it."""
+    """One end of a socket. The length of each message, in bytes, is sent before it.
 
-    def __init__(self, connection: socket.socket):
+    Args:
+      connection: the socket.
+      clock: seconds since some moment; never goes back.
+    """
+
+    def __init__(
+        self, connection: socket.socket, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._connection = connection
+        self._clock = clock
         self._deadline: float | None = None
 
     def limit(self, seconds: float | None) -> None:
-        """Whatever is sent and received from now on must be done in so many `seconds`."""
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        """Sets the time for all that is sent and received from now on; None is no limit."""
+        self._deadline = None if seconds is None else self._clock() + seconds
 
     def send(self, message: Any) -> None:
-        """Sends a `message` of what JSON knows.
+        """Sends a message.
 
         Raises:
-          TypeError, ValueError: JSON does not know it; nothing has been sent.
-          OSError: nobody listens any more, or (TimeoutError) not in time.
+          TypeError: JSON has no form for it. Nothing has been sent.
+          ValueError: the same.
+          OSError: the other end is closed, or, as TimeoutError, the time is over.
         """
         self.send_text(json.dumps(message, allow_nan=False).encode())
 
     def send_text(self, data: bytes) -> None:
-        """Sends a text, in UTF-8."""
+        """Sends a text in UTF-8.
+
+        Raises:
+          OSError: the other end is closed, or, as TimeoutError, the time is over.
+        """
         self._set_timeout()
         self._connection.sendall(_LENGTH.pack(len(data)))
         self._set_timeout()
         self._connection.sendall(data)
 
     def receive(self) -> Any:
-        """-> the next message.
+        """Waits for a message, and returns it.
 
         Raises:
           EOFError: the other end is closed.
-          TimeoutError: it has not come in time, whole.
-          ValueError: it is no JSON.
+          TimeoutError: the whole message did not arrive in time.
+          ValueError: it is not JSON.
         """
         try:
             return json.loads(self.receive_text())
@@ -56,22 +70,23 @@ class Channel:
             raise ValueError("JSON of too many levels") from error
 
     def receive_text(self) -> str:
-        """-> the next text."""
-        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if length > _LONGEST:
+        """Waits for a text, and returns it. Raises what `receive` does."""
+        (length,) = _LENGTH.unpack(self._receive_bytes(_LENGTH.size))
+        if length > _MAX_BYTES:
             raise ValueError(f"a message of {length} bytes")
-        return str(self._exactly(length), "utf-8")
+        return str(self._receive_bytes(length), "utf-8")
 
     def close(self) -> None:
+        """Closes the socket."""
         self._connection.close()
 
-    def _exactly(self, length: int) -> bytearray:
+    def _receive_bytes(self, length: int) -> bytearray:
         data = bytearray(length)
         view = memoryview(data)
         filled = 0
         while filled < length:
             self._set_timeout()
-            received = self._connection.recv_into(view[filled : filled + _PART])
+            received = self._connection.recv_into(view[filled : filled + _PART_BYTES])
             if not received:
                 raise EOFError("the other end is closed")
             filled += received
@@ -81,7 +96,7 @@ class Channel:
         if self._deadline is None:
             self._connection.settimeout(None)
             return
-        left = self._deadline - time.monotonic()
+        left = self._deadline - self._clock()
         if left <= 0:
             raise TimeoutError("not in time")
         self._connection.settimeout(left)

@@ -1,57 +1,52 @@
-"""A finished comparison as JSON."""
+"""The results of a comparison as JSON."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from beam_pipeline.benchmark.compare.contest import Comparison, Score
-from beam_pipeline.benchmark.compare.summary import summarize, winners
+from beam_pipeline.benchmark.compare.metrics import winners
+from beam_pipeline.benchmark.compare.results import OrchestratorResult, SubjectResult
+from beam_pipeline.benchmark.compare.summary import summarize
 
-SCHEMA_VERSION = 1
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on. `load` is the load average of the last minute."""
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-    }
+#: One more whenever a field changes its meaning or goes.
+SCHEMA_VERSION = 2
 
 
-def to_json(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> str:
-    """All figures and all runs, without the words counted."""
+def to_json(results: Sequence[SubjectResult], settings: Mapping[str, Any]) -> str:
+    """Returns all figures and all runs, without the words counted.
+
+    Args:
+      results: of all subjects.
+      settings: what they were measured with.
+    """
     return json.dumps(
         {
             "schema_version": SCHEMA_VERSION,
             "settings": dict(settings),
-            "subjects": [_subject(comparison) for comparison in comparisons],
+            "subjects": [_subject(result) for result in results],
         },
         indent=2,
     )
 
 
-def _subject(comparison: Comparison) -> dict[str, Any]:
-    summaries = summarize(comparison)
+def _subject(result: SubjectResult) -> dict[str, Any]:
+    summaries = summarize(result)
     return {
-        "name": comparison.subject,
-        "words": comparison.words,
-        "bytes": comparison.size_bytes,
+        "name": result.subject,
+        "words": result.words,
+        "bytes": result.size_bytes,
         "best": {name: sorted(best) for name, best in winners(summaries).items()},
         "orchestrators": [
-            {**asdict(summary), "success_rate": summary.success_rate, "all_runs": _runs(score)}
-            for summary, score in zip(summaries, comparison.scores, strict=True)
+            {**asdict(summary), "success_rate": summary.success_rate, "all_runs": _runs(one)}
+            for summary, one in zip(summaries, result.orchestrators, strict=True)
         ],
     }
 
 
-def _runs(score: Score) -> list[dict[str, Any]]:
+def _runs(result: OrchestratorResult) -> list[dict[str, Any]]:
     runs = []
-    for judged in score.runs:
+    for judged in result.runs:
         fields = {name: value for name, value in vars(judged.run).items() if name != "counts"}
         runs.append({"purpose": judged.purpose, "right": judged.is_right, **fields})
     return runs

@@ -10,14 +10,19 @@ from typing import NamedTuple
 
 
 class Tally(NamedTuple):
-    """How many words a text has, and GCIDE word -> how many of them are its anagrams, sorted."""
+    """What is right about a text.
+
+    Attributes:
+      words: how many words it has.
+      counts: for words of GCIDE how many of those are anagrams of it, sorted; without zeros.
+    """
 
     words: int
     counts: dict[str, int]
 
 
 def tally(text: str | bytes) -> Tally:
-    """`text`, as bytes in UTF-8 -> what is right about it."""
+    """Counts a text, which is in UTF-8 where it is bytes."""
     pieces: Counter[str] = Counter()
     for part in _parts(text):
         pieces.update(_between_separators().findall(part))
@@ -35,35 +40,35 @@ def tally(text: str | bytes) -> Tally:
 
 
 def counts(text: str | bytes) -> dict[str, int]:
-    """The counts of `tally` alone."""
+    """Returns the counts of `tally` alone."""
     return tally(text).counts
 
 
 def words() -> frozenset[str]:
-    """The words of GCIDE, normalized as text is."""
+    """Returns the words of GCIDE, normalized as text is."""
     return frozenset(member for members in _classes().values() for member in members)
 
 
 def word_of(piece: str) -> str:
-    """A `piece` of text without separators -> the word it is, empty where nothing remains."""
-    kept = _no_word_parts().sub("", unicodedata.normalize("NFC", piece))
+    """Returns the word that a piece of text without separators is; empty if nothing remains."""
+    kept = _not_of_words().sub("", unicodedata.normalize("NFC", piece))
     folded = unicodedata.normalize("NFKC", kept).casefold()
-    return _no_word_parts().sub("", unicodedata.normalize("NFKC", folded))
+    return _not_of_words().sub("", unicodedata.normalize("NFKC", folded))
 
 
 def is_separator(char: str) -> bool:
-    """Whether `char` stands between words: white space, and every dash."""
+    """Tells whether a character separates words: white space, and every dash."""
     return char.isspace() or unicodedata.category(char) == "Pd"
 
 
 def is_word_part(char: str) -> bool:
-    """Whether `char` is a letter, a mark, or a decimal digit."""
+    """Tells whether a character is a letter, a mark, or a decimal digit."""
     category = unicodedata.category(char)
     return category[0] in "LM" or category == "Nd"
 
 
 def _parts(text: str | bytes) -> Iterator[str]:
-    """A text in parts that end at white space: as one `str`, one in bytes may be too large."""
+    """Yields a text in parts that end at white space, as bytes may be too many for one `str`."""
     if isinstance(text, str):
         yield text
         return
@@ -77,12 +82,12 @@ def _between_separators() -> re.Pattern[str]:
 
 
 @functools.cache
-def _no_word_parts() -> re.Pattern[str]:
+def _not_of_words() -> re.Pattern[str]:
     return re.compile(f"[^{_class_of(is_word_part)}]+")
 
 
 def _class_of(rule: Callable[[str], bool]) -> str:
-    """The inside of a regular expression's [] for all code points that `rule` holds for."""
+    """Returns the inside of a regular expression's [] for all code points that obey a rule."""
     holds = [rule(chr(code)) for code in range(sys.maxunicode + 1)] + [False]
     starts = [code for code, held in enumerate(holds) if held and not (code and holds[code - 1])]
     ends = [holds.index(False, start) - 1 for start in starts]
@@ -91,7 +96,7 @@ def _class_of(rule: Callable[[str], bool]) -> str:
 
 @functools.cache
 def _classes() -> Mapping[str, list[str]]:
-    """Sorted letters -> the dictionary's words that have them."""
+    """Returns the words of the dictionary by their sorted letters."""
     from english_words import get_english_words_set
 
     members = set()

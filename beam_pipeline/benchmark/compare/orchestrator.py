@@ -1,4 +1,4 @@
-"""A file with a class `TaskOrchestrator` -> an orchestrator that can be asked."""
+"""Orchestrators: Python files with a class `TaskOrchestrator`."""
 
 import asyncio
 import importlib
@@ -12,8 +12,8 @@ from typing import Any
 CLASS_NAME = "TaskOrchestrator"
 
 
-def find(folder: Path) -> list[Path]:
-    """The Python files of `folder` that have, as their text says, the class; sorted by name."""
+def find_orchestrators(folder: Path) -> list[Path]:
+    """Returns the Python files of a folder whose text has the class, sorted by name."""
     return sorted(path for path in folder.glob("*.py") if f"class {CLASS_NAME}" in _text(path))
 
 
@@ -22,32 +22,35 @@ def _text(path: Path) -> str:
 
 
 class Orchestrator:
-    """The orchestrator of the file `path`.
+    """The orchestrator of a file, in this process.
 
     Args:
-      chaos: the faults it shall work under, as `transforms.stages.chaos.Chaos.parse` reads
-        them. Given to
-        the constructor where that has a parameter of this name.
+      path: the file.
+      chaos: the faults to work under, as `transforms.stages.chaos.Chaos.parse` reads them. The
+        constructor gets them if it has a parameter of this name.
+
+    Attributes:
+      takes_chaos: whether the constructor has that parameter.
 
     Raises:
-      Exception: whatever the file raises when it is imported, and the class when it is made.
+      Exception: whatever the file raises when it is imported, or the class when it is made.
     """
 
     def __init__(self, path: Path, chaos: str = ""):
-        kind = getattr(_imported(path), CLASS_NAME)
+        kind = getattr(_import(path), CLASS_NAME)
         self.takes_chaos = "chaos" in inspect.signature(kind).parameters
-        self._made = kind(chaos=chaos) if self.takes_chaos else kind()
+        self._orchestrator = kind(chaos=chaos) if self.takes_chaos else kind()
 
-    def ask(self, text: object) -> Any:
-        """-> what `process_text` answers, plain or async."""
-        answer = self._made.process_text(text)
-        return asyncio.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+    def process_text(self, text: object) -> Any:
+        """Returns what its `process_text` does, plain or async."""
+        answer = self._orchestrator.process_text(text)
+        return asyncio.run(_wait_for(answer)) if inspect.isawaitable(answer) else answer
 
-    def refuses_what_is_no_text(self) -> bool:
-        """Whether it raises ValueError for all that is no `str`."""
+    def rejects_other_types(self) -> bool:
+        """Tells whether it raises ValueError for whatever is not a `str`."""
         for value in (b"cat", None, ["cat"], 7):
             try:
-                self.ask(value)
+                self.process_text(value)
             except ValueError:
                 continue
             except Exception:
@@ -56,11 +59,11 @@ class Orchestrator:
         return True
 
 
-async def _awaited(answer: Any) -> Any:
+async def _wait_for(answer: Any) -> Any:
     return await answer
 
 
-def _imported(path: Path) -> ModuleType:
+def _import(path: Path) -> ModuleType:
     path = path.resolve()
     if (path.parent / "__init__.py").exists():
         # The folder of the package, never the package itself: a file may be called polars.py.

@@ -1,159 +1,109 @@
-"""Figures -> one side-by-side table, for a terminal or in Markdown."""
+"""The table of one subject: for a terminal, in Markdown, and as cells for a page."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from rich.table import Table
+from rich.table import Table as RichTable
+from rich.text import Text
 
-from beam_pipeline.benchmark.compare.contest import Comparison
-from beam_pipeline.benchmark.compare.summary import Spread, Summary, summarize, winners
-from beam_pipeline.benchmark.units import percent, seconds, size, whole
+from beam_pipeline.benchmark.compare.metrics import DETAILS, METRICS, winners
+from beam_pipeline.benchmark.compare.results import SubjectResult
+from beam_pipeline.benchmark.compare.summary import summarize
+from beam_pipeline.benchmark.units import format_bytes, format_count
 
 # With more orchestrators than this, each has a row instead of a column.
-_MANY = 4
-_NOTHING = "-"
+_MAX_COLUMNS = 4
+_BEST = "bold green"
+
+
+class Cell(NamedTuple):
+    """What is shown of an orchestrator for a metric, and whether nobody is better."""
+
+    text: str
+    is_best: bool
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A line of the table.
+class Table:
+    """Labelled rows and columns of cells.
 
     Attributes:
-      label: with an arrow to where it is better, if anywhere.
-      quantity: as `winners` calls it; empty where nobody can win.
-      cell: what stands there for an orchestrator.
+      title: what it is about.
+      columns: the labels of the columns.
+      rows: the label and the cells of each row.
     """
 
-    label: str
-    quantity: str
-    cell: Callable[[Summary], str]
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell]]]
+
+    def transposed(self) -> "Table":
+        """Returns the table with its rows as columns."""
+        labels = [label for label, _ in self.rows]
+        columns = zip(*(cells for _, cells in self.rows), strict=True)
+        rows = [(label, list(cells)) for label, cells in zip(self.columns, columns, strict=True)]
+        return Table(self.title, labels, rows)
 
 
-def _spread(
-    of: Callable[[Summary], Spread | None], show: Callable[[Spread], str]
-) -> Callable[[Summary], str]:
-    def cell(summary: Summary) -> str:
-        spread = of(summary)
-        return _NOTHING if spread is None else show(spread)
+def make_table(result: SubjectResult, *, detailed: bool) -> Table:
+    """Makes the table of a subject, with a row for each orchestrator.
 
-    return cell
-
-
-def _result(summary: Summary) -> str:
-    if summary.timed_out and not summary.verdict.startswith("WRONG"):
-        return "timeout"
-    return summary.verdict
-
-
-def _known(show: Callable[[float], str], value: float | None) -> str:
-    return _NOTHING if value is None else show(value)
-
-
-def _runtime(summary: Summary) -> Spread | None:
-    return summary.runtime
-
-
-METRICS = (
-    Metric("result", "", _result),
-    Metric(
-        "success ↑",
-        "success",
-        lambda s: f"{percent(s.success_rate)} ({s.successes}/{s.runs})" if s.runs else _NOTHING,
-    ),
-    Metric("runtime, median ↓", "runtime", _spread(_runtime, lambda r: seconds(r.median))),
-    Metric(
-        "middle half",
-        "",
-        _spread(_runtime, lambda r: f"{seconds(r.quarter)} – {seconds(r.three_quarters)}"),
-    ),
-    Metric("words/s ↑", "throughput", lambda s: _known(whole, s.words_per_second)),
-    Metric("peak memory ↓", "memory", lambda s: _known(size, s.peak_bytes)),
-    Metric("CPU ↓", "cpu", _spread(lambda s: s.cpu, lambda c: seconds(c.median))),
-    Metric("start-up ↓", "start", lambda s: _known(seconds, s.start_seconds)),
-)
-DETAILS = (
-    Metric("runtime, mean", "", _spread(_runtime, lambda r: seconds(r.mean))),
-    Metric("deviation", "", _spread(_runtime, lambda r: seconds(r.deviation))),
-    Metric("least", "", _spread(_runtime, lambda r: seconds(r.least))),
-    Metric("greatest", "", _spread(_runtime, lambda r: seconds(r.greatest))),
-    Metric(
-        "outliers",
-        "",
-        _spread(_runtime, lambda r: ", ".join(map(seconds, r.outliers)) or "none"),
-    ),
-    Metric("memory growth ↓", "growth", lambda s: _known(size, s.growth_bytes)),
-    Metric("largest process", "", lambda s: _known(size, s.peak_process_bytes)),
-    Metric("hand-over", "", _spread(lambda s: s.handover, lambda h: seconds(h.median))),
-    Metric("claimed runtime", "", _spread(lambda s: s.reported, lambda r: seconds(r.median))),
-)
-
-LEGEND = (
-    "Runtime is measured by the harness: from the begin of the hand-over of a fresh text until "
-    "the whole answer has come. Start-up (process, imports, constructor) comes before it and is "
-    "not part of it. Memory and CPU are those of all processes of an orchestrator together, "
-    "sampled while it runs. Success is of all runs, warm-up and checks included."
-)
-
-
-def _cells(comparison: Comparison, detailed: bool) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """For each metric its label, and each orchestrator's cell and whether it is the best."""
-    summaries = summarize(comparison)
+    Args:
+      result: of all orchestrators on the subject.
+      detailed: whether to show the further metrics.
+    """
+    summaries = summarize(result)
     best = winners(summaries)
-    return [
+    metrics = (*METRICS, *(DETAILS if detailed else ()))
+    rows = [
         (
-            metric.label,
+            summary.name,
             [
-                (metric.cell(summary), summary.name in best.get(metric.quantity, ()))
-                for summary in summaries
+                Cell(metric.show(summary), summary.name in best.get(metric.name, ()))
+                for metric in metrics
             ],
         )
-        for metric in (*METRICS, *(DETAILS if detailed else ()))
+        for summary in summaries
     ]
+    return Table(title(result), [metric.label for metric in metrics], rows)
 
 
-def terminal_table(comparison: Comparison, detailed: bool) -> Table:
-    """-> a table in which the best of each metric is green."""
-    labels, names, grid = _grid(comparison, detailed)
-    table = Table(title=title(comparison), title_justify="left")
-    table.add_column("", no_wrap=True)
-    for label in labels:
-        table.add_column(label, justify="right")
-    for name, row in zip(names, grid, strict=True):
-        table.add_row(name, *(f"[bold green]{cell}[/]" if best else cell for cell, best in row))
-    return table
+def terminal_table(result: SubjectResult, *, detailed: bool) -> RichTable:
+    """Makes a table in which the best of each metric is green."""
+    table = _arranged(make_table(result, detailed=detailed))
+    shown = RichTable(title=Text(table.title), title_justify="left")
+    shown.add_column("", no_wrap=True)
+    for label in table.columns:
+        shown.add_column(Text(label), justify="right")
+    for label, cells in table.rows:
+        styled = (Text.assemble((cell.text, _BEST if cell.is_best else "")) for cell in cells)
+        shown.add_row(Text(label), *styled)
+    return shown
 
 
-def markdown_table(comparison: Comparison, detailed: bool) -> str:
-    """-> a table in which the best of each metric is bold."""
-    labels, names, grid = _grid(comparison, detailed)
-    lines = [["", *labels], ["---", *["---:"] * len(labels)]]
-    for name, row in zip(names, grid, strict=True):
-        lines.append([name, *(f"**{cell}**" if best else cell for cell, best in row)])
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{title(comparison)}\n\n{table}\n"
+def markdown_table(result: SubjectResult, *, detailed: bool) -> str:
+    """Makes a table in which the best of each metric is bold."""
+    table = _arranged(make_table(result, detailed=detailed))
+    lines = [["", *table.columns], ["---", *["---:"] * len(table.columns)]]
+    for label, cells in table.rows:
+        lines.append(
+            [label, *(f"**{cell.text}**" if cell.is_best else cell.text for cell in cells)]
+        )
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table.title}\n\n{rows}\n"
 
 
-def title(comparison: Comparison) -> str:
-    """What was compared on."""
-    words = f"{whole(comparison.words)} word{'s' * (comparison.words != 1)}"
-    return f"{comparison.subject}: {words}, {size(comparison.size_bytes)}"
+def title(result: SubjectResult) -> str:
+    """Says what was compared on."""
+    words = f"{format_count(result.words)} word{'s' * (result.words != 1)}"
+    return f"{result.subject}: {words}, {format_bytes(result.size_bytes)}"
 
 
-def notes(comparison: Comparison) -> list[str]:
-    """What else there is to say of each orchestrator, a line each."""
-    return [
-        f"{summary.name}: {note}" for summary in summarize(comparison) for note in summary.notes
-    ]
+def notes(result: SubjectResult) -> list[str]:
+    """Says what else there is to know of each orchestrator, in a line each."""
+    return [f"{summary.name}: {note}" for summary in summarize(result) for note in summary.notes]
 
 
-def _grid(
-    comparison: Comparison, detailed: bool
-) -> tuple[list[str], list[str], list[list[tuple[str, bool]]]]:
-    """Columns' labels, rows' labels, rows of cells."""
-    rows = _cells(comparison, detailed)
-    metrics = [label for label, _ in rows]
-    names = [score.name for score in comparison.scores]
-    grid = [cells for _, cells in rows]
-    if len(names) <= _MANY:
-        return names, metrics, grid
-    return metrics, names, [list(column) for column in zip(*grid, strict=True)]
+def _arranged(table: Table) -> Table:
+    """Turns the table so that it is not too wide: few orchestrators get a column each."""
+    return table.transposed() if len(table.rows) <= _MAX_COLUMNS else table

@@ -1,4 +1,4 @@
-"""Fresh texts: nobody can have seen them before, and they look like a given one."""
+"""Fresh texts, which nobody can have seen before and which look like a given one."""
 
 import array
 import random
@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 from beam_pipeline.benchmark.compare import oracle
 
-# A line's length of text with the rest of its last word and the white space behind it.
+# About a line of text, with the rest of its last word and the white space behind it.
 _PIECE = re.compile(rb"(?s).{1,80}\S*\s*")
 _LETTERS = re.compile(rb"[a-z]+", re.IGNORECASE)
-# In longer models only some pieces get other words: they have words enough of their own.
-_REWRITTEN_SIZE = 1 << 20
+# In models of this size and more only a share of the pieces get other words: such a model has
+# enough words of its own.
+_LARGE_BYTES = 1 << 20
 _REWRITTEN_SHARE = 0.02
 
+# How many words a probe has, how long they are at most, and the forms they are written in.
 _PROBE_WORDS = 60
-_PROBE_LONGEST = 4
+_MAX_PROBE_WORD = 4
 _PROBE_FORMS = (
     *("{}", "{}", "{}", "“{}”", "{},", "({})", "{}’s", "{}_{}", "{}'s", "{}.\n\n", "*{}*"),
     *(
@@ -31,40 +33,41 @@ _PROBE_FORMS = (
     *("{}\u0301", "é{}", "{}\u00b4{}", "ﬁ{}", "{}ß", "İ{}", "{}\u0338", "\ufeff{}", "{}７", "{}²"),
 )
 
-# Other ways to write letters of dictionary words; all are the same words.
+# Other ways to write the letters of a word, which stays the same word.
 _SPELLINGS = {"ss": "ß", "fi": "ﬁ", "s": "ſ", "k": "\u212a", "ea": "e\u00ada", "oo": "o\u200bo"}
 
 
 class FreshTexts:
-    """Makes texts of the size and character of a `model`, all of them UTF-8.
+    """Makes texts of the size and character of a model, in UTF-8.
 
-    Each is put together from lines of the model, drawn at random, in which words give way to
-    other words of their length: words of the dictionary, their anagrams, and what is no word.
+    A fresh text consists of lines of the model, drawn at random, in which words are replaced by
+    others of their length: words of the dictionary, their anagrams, and random letters.
 
     Args:
-      seed: equal ones give equal texts, one after the other.
+      model: a text in UTF-8.
+      seed: of all random choices. Equal seeds give equal texts in the same order.
     """
 
     def __init__(self, model: bytes, seed: str):
         self._model = model
         self._random = random.Random(seed)
         self._ends = array.array("Q", (match.end() for match in _PIECE.finditer(model)))
-        self._share = 1.0 if len(model) < _REWRITTEN_SIZE else _REWRITTEN_SHARE
+        self._share = 1.0 if len(model) < _LARGE_BYTES else _REWRITTEN_SHARE
         self._by_length = _by_length()
 
     def make(self) -> bytes:
-        """-> the next text."""
+        """Makes the next text."""
         drawn: list[bytes] = []
         left = len(self._model)
-        renamed: dict[str, str] = {}
+        replacements: dict[str, str] = {}
 
-        def other(word: "re.Match[bytes]") -> bytes:
-            return self._other(word.group().decode(), renamed).encode()
+        def replace(word: "re.Match[bytes]") -> bytes:
+            return self._replace(word.group().decode(), replacements).encode()
 
         while left > 0:
             piece = self._draw()
             if self._random.random() < self._share:
-                piece = _LETTERS.sub(other, piece)
+                piece = _LETTERS.sub(replace, piece)
             if len(piece) > left:
                 piece = piece[:left].decode("utf-8", "ignore").encode()
             drawn.append(piece)
@@ -75,12 +78,12 @@ class FreshTexts:
         index = self._random.randrange(len(self._ends))
         return self._model[self._ends[index - 1] if index else 0 : self._ends[index]]
 
-    def _other(self, word: str, renamed: dict[str, str]) -> str:
-        """A word in place of `word`, mostly the same one in all of a text."""
+    def _replace(self, word: str, replacements: dict[str, str]) -> str:
+        """Returns another word in place of a word, in most places of a text the same one."""
         key = word.lower()
-        if key not in renamed or self._random.random() < 0.2:
-            renamed[key] = self._invent(len(word))
-        other = renamed[key]
+        if key not in replacements or self._random.random() < 0.2:
+            replacements[key] = self._invent(len(word))
+        other = replacements[key]
         if word.isupper() and len(word) > 1:
             return other.upper()
         return other.capitalize() if word[0].isupper() else other
@@ -97,9 +100,9 @@ class FreshTexts:
 
 
 def probe(seed: str) -> str:
-    """-> a short text of short words with everything that normalization is about."""
+    """Makes a short text of short words, with everything that normalization is about."""
     source = random.Random(seed)
-    choice = [word for group in _by_length()[: _PROBE_LONGEST + 1] for word in group]
+    choice = [word for group in _by_length()[: _MAX_PROBE_WORD + 1] for word in group]
     vocabulary = source.sample(choice, _PROBE_WORDS // 3)
     forms = [*_PROBE_FORMS, *source.choices(_PROBE_FORMS, k=_PROBE_WORDS - len(_PROBE_FORMS))]
     written = [form.format(*source.choices(vocabulary, k=2)) for form in forms]
@@ -112,12 +115,12 @@ def probe(seed: str) -> str:
 
 
 def _widened(word: str) -> str:
-    """`word` in the full-width letters of East Asian typesetting."""
+    """Writes a word in the full-width letters of East Asian typesetting."""
     return "".join(chr(ord(letter) + 0xFEE0) for letter in word)
 
 
 def _by_length() -> Sequence[Sequence[str]]:
-    """The plain words of the dictionary, sorted, by their length."""
+    """Returns the words of the dictionary that are ASCII, sorted, by their length."""
     words = sorted(word for word in oracle.words() if word.isascii())
     groups: list[list[str]] = [[] for _ in range(max(map(len, words)) + 1)]
     for word in words:

@@ -1,66 +1,65 @@
-"""What an orchestrator answered, held to what is right: whole, word by word."""
+"""Judgement of an orchestrator's answers, each held to the right one as a whole."""
 
-from collections.abc import Iterable, Mapping
+import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from beam_pipeline.benchmark.compare.contestant import DONE, Run
+from beam_pipeline.benchmark.compare.run import Run, Status
+from beam_pipeline.cases import Difference
 
-#: What a text is for. Only ``measured`` ones count for the figures; all must be answered right.
-NAMED, PROBE, WARM_UP, MEASURED = "named", "probe", "warm-up", "measured"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Where two results differ, as words: not answered, with another count, answered in excess."""
-
-    missing: tuple[str, ...] = ()
-    wrong: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.wrong or self.extra)
-
-    def __str__(self) -> str:
-        parts = [("missing", self.missing), ("wrong", self.wrong), ("extra", self.extra)]
-        return ", ".join(f"{len(words)} {name} ({words[0]})" for name, words in parts if words)
+#: The verdict on an orchestrator that has answered, and only with right answers.
+RIGHT = "right"
+#: How each verdict on a wrong orchestrator begins.
+WRONG = "WRONG"
 
 
-def difference(answered: Mapping[str, int], expected: Mapping[str, int]) -> Difference:
-    """Where `answered` is not as `expected`."""
-    return Difference(
-        tuple(sorted(expected.keys() - answered.keys())),
-        tuple(sorted(w for w in expected.keys() & answered.keys() if expected[w] != answered[w])),
-        tuple(sorted(answered.keys() - expected.keys())),
-    )
+class Purpose(str, enum.Enum):
+    """What a text is for. All must be answered right; the figures are of ``measured`` ones."""
+
+    NAMED = "named"
+    PROBE = "probe"
+    WARM_UP = "warm-up"
+    MEASURED = "measured"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A run, what its text was for, and how its answer differs from what is right."""
+class JudgedRun:
+    """A run, what its text was for, and how its answer differs from the right one."""
 
-    purpose: str
+    purpose: Purpose
     run: Run
     difference: Difference
 
     @property
     def is_right(self) -> bool:
-        return self.run.status == DONE and not self.difference
+        """Whether it gave the right answer."""
+        return self.run.status == Status.DONE and not self.difference
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it gave an answer, and not the right one."""
-        return self.run.status == DONE and bool(self.difference)
+        """Whether it gave an answer that is not the right one."""
+        return self.run.status == Status.DONE and bool(self.difference)
 
 
-def verdict(runs: Iterable[Judged], breaches: Iterable[str] = ()) -> str:
-    """All `runs` of an orchestrator -> ``right``, or what is wrong with it, in a few words."""
-    answered = [judged for judged in runs if judged.run.status == DONE]
+def verdict(runs: Iterable[JudgedRun], violations: Iterable[str] = ()) -> str:
+    """Judges an orchestrator by all its runs.
+
+    Args:
+      runs: all runs on one subject.
+      violations: rules of the interface that it breaks, each in a few words.
+
+    Returns:
+      `RIGHT`, or what is wrong in a few words.
+    """
+    answered = [judged for judged in runs if judged.run.status == Status.DONE]
     wrong = [judged for judged in answered if judged.is_wrong]
     if wrong:
-        knows = [judged for judged in answered if judged.purpose == NAMED and judged.is_right]
-        if knows and all(judged.purpose != NAMED for judged in wrong):
-            return "WRONG on fresh text, right on the named case"
-        return "WRONG"
-    if broken := sorted(breaches):
-        return f"WRONG: {', '.join(broken)}"
-    return "right" if answered else "no answer"
+        knows_the_case = any(
+            judged.purpose == Purpose.NAMED and judged.is_right for judged in answered
+        )
+        if knows_the_case and all(judged.purpose != Purpose.NAMED for judged in wrong):
+            return f"{WRONG} on fresh text, right on the named case"
+        return WRONG
+    if broken := sorted(violations):
+        return f"{WRONG}: {', '.join(broken)}"
+    return RIGHT if answered else "no answer"

@@ -1,9 +1,11 @@
-"""The process of one orchestrator, and the keeper above it.
+"""The process of an orchestrator, and the supervisor above it.
 
-The keeper is the parent of the worker and adopts all of the worker's descendants that lose their
-parents, as daemons do on purpose (Linux; elsewhere they get away). Below it is therefore
-everything the orchestrator ever starts, to be measured, paused and ended. It runs no code of the
-orchestrator, which therefore cannot dismiss it.
+The supervisor is the parent of the worker, and on Linux it adopts all descendants of the worker
+that lose their parents, as daemons do on purpose. Whatever the orchestrator starts is therefore
+below the supervisor, where it is measured, paused and ended. On other systems daemons get away.
+
+The supervisor runs no code of the orchestrator. It writes a byte to its pipe whenever it receives
+`SIGN_OF_LIFE`, so that the comparison notices if the orchestrator has killed it.
 """
 
 import ctypes
@@ -17,32 +19,41 @@ from typing import Any, NoReturn
 from beam_pipeline.benchmark.compare.channel import Channel
 from beam_pipeline.benchmark.compare.orchestrator import Orchestrator
 
-# Of Linux's <sys/prctl.h>.
-_SET_PARENT_DEATH_SIGNAL = 1
-_SET_CHILD_SUBREAPER = 36
+#: The signal that the supervisor answers.
+SIGN_OF_LIFE = signal.SIGUSR1
+# From Linux's <sys/prctl.h>.
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_MAX_ERROR_LENGTH = 300
 
 
 def main() -> NoReturn:
-    """``python -m beam_pipeline.benchmark.compare.worker SOCKET FILE CHAOS``"""
-    connection, path, chaos = sys.argv[1:]
-    _control(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    _control(_SET_CHILD_SUBREAPER, 1)
+    """Runs ``python -m beam_pipeline.benchmark.compare.worker SOCKET PIPE FILE CHAOS``.
+
+    SOCKET and PIPE are file descriptors: one end of a `Channel`, and where signs of life go.
+    """
+    connection, pipe, path, chaos = sys.argv[1:]
+    signal.signal(SIGN_OF_LIFE, lambda *_: os.write(int(pipe), b"."))
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     worker = os.fork()
     if worker == 0:
-        _control(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        signal.signal(SIGN_OF_LIFE, signal.SIG_DFL)
+        os.close(int(pipe))
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         _serve(Channel(socket.socket(fileno=int(connection))), Path(path), chaos)
         sys.exit()
     os.close(int(connection))
-    _keep(worker)
+    _supervise(worker)
 
 
-def _control(option: int, value: int) -> None:
+def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _keep(worker: int) -> NoReturn:
-    """Buries the dead until the worker is among them, and leaves as the worker did."""
+def _supervise(worker: int) -> NoReturn:
+    """Reaps processes until the worker is among them, and exits as the worker did."""
     pid = status = 0
     while pid != worker:
         pid, status = os.wait()
@@ -64,16 +75,16 @@ def _kill_descendants() -> None:
 
 
 def _serve(channel: Channel, path: Path, chaos: str) -> None:
-    """Loads the orchestrator, and answers until nobody asks any more."""
+    """Loads the orchestrator, and answers texts until the other end is closed."""
     try:
         orchestrator = Orchestrator(path, chaos)
     except Exception as error:
-        channel.send({"error": _line(error)})
+        channel.send({"error": _one_line(error)})
         return
     channel.send(
         {
             "takes_chaos": orchestrator.takes_chaos,
-            "refuses_what_is_no_text": orchestrator.refuses_what_is_no_text(),
+            "rejects_other_types": orchestrator.rejects_other_types(),
         }
     )
     while True:
@@ -83,22 +94,22 @@ def _serve(channel: Channel, path: Path, chaos: str) -> None:
             return
         channel.send({"received": len(text)})
         try:
-            message = {"answer": orchestrator.ask(text)}
+            message = {"answer": orchestrator.process_text(text)}
         except Exception as error:
-            message = {"error": _line(error)}
+            message = {"error": _one_line(error)}
         del text
-        _answer(channel, message)
+        _send_answer(channel, message)
 
 
-def _answer(channel: Channel, message: dict[str, Any]) -> None:
+def _send_answer(channel: Channel, message: dict[str, Any]) -> None:
     try:
         channel.send(message)
     except (TypeError, ValueError, RecursionError) as error:
-        channel.send({"error": f"the answer is no plain data: {_line(error)}"})
+        channel.send({"error": f"the answer is not plain data: {_one_line(error)}"})
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_ERROR_LENGTH]
 
 
 if __name__ == "__main__":

@@ -1,23 +1,31 @@
-"""Texts to measure throughput on, made of a given file."""
+"""Texts to measure throughput on, made from a given file."""
 
 import re
 from pathlib import Path
 
 _ACCENTED = str.maketrans("aeiouAEIOU", "áéíóúÁÉÍÓÚ")
 _WORD = re.compile(r"[A-Za-z]+")
-_PART = 1 << 24
+_PART_BYTES = 1 << 24
+# As many as a person might have in one.
+_FILES_PER_FOLDER = 1000
 
 
 def repeat(source: Path, target: Path, size: int) -> int:
-    """Writes the text of `source`, or its begin, until there are about `size` bytes.
+    """Writes a text of about a given size: the beginning of a file, or all of it several times.
 
-    -> how many there are; the text ends with a line.
+    Args:
+      source: the file.
+      target: where the text is written.
+      size: the number of bytes wanted.
+
+    Returns:
+      The number of bytes written. The text ends with a whole line.
     """
     written = 0
     with target.open("wb") as out:
         while written < size:
             with source.open("rb") as file:
-                while written < size and (part := file.read(min(_PART, size - written))):
+                while written < size and (part := file.read(min(_PART_BYTES, size - written))):
                     written += out.write(part)
                 if written >= size:
                     written += out.write(file.readline())
@@ -28,15 +36,23 @@ def repeat(source: Path, target: Path, size: int) -> int:
 
 
 def scatter(source: Path, folder: Path, files: int) -> int:
-    """Writes the text of `source` into about so many `files` in `folder`. -> its bytes"""
+    """Cuts a text at line ends into about a given number of files.
+
+    Args:
+      source: the text.
+      folder: where the files are written, in folders of their own.
+      files: how many are wanted.
+
+    Returns:
+      The number of bytes written.
+    """
     size = -(-source.stat().st_size // files) or 1
     written = 0
     with source.open("rb") as file:
         number = 0
         while part := file.read(size):
             part += file.readline()
-            # As many in a folder as a person might have.
-            path = folder / f"{number // 1000:03}" / f"{number:06}.txt"
+            path = folder / f"{number // _FILES_PER_FOLDER:03}" / f"{number:06}.txt"
             path.parent.mkdir(exist_ok=True)
             written += path.write_bytes(part)
             number += 1
@@ -44,9 +60,16 @@ def scatter(source: Path, folder: Path, files: int) -> int:
 
 
 def accent(source: Path, target: Path, size: int, share: float) -> int:
-    """Writes the ASCII of the first `size` bytes of `source`, in `share` of its words accents.
+    """Writes the ASCII text of a file, with accents in a share of its words.
 
-    -> the bytes of the result.
+    Args:
+      source: the file.
+      target: where the text is written.
+      size: how many bytes of the file to take.
+      share: from 0 to 1.
+
+    Returns:
+      The number of bytes written.
     """
     with source.open("rb") as file:
         text = file.read(size).decode("ascii", "ignore")

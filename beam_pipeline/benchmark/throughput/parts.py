@@ -1,6 +1,7 @@
-"""Parts of the engine, timed by themselves: ``python -m beam_pipeline.benchmark.throughput.parts``.
+"""Parts of the engine, each timed by itself, as a program of its own.
 
-Prints ``{"seconds": ...}``, without what a process does once: imports, tables, compilation.
+``python -m beam_pipeline.benchmark.throughput.parts NAME FILE`` prints ``{"seconds": ...}``,
+without what a process does once: imports, tables, compilation.
 """
 
 import glob
@@ -9,19 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-_BLOCK = 1 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 def kernel(path: str) -> float:
-    """The compiled tally of the text at `path`, without reading it. -> seconds"""
+    """Tallies a text in compiled code, and returns the seconds, without those of reading it."""
     from transforms.dictionary import DictionarySpec
     from transforms.kernel.tally import BlockTally, tally_table
 
     tally = BlockTally(tally_table(DictionarySpec()), 1)
-    tally.add(b"once for the compiler")
+    tally.add(b"compiles the code")
     taken = 0.0
     with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_BLOCK_BYTES):
             block += file.readline()  # a block ends between words
             began = time.perf_counter()
             tally.add(block)
@@ -31,7 +32,7 @@ def kernel(path: str) -> float:
 
 
 def source(path: str) -> float:
-    """The blocks of the text at `path` going through a pipeline that only counts them. -> seconds
+    """Reads a text as blocks that a pipeline only counts, and returns the seconds.
 
     A runner's fixed costs, about a tenth of a second, are part of it.
     """

@@ -7,29 +7,31 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO
 
 import psutil
 
-from beam_pipeline.benchmark.compare.contestant import environment
-from beam_pipeline.monitor.process_tree import TreeSampler
+from beam_pipeline.benchmark.child_environment import child_environment
+from beam_pipeline.monitor.process_tree import Sample, TreeSampler
 
-_INTERVAL = 0.05
+_LOG_TAIL = 2000
+_MAX_LINE = 200
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is to be measured.
+    """A command to be measured.
 
     Attributes:
-      section: of the table; within it trials are compared.
-      name: what it is, in a few words.
-      command: its arguments; empty where something is missing.
+      section: of the table; trials are compared within it.
+      name: what the command does, in a few words.
+      command: its arguments.
       size_bytes: of the text it goes through.
-      missing: what it would need.
-      is_self_timed: it prints its own seconds (a part of a program cannot be timed from outside).
+      missing: what it needs that is not here; empty if it can run.
+      is_self_timed: whether it prints its own seconds, as ``{"seconds": ...}``: a part of a
+        program cannot be timed from outside.
     """
 
     section: str
@@ -41,13 +43,15 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What a trial took: `seconds`, memory in bytes, or else the `error` in one line.
+class Measurement:
+    """What one run of a trial took.
 
     Attributes:
-      peak_bytes: of the whole process tree.
-      peak_process_bytes: of the largest process.
-      cpu_seconds: of the whole tree.
+      seconds: from its start to its end, or what it has printed.
+      peak_bytes: the most memory that the whole process tree had.
+      peak_process_bytes: the most memory that any one process had.
+      cpu_seconds: processor time of the whole tree.
+      error: why there are no figures, in one line; empty if there are.
     """
 
     seconds: float = 0.0
@@ -57,37 +61,50 @@ class Figures:
     error: str = ""
 
 
-def measure(trial: Trial, timeout: float) -> Figures:
-    """Runs `trial` once; it is stopped, with all it has started, after `timeout` seconds."""
+def measure(
+    trial: Trial,
+    timeout: float,
+    *,
+    sampling_interval: float = 0.05,
+    on_sample: Callable[[Sample], None] | None = None,
+) -> Measurement:
+    """Runs a trial once.
+
+    Args:
+      trial: what to run.
+      timeout: seconds after which it is stopped, with all it has started.
+      sampling_interval: seconds between two samples of memory and processor time.
+      on_sample: called with each sample, in a thread of its own.
+    """
     if trial.missing:
-        return Figures(error=f"missing: {trial.missing}")
-    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complaints:
+        return Measurement(error=f"missing: {trial.missing}")
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         before = _children_cpu_seconds()
         began = time.monotonic()
         process = subprocess.Popen(
             trial.command,
             stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=complaints,
+            stdout=output,
+            stderr=errors,
             start_new_session=True,
-            env=environment(),
+            env=child_environment(),
         )
-        with TreeSampler(process.pid, _INTERVAL) as sampler:
+        with TreeSampler(process.pid, sampling_interval, on_sample) as sampler:
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:
-                return Figures(error=f"stopped after {timeout:g} s")
+                return Measurement(error=f"stopped after {timeout:g} s")
             finally:
                 _kill(process)
             seconds = time.monotonic() - began
         if process.returncode:
-            return Figures(error=f"exit code {process.returncode}: {_last_line(complaints)}")
+            return Measurement(error=f"exit code {process.returncode}: {_last_line(errors)}")
         if trial.is_self_timed:
-            printed.seek(0)
-            seconds = json.load(printed)["seconds"]
-    # The system knows what took the processor since the last sample.
+            output.seek(0)
+            seconds = json.load(output)["seconds"]
+    # The system also knows what was used after the last sample.
     cpu_seconds = max(sampler.cpu_seconds, _children_cpu_seconds() - before)
-    return Figures(seconds, sampler.peak_bytes, sampler.peak_process_bytes, cpu_seconds)
+    return Measurement(seconds, sampler.peak_bytes, sampler.peak_process_bytes, cpu_seconds)
 
 
 def _children_cpu_seconds() -> float:
@@ -104,7 +121,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _last_line(file: Any) -> str:
-    file.seek(max(0, file.seek(0, os.SEEK_END) - 2000))
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL))
     lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1][:200] if lines else ""
+    return lines[-1][:_MAX_LINE] if lines else ""

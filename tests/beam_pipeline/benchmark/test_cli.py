@@ -3,15 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import xml.etree.ElementTree
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from beam_pipeline.benchmark import cli
 from tests.support.cli import ROOT, Finished, environment
+from tests.support.reports import Page
 
 FOLDER = ROOT / "benchmark_orchestrators"
 PLANTED = Path(__file__).parent / "compare" / "planted"
@@ -24,7 +27,6 @@ def run(*arguments: object, cwd: Path) -> Finished:
         cwd=cwd,
         env=environment(),
         capture_output=True,
-        timeout=300,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
 
@@ -40,7 +42,7 @@ def test_a_comparison_with_all_its_outputs(tmp_path: Path) -> None:
     for text in ("small: 1 word, 3 B", "medium: 79 words", "large:", "seed abc", "load average"):
         assert text in printed
     report = json.loads((tmp_path / "a.json").read_text())
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert report["settings"]["seed"] == "abc"
     assert [subject["name"] for subject in report["subjects"]] == ["small", "medium", "large"]
     for subject in report["subjects"]:
@@ -52,12 +54,9 @@ def test_a_comparison_with_all_its_outputs(tmp_path: Path) -> None:
             assert found["verdict"] == "right"
             assert found["runtime"]["median"] > 0
             assert found["peak_bytes"] > 1e7
-    page = (tmp_path / "a.html").read_text("utf-8")
-    assert ">indexed</text>" in page
-    for loads in ("<script", "<link", "<img", "@import", "url(http", 'href="http'):
-        assert loads not in page
-    svg = page[page.index("<svg") : page.index("</svg>") + 6]
-    assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
+    page = Page((tmp_path / "a.html").read_text("utf-8"))
+    assert {"indexed", "threads", "large: 712 words, 3.76 kB"} <= set(page.texts)
+    assert any("seed abc; " in text for text in page.texts)
     assert sorted(os.listdir(tmp_path)) == ["a.html", "a.json"]
 
 
@@ -126,7 +125,7 @@ def test_without_peers_the_comparison_goes_on(tmp_path: Path) -> None:
         (["--input=."], ["--input", "directory"]),
         (["--chaos=words=often"], ["--chaos", "often"]),
         (["--json=missing/a.json"], ["--json", "missing/a.json"]),
-        (["--chart=a.jpg"], ["--chart", "a.jpg", ".png"]),
+        (["--chart=a.jpg"], ["--chart", "a.jpg", ".png", ".html"]),
         (["--iteration=3"], ["--iteration=3"]),
         (["more"], ["more"]),
         (["--compare-dir=missing"], ["--compare-dir", "missing"]),
@@ -159,7 +158,7 @@ def test_wrong_usage_is_one_line(
         (f"--orchestrator={PLANTED / 'helper.py'}", "no class TaskOrchestrator"),
     ],
 )
-def test_what_is_no_orchestrator_is_wrong_usage(
+def test_a_file_without_orchestrator_is_wrong_usage(
     argument: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.benchmark([argument]) == 2
@@ -173,29 +172,23 @@ def test_a_command_must_be_named(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
-    import signal
-    import time
-
-    import psutil
-
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "beam_pipeline.benchmark", "one"),
             *("--orchestrator", str(PLANTED / "hangs.py"), "--test-case=small"),
+            "--timeout=100000",
         ],
         cwd=tmp_path,
-        env=environment(),
+        env=environment(PLANTED_FOLDER=str(tmp_path)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    started: list[psutil.Process] = []
-    until = time.monotonic() + 60
-    while len(started) < 2 and time.monotonic() < until:
-        time.sleep(0.2)
-        started = psutil.Process(process.pid).children(recursive=True)
-    assert len(started) == 2
+    while not (tmp_path / "hanging").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) == 2  # the supervisor and the worker
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=30)
+    _, complaint = process.communicate()
     assert (process.returncode, complaint) == (130, b"error: interrupted\n")
-    _, alive = psutil.wait_procs(started, timeout=10)
-    assert alive == []
+    assert not any(left.is_running() for left in started)

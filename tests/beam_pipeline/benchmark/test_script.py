@@ -31,7 +31,6 @@ def run(checkout: Path, cwd: Path, *arguments: str) -> Finished:
         cwd=cwd,
         env=environment(PATH=path),
         capture_output=True,
-        timeout=120,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
 

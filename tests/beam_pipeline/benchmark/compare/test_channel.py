@@ -1,24 +1,22 @@
-"""What goes through a channel arrives whole, in time, or not at all."""
+"""What goes through a channel arrives whole and in time, or is an error."""
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from beam_pipeline.benchmark.compare.channel import Channel
 
+Ends = tuple[Channel, Channel, socket.socket]
+
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Channel, Channel, socket.socket]]:
+def ends() -> Iterator[Ends]:
     ours, theirs = socket.socketpair()
     yield Channel(ours), Channel(theirs), theirs
     ours.close()
     theirs.close()
-
-
-Ends = tuple[Channel, Channel, socket.socket]
 
 
 @pytest.mark.parametrize("text", ["", "cat", "naïve 漢 😀", "x" * 5_000_000])
@@ -35,31 +33,40 @@ def test_messages_arrive_in_order(ends: Ends) -> None:
     assert [ends[1].receive(), ends[1].receive()] == [{"cat": 1}, ["é", None]]
 
 
-def test_silence_and_a_trickle_are_both_too_late(ends: Ends) -> None:
+def test_silence_is_too_late(ends: Ends) -> None:
     ends[1].limit(0.1)
     with pytest.raises(TimeoutError):
         ends[1].receive()
 
-    def trickle() -> None:
-        for byte in bytes([0] * 7 + [100] + [32] * 20):
-            ends[0]._connection.sendall(bytes([byte]))
-            time.sleep(0.02)
 
-    trickling = threading.Thread(target=trickle)
-    trickling.start()
-    ends[1].limit(0.3)
-    with pytest.raises(TimeoutError):
-        ends[1].receive()
-    trickling.join()
+def test_a_trickle_is_too_late() -> None:
+    """The limit is for the whole message, not for each of its bytes."""
+    sender, receiver = socket.socketpair()
+    message = bytes([0] * 7 + [100] + [32] * 100)
+    seconds = 0
+
+    def clock() -> float:
+        """A byte comes each second."""
+        nonlocal seconds
+        sender.sendall(message[seconds : seconds + 1])
+        seconds += 1
+        return seconds
+
+    with sender, receiver:
+        channel = Channel(receiver, clock)
+        channel.limit(30)
+        with pytest.raises(TimeoutError, match="not in time"):
+            channel.receive()
+    assert 30 <= seconds <= 32
 
 
-def test_nobody_reading_is_too_late_too(ends: Ends) -> None:
+def test_a_message_that_nobody_reads_is_too_late(ends: Ends) -> None:
     ends[0].limit(0.1)
     with pytest.raises(TimeoutError):
         ends[0].send_text(b"x" * 10_000_000)
 
 
-def test_a_closed_end_is_told(ends: Ends) -> None:
+def test_a_closed_end_is_noticed(ends: Ends) -> None:
     ends[0].close()
     with pytest.raises(EOFError):
         ends[1].receive()
@@ -70,12 +77,11 @@ def test_a_closed_end_is_told(ends: Ends) -> None:
 )
 def test_nonsense_is_an_error_of_one_kind(ends: Ends, data: bytes) -> None:
     ends[2].sendall(data)
-    ends[0].limit(2)
     with pytest.raises(ValueError):
         ends[0].receive()
 
 
-def test_what_json_does_not_know_is_not_sent(ends: Ends) -> None:
+def test_what_json_has_no_form_for_is_not_sent(ends: Ends) -> None:
     for value in ({"a": {1, 2}}, float("nan"), b"cat"):
         with pytest.raises((TypeError, ValueError)):
             ends[0].send(value)

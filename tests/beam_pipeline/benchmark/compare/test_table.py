@@ -2,30 +2,32 @@
 
 import io
 
-import pytest
 from rich.console import Console
 
-from beam_pipeline.benchmark import units
-from beam_pipeline.benchmark.compare.contest import Comparison, Score
-from beam_pipeline.benchmark.compare.contestant import DONE, TIMEOUT, Run
-from beam_pipeline.benchmark.compare.table import markdown_table, notes, terminal_table
-from beam_pipeline.benchmark.compare.verdict import MEASURED, Difference, Judged
+from beam_pipeline.benchmark.compare.results import OrchestratorResult, SubjectResult
+from beam_pipeline.benchmark.compare.run import Run, Status
+from beam_pipeline.benchmark.compare.table import make_table, markdown_table, notes, terminal_table
+from beam_pipeline.benchmark.compare.verdict import JudgedRun, Purpose
+from beam_pipeline.cases import Difference
 
 
-def comparison(orchestrators: int = 3) -> Comparison:
+def result(orchestrators: int = 3, name: str = "medium") -> SubjectResult:
     """The first is wrong and fast, the last exceeds its time, those between are right."""
-    scores = []
+    results = []
     for number in range(orchestrators):
-        run = Run(DONE, float(number + 1), 0, 1000 * (9 - number), 10, 500, 0.5, {}, 3.0)
+        run = Run(Status.DONE, float(number + 1), 0, 1000 * (9 - number), 10, 500, 0.5, {}, 3.0)
         mistake = Difference() if number else Difference(extra=("dog",))
-        scores.append(Score(f"name{number}", [Judged(MEASURED, run, mistake)], set(), [2.0]))
-    late = Judged(MEASURED, Run(TIMEOUT, 9, error="stopped after 9 s"), Difference())
-    return Comparison("medium", 600, 3000, [*scores, Score("late", [late], set(), [2.0])])
+        judged = JudgedRun(Purpose.MEASURED, run, mistake)
+        results.append(OrchestratorResult(f"name{number}", [judged], set(), [2.0]))
+    run = Run(Status.TIMEOUT, 9, error="stopped after 9 s")
+    late = JudgedRun(Purpose.MEASURED, run, Difference())
+    results.append(OrchestratorResult("late", [late], set(), [2.0]))
+    return SubjectResult(name, 600, 3000, results)
 
 
-def rendered(of: Comparison, *, detailed: bool = False) -> str:
+def rendered(of: SubjectResult, *, detailed: bool = False) -> str:
     console = Console(file=io.StringIO(), force_terminal=True, width=200, color_system="standard")
-    console.print(terminal_table(of, detailed))
+    console.print(terminal_table(of, detailed=detailed))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -34,7 +36,7 @@ GREEN = "\x1b[1;32m"
 
 
 def test_the_best_is_green_and_the_wrong_one_never() -> None:
-    shown = rendered(comparison(3))
+    shown = rendered(result(3))
     (line,) = (line for line in shown.splitlines() if "runtime, median" in line)
     assert f"{GREEN}2.00 s" in line
     assert "1.00 s" in line and f"{GREEN}1.00 s" not in line
@@ -42,55 +44,45 @@ def test_the_best_is_green_and_the_wrong_one_never() -> None:
     assert "medium: 600 words, 3.00 kB" in shown
 
 
-def test_metrics_run_down_and_with_many_orchestrators_across() -> None:
-    few = rendered(comparison(2)).splitlines()
-    many = rendered(comparison(5)).splitlines()
+def test_many_orchestrators_are_rows_and_few_are_columns() -> None:
+    few = rendered(result(2)).splitlines()
+    many = rendered(result(5)).splitlines()
     assert any("name0" in line and "name1" in line for line in few)
     assert any("success" in line and "words/s" in line for line in many)
     assert not any("name0" in line and "name1" in line for line in many)
 
 
+def test_a_table_and_its_transposed_have_the_same_cells() -> None:
+    table = make_table(result(), detailed=True)
+    turned = table.transposed()
+    assert turned.columns == [label for label, _ in table.rows]
+    assert [label for label, _ in turned.rows] == table.columns
+    assert turned.rows[1][1][2] == table.rows[2][1][1]
+    assert turned.transposed() == table
+
+
 def test_details_are_more_lines() -> None:
-    plain, detailed = rendered(comparison()), rendered(comparison(), detailed=True)
-    for label in ("claimed runtime", "largest process", "deviation", "outliers", "hand-over"):
+    plain, detailed = rendered(result()), rendered(result(), detailed=True)
+    for label in (
+        *("reported runtime", "largest process", "standard deviation", "outliers", "hand-over"),
+    ):
         assert label in detailed
         assert label not in plain
 
 
 def test_markdown_has_the_best_in_bold() -> None:
-    lines = markdown_table(comparison(2), detailed=False).splitlines()
+    lines = markdown_table(result(2), detailed=False).splitlines()
     assert lines[2] == "|  | name0 | name1 | late |"
     assert "| runtime, median ↓ | 1.00 s | **2.00 s** | - |" in lines
     assert "| success ↑ | 0 % (0/1) | **100 % (1/1)** | 0 % (0/1) |" in lines
 
 
+def test_names_are_no_markup() -> None:
+    assert "[red]a[/].txt: 600 words" in rendered(result(name="[red]a[/].txt"))
+
+
 def test_notes_name_mistakes_and_errors() -> None:
-    assert notes(comparison(2)) == [
+    assert notes(result(2)) == [
         "name0: measured text: 1 extra (dog)",
         "late: stopped after 9 s",
     ]
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (units.seconds(0.0000123), "0.01 ms"),
-        (units.seconds(0.0123), "12.3 ms"),
-        (units.seconds(0.1234), "123 ms"),
-        (units.seconds(0.99996), "1.00 s"),
-        (units.seconds(9.996), "10.0 s"),
-        (units.seconds(1234), "1,234 s"),
-        (units.size(0), "0 B"),
-        (units.size(999), "999 B"),
-        (units.size(999_999), "1.00 MB"),
-        (units.size(1_234_567_890), "1.23 GB"),
-        (units.size(-5_000_000), "-5.00 MB"),
-        (units.percent(1), "100 %"),
-        (units.percent(0.999), ">99 %"),
-        (units.percent(0.001), "<1 %"),
-        (units.percent(0), "0 %"),
-        (units.whole(1234567.8), "1,234,568"),
-    ],
-)
-def test_units_are_readable_and_never_lie_at_the_ends(shown: str, expected: str) -> None:
-    assert shown == expected

@@ -1,4 +1,4 @@
-"""Returns at once, and does the work when its answer is looked at."""
+"""Returns at once, and does the work when its answer is read."""
 
 import time
 

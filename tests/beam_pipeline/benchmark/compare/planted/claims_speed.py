@@ -1,4 +1,4 @@
-"""Takes its time, says that it does not, and sets all clocks of its process to prove it."""
+"""Takes its time, reports that it did not, and sets all clocks of its process to prove it."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Ends its process while it is at work."""
+"""Crashes while it is at work."""
 
 import os
 import signal

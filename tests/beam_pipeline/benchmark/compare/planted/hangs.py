@@ -1,6 +1,8 @@
-"""Never answers."""
+"""Never answers. Notes when it has begun to hang."""
 
-import time
+import os
+import signal
+from pathlib import Path
 
 from benchmark_orchestrators import indexed
 
@@ -8,4 +10,7 @@ from benchmark_orchestrators import indexed
 class TaskOrchestrator(indexed.TaskOrchestrator):
     def process_text(self, text):
         super().process_text(text)
-        time.sleep(3600)
+        if folder := os.environ.get("PLANTED_FOLDER"):
+            Path(folder, "hanging").touch()
+        while True:
+            signal.pause()

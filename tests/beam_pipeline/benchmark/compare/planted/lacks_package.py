@@ -1,4 +1,4 @@
-"""Needs what nobody has."""
+"""Needs a package that nobody has."""
 
 import a_package_that_nobody_has
 

@@ -1,4 +1,4 @@
-"""Is right about text, and does not refuse anything else."""
+"""Is right about text, and accepts anything else too."""
 
 from benchmark_orchestrators import indexed
 

@@ -1,0 +1,94 @@
+"""Trials run in turn, and the medians of their runs."""
+
+import itertools
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from beam_pipeline.benchmark.throughput.trial import Measurement, Trial, measure
+
+
+@dataclass(frozen=True)
+class Row:
+    """The medians of all runs of a trial.
+
+    Attributes:
+      section: of the trial.
+      name: of the trial.
+      size_bytes: of the text it goes through.
+      seconds: None, as the further figures, if a run failed.
+      megabytes_per_second: the size of the text by `seconds`.
+      ratio: `seconds` by those of the first trial of its section that has figures.
+      cpu_seconds: processor time of all processes.
+      peak_bytes: the most memory that all processes had in any run.
+      peak_process_bytes: the most that any one process had in any run.
+      runs: how many there were.
+      error: of the run that failed; empty if none did.
+    """
+
+    section: str
+    name: str
+    size_bytes: int
+    seconds: float | None = None
+    megabytes_per_second: float | None = None
+    ratio: float | None = None
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
+    peak_process_bytes: int | None = None
+    runs: int = 0
+    error: str = ""
+
+
+def run_in_turn(
+    trials: Sequence[Trial],
+    iterations: int,
+    timeout: float,
+    on_progress: Callable[[str], None],
+) -> list[Row]:
+    """Runs each trial once, then each once more, and so on; one that has failed is left out.
+
+    Args:
+      trials: what to measure.
+      iterations: how often.
+      timeout: seconds after which a run is stopped.
+      on_progress: called with a few words on what is done next.
+    """
+    measured: list[list[Measurement]] = [[] for _ in trials]
+    for number, (index, trial) in itertools.product(range(iterations), enumerate(trials)):
+        if any(run.error for run in measured[index]):
+            continue
+        on_progress(f"{trial.section}: {trial.name} ({number + 1} of {iterations})")
+        measured[index].append(measure(trial, timeout))
+    rows = []
+    bases: dict[str, float] = {}
+    for trial, runs in zip(trials, measured, strict=True):
+        if not runs[-1].error:
+            bases.setdefault(trial.section, _median(runs, _seconds))
+        rows.append(_row(trial, runs, bases.get(trial.section)))
+    return rows
+
+
+def _row(trial: Trial, runs: Sequence[Measurement], base: float | None) -> Row:
+    if runs[-1].error:
+        return Row(trial.section, trial.name, trial.size_bytes, error=runs[-1].error)
+    seconds = _median(runs, _seconds)
+    return Row(
+        trial.section,
+        trial.name,
+        trial.size_bytes,
+        seconds=seconds,
+        megabytes_per_second=trial.size_bytes / 1e6 / seconds,
+        ratio=seconds / base if base else None,
+        cpu_seconds=_median(runs, lambda run: run.cpu_seconds),
+        peak_bytes=max(run.peak_bytes for run in runs),
+        peak_process_bytes=max(run.peak_process_bytes for run in runs),
+        runs=len(runs),
+    )
+
+
+def _median(runs: Sequence[Measurement], figure: Callable[[Measurement], float]) -> float:
+    return statistics.median(map(figure, runs))
+
+
+def _seconds(run: Measurement) -> float:
+    return run.seconds
