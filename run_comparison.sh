@@ -1,14 +1,14 @@
 #!/bin/sh
-# Measures this project's own orchestrator, then compares all of them. Arguments go to both:
+# Measures this project's own orchestrator, then compares all of them. Both get the arguments:
 #   ./run_comparison.sh --iterations 3 --test-case large
-# Uses .venv, and makes it if there is none, unless the active Python has all that is needed.
-# Orchestrators whose package is missing are shown as such; to have all of them:
+# Uses .venv. Where there is none it is made, unless the active Python has all that is needed.
+# An orchestrator whose package is missing is shown as such. To have all of them:
 #   .venv/bin/pip install '.[peers]'
 set -eu
 cd "$(dirname "$0")"
 
 python=.venv/bin/python
-needed='import apache_beam, english_words, numba, psutil, rich, tenacity'
+needed='import apache_beam, english_words, jinja2, numba, psutil, pygal, rich, tenacity'
 if [ ! -x "$python" ] && python3 -c "$needed" 2>/dev/null; then
     python=python3
 elif [ ! -x "$python" ] || ! "$python" -c "$needed" 2>/dev/null; then
@@ -17,6 +17,6 @@ elif [ ! -x "$python" ] || ! "$python" -c "$needed" 2>/dev/null; then
     "$python" -m pip install -q .
 fi
 
-# As a module, so that what is measured is what stands here.
+# As a module, so that what is measured is the code in this folder.
 "$python" -m beam_pipeline.benchmark one "$@"
 "$python" -m beam_pipeline.benchmark compare "$@"

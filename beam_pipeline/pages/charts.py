@@ -4,6 +4,7 @@ A chart has no script, refers to the colors of `palette` by name, and gives equa
 figures. It is drawn narrow, so that its text is still readable on a phone.
 """
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,7 +25,11 @@ WIDTH = 450
 _HEIGHT = 260
 _BAR_HEIGHT = 34
 _BAR_MARGINS = 30
+_LINES_HEIGHT = 320
+_MARGIN = 8
 _LEGEND_ROW = 23
+_LEGEND_COLUMNS = 2
+_MAX_LEGEND = 21
 _FONT_SIZE = 15
 _MAX_LABEL = 40
 # The width of a character on average, for a rough layout.
@@ -109,7 +114,7 @@ def ring(name: str, parts: Sequence[tuple[str, float]], colors: Sequence[str] = 
         inner_radius=0.55,
         show_legend=True,
         legend_at_bottom=True,
-        legend_at_bottom_columns=2,
+        legend_at_bottom_columns=_LEGEND_COLUMNS,
     )
     for label, size in parts:
         chart.add(visible(label), size)
@@ -156,23 +161,30 @@ def lines(
       show_y: how a number on the vertical axis is shown.
       colors: of the lines, in order.
     """
-    legend_columns = 2
-    legend_rows = -(-len(series) // legend_columns)
+    y_labels = _powers_of_ten([y for points in series.values() for _, y in points])
+    legend_rows = math.ceil(len(series) / _LEGEND_COLUMNS)
+    # pygal rounds the number of rows down, and would cut off the last one.
+    rows_left_out = legend_rows - len(series) // _LEGEND_COLUMNS
     chart = _chart(
         pygal.XY,
         name,
-        _HEIGHT + _LEGEND_ROW * legend_rows,
+        _LINES_HEIGHT + _LEGEND_ROW * legend_rows,
         colors,
         logarithmic=True,
         dots_size=3,
         show_legend=True,
         legend_at_bottom=True,
-        legend_at_bottom_columns=legend_columns,
+        legend_at_bottom_columns=_LEGEND_COLUMNS,
+        truncate_legend=_MAX_LEGEND,
+        margin_right=40,  # for the half of the last label that stands behind the end of its axis
+        margin_bottom=_MARGIN + _LEGEND_ROW * rows_left_out,
+        range=(y_labels[0], 1.1 * y_labels[-1]),  # pygal leaves out a label at the very top
         value_formatter=show_y,
         x_value_formatter=show_x,
         show_x_guides=True,
     )
     chart.x_labels = sorted({x for points in series.values() for x, _ in points})
+    chart.y_labels = y_labels
     for label, points in series.items():
         chart.add(visible(label), list(points))
     return _svg(chart.render_tree())
@@ -211,7 +223,7 @@ def _chart(
             "width": WIDTH,
             "height": height,
             "show_legend": False,
-            "margin": 8,
+            "margin": _MARGIN,
             "truncate_label": _MAX_LABEL,
             "max_scale": 7,
             **settings,
@@ -228,6 +240,12 @@ def _bar_range(values: Sequence[tuple[str, float | None]], texts: Sequence[str])
     text_width = _CHAR_WIDTH * (2 + max(map(len, texts), default=0))
     width = WIDTH - label_width
     return longest * width / max(width - text_width, width / 3) or 1
+
+
+def _powers_of_ten(numbers: Sequence[float]) -> list[float]:
+    """Returns the powers of ten from the one below the least number to the one above the most."""
+    first, last = math.floor(math.log10(min(numbers))), math.ceil(math.log10(max(numbers)))
+    return [float(f"1e{exponent}") for exponent in range(first, last + 1)]
 
 
 def _always(text: str) -> Callable[[object], str]:

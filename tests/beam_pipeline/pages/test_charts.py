@@ -1,5 +1,6 @@
 """Charts show their labels and numbers, and nothing that runs or comes from elsewhere."""
 
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -69,6 +70,19 @@ def test_bars_have_the_colors_given() -> None:
     svg = charts.bars("bars", [("a", 3), ("b", 2)], show, colors=["var(--good)", "var(--bad)"])
     first, second = svg.index("fill: var(--good)"), svg.index("fill: var(--bad)")
     assert second < first  # drawn from below
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3, 5, 12])
+def test_lines_have_a_whole_legend_and_whole_axes(lines: int) -> None:
+    series = {f"line {number}": [(3, 0.002), (4000, 0.9)] for number in range(lines)}
+    svg = charts.lines("lines", series, show, show)
+    root = ElementTree.fromstring(svg)
+    assert {"0.001 units", "0.01 units", "0.1 units", "1 units"} <= set(texts(svg))
+    assert {"3 units", "4000 units", *series} <= set(texts(svg))
+    (legends,) = (node for node in root.iter() if node.get("class") == "legends")
+    top = float(re.fullmatch(r"translate\(\d+, (\d+)\)", legends.get("transform", ""))[1])
+    bottom = top + max(float(node.get("y")) for node in legends.iter() if node.get("y"))
+    assert bottom + 4 < float(root.get("viewBox").split()[-1])  # letters reach below their line
 
 
 def test_every_color_of_a_chart_is_known_in_every_palette() -> None:

@@ -19,7 +19,8 @@ def test_the_drawing_needs_no_style_sheet_and_has_all_figures() -> None:
     root = ElementTree.fromstring(svg)
     texts = {element.text for element in root.iter() if element.tag.endswith("text")}
     assert {"<Title>", "Bars & <more>", "Lines", "a", "b"} <= texts
-    assert "var(" not in svg and "inherit" not in svg
+    assert "var(" not in svg
+    assert "font-family:sans-serif" in svg and "font-family:inherit" not in svg
     places = [(float(part.get("x")), float(part.get("width"))) for part in root if part.get("id")]
     assert len(places) == 2
     assert places[0][0] + places[0][1] < places[1][0]
