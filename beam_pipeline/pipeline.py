@@ -22,9 +22,6 @@ from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
-#: How words can be counted. The results are equal.
-ENGINES = ("vectorized", "elementwise")
-
 
 class StageSettings(TypedDict):
     """What all stages are given."""
@@ -110,6 +107,8 @@ _ENGINES: Mapping[tuple[str, bool], type[_Engine]] = {
     ("elementwise", False): CountWords,
     ("elementwise", True): CountWordsOfCorpus,
 }
+#: How words can be counted. The results are equal.
+ENGINES = tuple(dict.fromkeys(name for name, _ in _ENGINES))
 
 
 @dataclass(kw_only=True)
@@ -178,7 +177,7 @@ class CountAnagrams(beam.PTransform):
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
         self._keep_top = TopWords(self.top)
 
-    def expand(self, text: PCollection[str] | PCollection[Block]) -> PCollection[AnagramCount]:
+    def expand(self, text: PCollection[str | Block]) -> PCollection[AnagramCount]:
         dictionary = self._dictionary
         stage: StageSettings = {"resilience": self.resilience, "side_outputs": self.side_outputs}
         engine = _ENGINES[self.engine, dictionary.is_corpus]
@@ -197,32 +196,19 @@ class CountAnagrams(beam.PTransform):
 
 @dataclass
 class ToBlocks(beam.PTransform):
-    """Turns texts into `Block`s; blocks stay as they are.
-
-    Raises:
-      TypeError: when applied to elements that are known to be of another type.
-    """
+    """Turns texts into `Block`s; blocks stay as they are."""
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, text: PCollection[str] | PCollection[Block]) -> PCollection[Block]:
+    def expand(self, text: PCollection[str | Block]) -> PCollection[Block]:
         if text.element_type is Block:
             return text
-        if text.element_type not in (str, Any, beam.typehints.Any):
-            raise TypeError(
-                f"elements of type {text.element_type}: CountAnagrams counts the words of str or "
-                "Block"
-            )
         return text | "ToBlock" >> beam.Map(_to_block).with_output_types(Block)
 
 
 def _to_block(text: str | Block) -> Block:
-    if isinstance(text, Block):
-        return text
-    if isinstance(text, str):
-        return Block.of_text(text)
-    raise TypeError(f"{type(text).__name__}: CountAnagrams counts the words of str or Block")
+    return text if isinstance(text, Block) else Block.of_text(text)
 
 
 @dataclass

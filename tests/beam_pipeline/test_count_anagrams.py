@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.typehints.decorators import TypeCheckError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +91,7 @@ def test_blocks_and_elements_of_unknown_type_are_counted_too() -> None:
 
 def test_elements_of_another_type_are_refused_when_the_pipeline_is_built() -> None:
     p = pipeline()
-    with pytest.raises(TypeError, match=r"int.*str or Block"):
+    with pytest.raises(TypeCheckError, match=r"CountAnagrams: expected .*str.*Block.*got .*int"):
         p | beam.Create([1, 2]) | CountAnagrams()
 
 
