@@ -208,7 +208,11 @@ class ToBlocks(beam.PTransform):
 
 
 def _to_block(text: str | Block) -> Block:
-    return text if isinstance(text, Block) else Block.of_text(text)
+    if isinstance(text, Block):
+        return text
+    if isinstance(text, str):
+        return Block.of_text(text)
+    raise TypeError(f"CountAnagrams counts the words of str or Block, not of {type(text).__name__}")
 
 
 @dataclass
