@@ -21,7 +21,6 @@ from beam_pipeline.benchmark.compare.subjects import built_in_subjects
 from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.cases import load_cases
 from benchmark_orchestrators import _common
-from tests.support.cli import environment
 
 FOLDER = Path(_common.__file__).parent
 WITH_BEAM = {"beam_elementwise", "beam_vectorized", "naive_beam_wordcount"}
@@ -68,7 +67,7 @@ def test_without_chaos_each_is_right_on_every_text(calm: SubjectResult, name: st
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_BEAM))
-def test_those_that_do_not_use_beam_do_not_load_it(name: str, tmp_path: Path) -> None:
+def test_those_that_do_not_use_beam_do_not_load_it(name: str) -> None:
     if name == "pyspark" and not HAS_SPARK:
         pytest.skip("needs pyspark and Java")
     code = (
@@ -78,8 +77,7 @@ def test_those_that_do_not_use_beam_do_not_load_it(name: str, tmp_path: Path) ->
     )
     finished = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(),
+        cwd=FOLDER.parent,
         capture_output=True,
         text=True,
     )

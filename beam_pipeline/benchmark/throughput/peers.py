@@ -1,7 +1,7 @@
 """Other tools at the nearest task: counting the distinct words of a file.
 
 They count words of ASCII letters and digits in lower case, without Unicode, anagrams or a
-dictionary, so that the comparison is in their favor. Only ``polars-unicode`` has the words of this
+dictionary, so that the comparison is in their favour. Only ``polars-unicode`` has the words of this
 project, without its normalization of their letters.
 
 ``python -m beam_pipeline.benchmark.throughput.peers NAME FILE RESULT`` runs one of the libraries.
@@ -80,8 +80,9 @@ def pyspark(path: str, result: str) -> None:
     """Counts words in PySpark on two cores."""
     from pyspark.sql import functions as f
 
-    words = f.split(f.lower("value"), "[^a-z0-9]+")
-    counted = count_with_spark(spark_session().read.text(path), words)
+    lines = spark_session().read.text(path)
+    words = f.split(f.lower("value"), "[^a-z0-9]+")  # a column needs a session
+    counted = count_with_spark(lines, words)
     counted.write.mode("overwrite").csv(result)
 
 

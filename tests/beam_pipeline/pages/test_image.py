@@ -1,4 +1,4 @@
-"""An image has the charts and their text, and whoever cannot draw one is told why."""
+"""An image has the charts and their text, and a machine that cannot draw one says why."""
 
 import sys
 import xml.etree.ElementTree as ElementTree

@@ -1,5 +1,6 @@
 """Other tools count the words that they are said to count."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +18,18 @@ def test_peers_count_the_words_they_are_said_to_count(
     result = tmp_path / "words.csv"
     LIBRARIES[name](str(source), str(result))
     counted = dict(line.split(",") for line in result.read_text("utf-8").splitlines()[1:])
+    assert counted["listen"] == counted["silent"] == "2000"
+    assert counted["1999"] == "1"
+
+
+def test_the_spark_peer_counts_the_words_it_is_said_to_count(source: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None:
+        pytest.skip("needs Java")
+    result = tmp_path / "words"
+    LIBRARIES["pyspark"](str(source), str(result))
+    parts = [path.read_text("utf-8") for path in result.glob("*.csv")]
+    counted = dict(line.split(",") for part in parts for line in part.splitlines())
     assert counted["listen"] == counted["silent"] == "2000"
     assert counted["1999"] == "1"
 

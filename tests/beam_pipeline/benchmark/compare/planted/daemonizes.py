@@ -17,22 +17,22 @@ class TaskOrchestrator(indexed.TaskOrchestrator):
         answer = super().process_text(text)
         if self.daemon:
             os.kill(self.daemon, signal.SIGKILL)
-        done, tell = os.pipe()
+        done, report = os.pipe()
         child = os.fork()
         if not child:
             os.setsid()
             if os.fork():
                 os._exit(0)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            os.closerange(3, tell)
+            os.closerange(3, report)
             os.environ.clear()
             memory = forks.work()
             Path(PLACE).write_text(str(os.getpid()))
-            os.write(tell, str(os.getpid()).encode())
-            os.close(tell)
+            os.write(report, str(os.getpid()).encode())
+            os.close(report)
             while memory:
                 signal.pause()
-        os.close(tell)
+        os.close(report)
         os.waitpid(child, 0)
         self.daemon = int(os.read(done, 20))
         os.close(done)

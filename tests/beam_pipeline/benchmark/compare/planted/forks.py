@@ -27,14 +27,14 @@ class TaskOrchestrator(indexed.TaskOrchestrator):
         if self.child:
             os.kill(self.child, signal.SIGKILL)
             os.waitpid(self.child, 0)
-        done, tell = os.pipe()
+        done, report = os.pipe()
         self.child = os.fork()
         if not self.child:
             memory = work()
-            os.write(tell, b"x")
+            os.write(report, b"x")
             while memory:
                 signal.pause()
         os.read(done, 1)
         os.close(done)
-        os.close(tell)
+        os.close(report)
         return answer
