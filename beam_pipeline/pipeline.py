@@ -1,8 +1,7 @@
 """The pipeline: text -> words -> signatures -> counts -> the dictionary's words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import Any, NamedTuple, TypedDict
 
 import apache_beam as beam
@@ -11,7 +10,7 @@ from apache_beam.pvalue import PBegin, PCollection
 from transforms.checks import check_one_of, check_positive
 from transforms.columns import CombineWordCounts
 from transforms.counts import ClassTally, CombineClassTallies, CountSignatures
-from transforms.dictionary import DictionarySpec
+from transforms.dictionary import DictionaryLike, DictionarySpec
 from transforms.distinct_words import CountDistinctWords
 from transforms.expand import AnagramCount, ExpandSignatures, TopWords
 from transforms.filtering import FilterBlocks
@@ -151,7 +150,7 @@ class CountAnagrams(beam.PTransform):
       silent 2
     """
 
-    dictionary: Any = "gcide"
+    dictionary: DictionaryLike = "gcide"
     engine: str = "vectorized"
     normalization: str = "unicode"
     encoding_errors: str = "replace"
@@ -237,7 +236,7 @@ def build(
     root: beam.Pipeline | PBegin,
     source: beam.PTransform,
     *,
-    dictionary: DictionarySpec | str | PathLike[str] | Iterable[str] | None = None,
+    dictionary: DictionaryLike | None = None,
     **settings: Any,
 ) -> PCollection[AnagramCount]:
     """Adds a source and `CountAnagrams` to a pipeline.

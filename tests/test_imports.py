@@ -19,8 +19,8 @@ LAYERS = (
     ("transforms/text/",),
     ("transforms/stages/",),
     ("transforms/files/",),
-    ("transforms/dictionary.py", "transforms/words.py", "transforms/counts.py"),
-    ("transforms/kernel/", "transforms/columns.py"),
+    ("transforms/dictionary.py",),
+    ("transforms/kernel/",),
     ("transforms/",),
     ("beam_pipeline/__init__.py", "beam_pipeline/monitor/", "beam_pipeline/pages/"),
     (
