@@ -284,7 +284,11 @@ class _PublishFn(beam.DoFn):
         totals.merge(outcome.totals)
         totals.add(Count.FILES_TO_PUBLISH, len(outcome.files))
         totals.add(Count.FILES_EXPECTED, self._files_expected)
-        _check(totals, self._measured)
+        try:
+            _check(totals, self._measured)
+        except AnagramError:
+            publishing.remove(temporary for temporary, _ in outcome.files)
+            raise
         # Dead letters first: no result may stand without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
         client = (self._token, totals) if self._token else None
