@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import tenacity
 from english_words import get_english_words_set
 
-from transforms.stages.chaos import Chaos, FaultInjector, InjectedError
+from transforms.stages.chaos import Chaos, FaultInjector, InjectedError, stage_named
 from transforms.text.normalize import is_separator, words
 from transforms.text.signature import signature
 
@@ -112,15 +112,16 @@ class Stages:
         """Does the work of a stage, and returns its result.
 
         Args:
-          stage: one of `transforms.stages.chaos.STAGES`.
+          stage: one of `transforms.stages.chaos.STAGES` or of their aliases.
           work: what to do.
           *args: for `work`.
           **kwargs: for `work`.
 
         Raises:
           InjectedError: a fault was injected, in every attempt.
+          ValueError: there is no such stage.
         """
-        injector = self._injectors.get(stage)
+        injector = self._injectors.get(stage_named(stage))
         if injector is None:
             return work(*args, **kwargs)
         done: T = self._retrying(injector.attempt, work, *args, **kwargs)
@@ -129,5 +130,5 @@ class Stages:
     def count(self, text: str) -> Counter[str]:
         """Counts the words of a text by their signature, one stage after the other."""
         filtered = self.do("filter", str, text)
-        counted = self.do("words", count_words, filtered)
-        return self.do("anagrams", sum_by_signature, counted.items())
+        counted = self.do("extract", count_words, filtered)
+        return self.do("key", sum_by_signature, counted.items())

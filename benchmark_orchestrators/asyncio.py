@@ -43,11 +43,11 @@ class TaskOrchestrator:
                 total.update(await self._count(chunk))
 
         await asyncio.gather(*map(add, chunks(text, _CHUNK_SIZE)))
-        return answer(began, self._stages.do("permutations", expand, total))
+        return answer(began, self._stages.do("expand", expand, total))
 
     async def _count(self, chunk: str) -> Counter[str]:
         # Stages wait with time.sleep, which would block the event loop.
         filtered = await asyncio.to_thread(self._stages.do, "filter", str, chunk)
-        found = await asyncio.to_thread(self._stages.do, "words", words, filtered)
+        found = await asyncio.to_thread(self._stages.do, "extract", words, filtered)
         counted = Counter(found).items()
-        return await asyncio.to_thread(self._stages.do, "anagrams", sum_by_signature, counted)
+        return await asyncio.to_thread(self._stages.do, "key", sum_by_signature, counted)

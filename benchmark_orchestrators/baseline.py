@@ -15,7 +15,10 @@ from transforms.text.normalize import words
 
 
 class TaskOrchestrator:
-    """Filters the text, cuts it into words, and finds each word's anagrams by permuting it."""
+    """Filters the text, cuts it into words, and finds each word's anagrams by permuting it.
+
+    Its stages have the names that the exercise gives them.
+    """
 
     def __init__(self, chaos: str = ""):
         self._stages = Stages(chaos, retries=False)

@@ -57,9 +57,9 @@ class TaskOrchestrator:
         check_text(text)
         began = time.perf_counter()
         filtered = self._stages.do("filter", chunks, text, _CHUNK_SIZE)
-        self._stages.do("words", self._count_pieces, filtered)
-        self._stages.do("anagrams", self._sum_by_signature)
-        counts = self._stages.do("permutations", self._expand)
+        self._stages.do("extract", self._count_pieces, filtered)
+        self._stages.do("key", self._sum_by_signature)
+        counts = self._stages.do("expand", self._expand)
         return answer(began, counts)
 
     def _count_pieces(self, parts: list[str]) -> None:

@@ -38,10 +38,10 @@ class TaskOrchestrator:
                     pipeline
                     | beam.io.ReadFromText(str(source))
                     | "filter" >> beam.ParDo(_StageFn("filter", _line, self._chaos))
-                    | "words" >> beam.ParDo(_StageFn("words", words, self._chaos))
-                    | "anagrams" >> beam.ParDo(_StageFn("anagrams", _keyed, self._chaos))
+                    | "extract" >> beam.ParDo(_StageFn("extract", words, self._chaos))
+                    | "key" >> beam.ParDo(_StageFn("key", _keyed, self._chaos))
                     | beam.CombinePerKey(sum)
-                    | "permutations" >> beam.ParDo(_StageFn("permutations", _members, self._chaos))
+                    | "expand" >> beam.ParDo(_StageFn("expand", _members, self._chaos))
                     | beam.Map(json.dumps)
                     | beam.io.WriteToText(str(result))
                 )

@@ -37,9 +37,9 @@ class TaskOrchestrator:
         check_text(text)
         began = time.perf_counter()
         filtered = self._stages.do("filter", chunks, text, _CHUNK_SIZE)
-        counted = self._stages.do("words", _count_pieces, filtered)
-        by_signature = self._stages.do("anagrams", _sum_by_signature, counted)
-        counts = self._stages.do("permutations", self._expand, by_signature)
+        counted = self._stages.do("extract", _count_pieces, filtered)
+        by_signature = self._stages.do("key", _sum_by_signature, counted)
+        counts = self._stages.do("expand", self._expand, by_signature)
         return answer(began, counts)
 
     def _expand(self, by_signature: pl.DataFrame) -> dict[str, int]:

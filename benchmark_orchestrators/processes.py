@@ -43,7 +43,7 @@ class TaskOrchestrator:
         total: Counter[str] = Counter()
         for counted in self._pool.map(_count, chunks(text, _CHUNK_SIZE)):
             total.update(counted)
-        return answer(began, self._stages.do("permutations", expand, total))
+        return answer(began, self._stages.do("expand", expand, total))
 
 
 def _set_stages(chaos: str) -> None:

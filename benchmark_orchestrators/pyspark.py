@@ -52,10 +52,10 @@ class TaskOrchestrator:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "text.txt")
             self._stages.do("filter", path.write_text, text, "utf-8")
-            counted = self._stages.do("words", self._count_pieces, str(path))
-            by_signature = self._stages.do("anagrams", _sum_by_signature, counted)
+            counted = self._stages.do("extract", self._count_pieces, str(path))
+            by_signature = self._stages.do("key", _sum_by_signature, counted)
             counted.unpersist()
-        return answer(began, self._stages.do("permutations", expand, by_signature))
+        return answer(began, self._stages.do("expand", expand, by_signature))
 
     def _count_pieces(self, path: str) -> DataFrame:
         lines = self._session.read.text(path, lineSep="\n")

@@ -37,4 +37,4 @@ class TaskOrchestrator:
         total: Counter[str] = Counter()
         for counted in self._pool.map(self._stages.count, chunks(text, _CHUNK_SIZE)):
             total.update(counted)
-        return answer(began, self._stages.do("permutations", expand, total))
+        return answer(began, self._stages.do("expand", expand, total))

@@ -170,6 +170,11 @@ def test_injected_latency_scales(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slept == [1.0]
 
 
+def test_a_stage_that_does_not_exist_is_an_error_without_chaos_too() -> None:
+    with pytest.raises(ValueError, match="wrods"):
+        _common.Stages("").do("wrods", str, "cat")
+
+
 def test_attempts_end() -> None:
     stages = _common.Stages("words=1,latency=0")
     with pytest.raises(Exception, match="injected"):
