@@ -60,11 +60,11 @@ def test_of_a_remote_run_what_its_workers_use_is_unknown(tmp_path: Path) -> None
         assert found[name] is None
         assert found["unknown"][name] == "FlinkRunner may work on other machines"
     assert found["input"] == {"patterns": [f"{tmp_path}/a.txt"], "files": 7, "bytes": 11}
-    assert found["unknown"]["block_bytes"] == "the runner has told of none"
+    assert found["unknown"]["block_bytes"] == "the runner has reported none"
     assert found["metrics"]["words"] == 4
     assert found["metrics"]["retries"] == 0  # nothing was counted: there was none
     assert all(one["holds"] for one in found["invariants"])
-    assert "unknown: the runner has told of none" in Page(to_html(report)).texts
+    assert "unknown: the runner has reported none" in Page(to_html(report)).texts
 
 
 def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
