@@ -33,7 +33,13 @@ def test_readers_add_up(tmp_path: Path) -> None:
     assert progress.listed_at is not None
     assert progress.first_read_at is not None
     assert progress.last_read_at is not None
-    assert before <= progress.listed_at <= progress.first_read_at <= progress.last_read_at <= time.time()
+    assert (
+        before
+        <= progress.listed_at
+        <= progress.first_read_at
+        <= progress.last_read_at
+        <= time.time()
+    )
 
 
 READ = """
