@@ -88,7 +88,8 @@ def rows(report: RunReport) -> Iterator[tuple[str, str]]:
     if words is not None and matched is not None and classes is not None:
         value = f"{words:,}"
         if words:
-            value += f", {matched / words:.1%} of them in {classes:,} anagram {_plural(classes, 'class', 'classes')}"
+            in_classes = f"{classes:,} anagram {_plural(classes, 'class', 'classes')}"
+            value += f", {matched / words:.1%} of them in {in_classes}"
         if unmatched:
             value += f", {unmatched:,} unmatched"
         yield "words", value

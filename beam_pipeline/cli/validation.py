@@ -45,7 +45,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
 def _check_test_case(options: AnagramOptions) -> None:
     for name in ("input", "text", "output", "replay", "merge", "dead_letters", "report"):
         if getattr(options, name) is not None:
-            message = f"has a text and an output of its own: leave out --{name}"
+            message = f"cannot be combined with --{name}"
             raise UsageError(message, setting="test_case", value=options.test_case)
 
 
