@@ -101,7 +101,7 @@ class RunRecorder:
         self._totals, self._invariants = totals, tuple(invariants(totals, measured))
 
     def record_output(self, path: str) -> None:
-        """Records where the result stands."""
+        """Records where the result has been published."""
         self._output = path
 
     def report(self, error: BaseException | None = None) -> RunReport:
