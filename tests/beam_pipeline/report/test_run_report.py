@@ -184,7 +184,8 @@ def test_a_failed_run_reports_what_is_known(folder: Path, here: Here) -> None:
     assert finished.code == 1
     report = check_schema((folder / "r.json").read_text("utf-8"))
     assert report["status"] == "failed"
-    assert f"error: {report['error']}" in finished.err
+    remedy = "--encoding_errors=replace leaves such bytes out"
+    assert finished.err == f"error: {report['error']}; {remedy}\n"
     assert report["input"] == {"patterns": ["bad.txt"], "files": 1, "bytes": 5}
     assert report["wall_seconds"] > 0
     assert {report["metrics"][name] for name in report["metrics"]} == {None}
