@@ -1,4 +1,4 @@
-"""How options are spelled on the command line. Free of Beam, as the benchmark uses it too."""
+"""How options are spelled and converted. Does not need Beam, as the benchmark uses it too."""
 
 import argparse
 import math
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def canonical_flag(argument: str, separator: str = "_") -> str:
-    """Spells the name in an argument with one separator; a value behind ``=`` stays as it is.
+    """Spells the name in an argument with one separator; a value after ``=`` stays as it is.
 
     Args:
       argument: an argument of the command line, an option or not.
@@ -27,7 +27,7 @@ def canonical_flag(argument: str, separator: str = "_") -> str:
 
 
 def whole_number(at_least: int) -> Callable[[str], int]:
-    """Returns an argparse type: a whole number of `at_least` or more."""
+    """Returns an argparse type for whole numbers of `at_least` or more."""
 
     def convert(text: str) -> int:
         try:
@@ -44,7 +44,7 @@ def whole_number(at_least: int) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    """An argparse type: a time in seconds, above 0."""
+    """Converts a time in seconds, above 0; an argparse type."""
     try:
         number = float(text)
     except ValueError:

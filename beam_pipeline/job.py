@@ -32,10 +32,13 @@ from transforms.text.settings import TextSettings
 
 
 def run_job(options: AnagramOptions) -> RunReport:
-    """Runs the job to its end; its result then stands at its output, its report at its path.
+    """Runs the job to its end, and writes its result and its report.
 
     Without an output path the result is written to standard output. A run that has failed leaves
     a report too.
+
+    Args:
+      options: complete ones, see `beam_pipeline.cli.completion`.
 
     Returns:
       The report.

@@ -1,4 +1,4 @@
-"""Our options, beside Beam's own."""
+"""Our own options, which are parsed together with Beam's."""
 
 import argparse
 
@@ -14,7 +14,7 @@ from transforms.text.encoding import ERROR_POLICIES
 from transforms.text.normalize import NORMALIZATIONS
 
 LOG_FORMATS = ("text", "json")
-#: What a dead letter notes of its run, since it decides what the words in it count for.
+#: The options that each dead letter records, as they decide how its words are counted.
 SETTINGS_OF_DEAD_LETTERS = (
     "dictionary",
     "normalization",
@@ -44,12 +44,12 @@ class AnagramOptions(PipelineOptions):
         add(
             "--output",
             metavar="PATH",
-            help="the result's file; standard output when omitted or -",
+            help="the file of the result; standard output when omitted or -",
         )
         add(
             "--output_format",
             choices=tuple(FORMATS),
-            help="by default what the extension of --output says, else json",
+            help="by default what the extension of --output says, without one json",
         )
         add(
             "--num_shards",
@@ -81,8 +81,8 @@ class AnagramOptions(PipelineOptions):
             "--encoding_errors",
             choices=ERROR_POLICIES,
             default="replace",
-            help="undecodable bytes: leave them out, fail, or put their line aside in "
-            "--dead_letters (default: replace)",
+            help="undecodable bytes: leave them out, fail, or write their line to --dead_letters "
+            "(default: replace)",
         )
         add(
             "--min_word_length",
@@ -127,20 +127,20 @@ class AnagramOptions(PipelineOptions):
             "--on_error",
             choices=FAULT_POLICIES,
             default="fail",
-            help="what to do with a record whose attempts are spent: end the run, or put it aside "
-            "in --dead_letters (default: fail)",
+            help="when all attempts at a piece of work have failed: end the run, or write it to "
+            "--dead_letters and go on (default: fail)",
         )
         add(
             "--dead_letters",
             metavar="PATH",
-            help="JSON lines: the records put aside, to be run again with 'replay'",
+            help="JSON lines: what could not be processed; 'replay' processes it again",
         )
         add(
             "--max_attempts",
             type=whole_number(1),
             default=Resilience.max_attempts,
             metavar="N",
-            help="at one piece of work of a stage (default: %(default)s)",
+            help="how often a stage tries one piece of work (default: %(default)s)",
         )
         add(
             "--merge",
@@ -157,7 +157,7 @@ class AnagramOptions(PipelineOptions):
         add(
             "--report",
             metavar="PATH",
-            help="tell all about the run in a file: .json, or .html to look at",
+            help="write a report of the run to a file: .html to read, or .json for programs",
         )
         add(
             "--progress",
@@ -165,12 +165,12 @@ class AnagramOptions(PipelineOptions):
             default=None,
             help="show how far the run is (default: on a terminal, unless --verbose)",
         )
-        add("--no_progress", dest="progress", action="store_false", help="do not")
+        add("--no_progress", dest="progress", action="store_false", help="do not show it")
         add(
             "--log_format",
             choices=LOG_FORMATS,
             default=LOG_FORMATS[0],
-            help="of all that goes to standard error: text, or a JSON object in each line "
+            help="of everything on standard error: text, or a JSON object in each line "
             "(default: text)",
         )
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from beam_pipeline.cases import difference, load_cases
+from beam_pipeline.cli.completion import options_of_case
 from beam_pipeline.cli.messages import (
     JsonFormatter,
     message_of,
@@ -26,7 +27,18 @@ from transforms.errors import AnagramError
 
 
 def run(argv: Sequence[str]) -> int:
-    """Command-line arguments -> exit code: 0 done, 1 the run failed, 2 wrong usage."""
+    """Runs the command line, inside any process, which stays as it was.
+
+    Args:
+      argv: the arguments, without the name of the program.
+
+    Returns:
+      An `ExitCode`: 0 if all is done, 1 if the run has failed, 2 if the usage is wrong. Errors are
+      printed, not raised.
+
+    Raises:
+      KeyboardInterrupt: the run was interrupted; nothing is left behind.
+    """
     if "--help" in argv or "-h" in argv:
         print(help_text(), end="")
         return ExitCode.DONE
@@ -37,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
             options = parse(argv)
             stack.enter_context(_logging(options))
             if options.test_case:
-                return _run_cases(argv, options.test_case)
+                return _run_cases(options)
             report = run_job(options)
         except AnagramError as error:
             if "--verbose" in argv:
@@ -51,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _logging(options: AnagramOptions) -> Iterator[None]:
-    """Within, the root logger has the level and the format that the options say."""
+    """Gives the root logger the level and the format of the options, inside the ``with`` block."""
     log = logging.getLogger()
     level, formatters = log.level, {handler: handler.formatter for handler in log.handlers}
     log.setLevel(logging.INFO if options.verbose else logging.CRITICAL)
@@ -66,19 +78,21 @@ def _logging(options: AnagramOptions) -> Iterator[None]:
             handler.setFormatter(formatter)
 
 
-def _run_cases(argv: Sequence[str], name: str) -> int:
-    """Runs the built-in cases, prints their results as one JSON object, and compares them."""
+def _run_cases(options: AnagramOptions) -> ExitCode:
+    """Runs the built-in cases that the options ask for, and compares their results.
+
+    Prints the results as one JSON object on standard output, and a verdict for each case.
+    """
     results: dict[str, dict[str, int]] = {}
-    failed = 0
-    for case in load_cases(name):
+    code = ExitCode.DONE
+    for case in load_cases(options.test_case):
         with tempfile.TemporaryDirectory() as folder:
-            options = _case_options(argv, case.text, f"{folder}/result.json")
-            run_job(options)
-            results[case.name] = json.loads(Path(folder, "result.json").read_text("utf-8"))
-        differs = difference(case.expected, results[case.name])
+            output = Path(folder, "result.json")
+            run_job(options_of_case(options, case.text, str(output)))
+            results[case.name] = json.loads(output.read_text("utf-8"))
         verdict = "as expected"
-        if differs:
-            failed += 1
+        if differs := difference(case.expected, results[case.name]):
+            code = ExitCode.FAILED
             verdict = (
                 f"missing {list(differs.missing)}, extra {list(differs.extra)}, "
                 f"wrong {list(differs.wrong)}"
@@ -86,11 +100,4 @@ def _run_cases(argv: Sequence[str], name: str) -> int:
         as_json = options.log_format == "json"
         print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
     print(json.dumps(results, ensure_ascii=False, indent=2))
-    return ExitCode.FAILED if failed else ExitCode.DONE
-
-
-def _case_options(argv: Sequence[str], text: str, output: str) -> AnagramOptions:
-    options = parse(argv)
-    options.test_case, options.text = None, text
-    options.output, options.output_format = output, "json"
-    return options
+    return code

@@ -1,4 +1,4 @@
-"""What goes to standard error beside the summary: errors, verdicts and logs, as text or JSON."""
+"""What goes to standard error besides the summary: errors, verdicts and logs, as text or JSON."""
 
 import itertools
 import json
@@ -13,22 +13,18 @@ from beam_pipeline.errors import (
     ReportError,
     UsageError,
 )
+from beam_pipeline.flags import canonical_flag
 from beam_pipeline.report.model import printable
 from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Whether a command line, which may be wrong in other ways, asks for messages in JSON."""
-    spelt = [argument.replace("log-format", "log_format") for argument in argv]
-    values = [after for name, after in itertools.pairwise(spelt) if name == _OPTION]
-    values += [item.partition("=")[2] for item in spelt if item.startswith(f"{_OPTION}=")]
-    return "json" in values
+    """Returns whether a command line, which may be wrong otherwise, asks for messages in JSON."""
+    flags = [canonical_flag(argument) for argument in argv]
+    return "--log_format=json" in flags or ("--log_format", "json") in itertools.pairwise(flags)
 
 
-_OPTION = "--log_format"
-
-
-#: Type of error -> the option that gave the path or value with which its message begins.
+# For each type of error, the option whose value its message begins with.
 _OPTIONS: Mapping[type[AnagramError], str] = {
     InputError: "input",
     DictionaryError: "dictionary",
@@ -40,12 +36,12 @@ _OPTIONS: Mapping[type[AnagramError], str] = {
 
 
 def message_of(error: AnagramError) -> str:
-    """Returns the line for the user: the message of `error`, with the option that it is about."""
+    """Returns the line for the user: the message of an error, with the option that it is about."""
     if isinstance(error, UsageError) and error.setting:
         value = "" if error.value is None else f"={error.value}"
         return f"--{error.setting}{value}: {error}"
     if isinstance(error, UsageError) and isinstance(error.__cause__, AnagramError):
-        return message_of(error.__cause__)  # an error of a lower layer that came before the run
+        return message_of(error.__cause__)  # the error of a lower layer, before the run
     if isinstance(error, UndecodableTextError):
         return f"{error}; --encoding_errors=replace leaves such bytes out"
     option = _OPTIONS.get(type(error))
@@ -53,7 +49,7 @@ def message_of(error: AnagramError) -> str:
 
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
-    """Tells the user in one line what went wrong."""
+    """Prints an error as one line on standard error, or as a JSON object with its exit code."""
     message = printable(" ".join(message.splitlines()))
     if as_json:
         event = {"event": "error", "message": message, "exit_code": exit_code}
@@ -64,7 +60,14 @@ def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
 
 
 def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> None:
-    """Tells how a built-in case has come out."""
+    """Prints the verdict on a built-in case.
+
+    Args:
+      name: of the case.
+      expected: how many words its result should have.
+      verdict: ``as expected``, or what differs.
+      as_json: one line that is a JSON object.
+    """
     if as_json:
         event = {"event": "case", "name": name, "words_expected": expected, "verdict": verdict}
         message = json.dumps(event)
@@ -74,7 +77,7 @@ def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> N
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record -> a JSON object in one line."""
+    """Formats a log record as a JSON object in one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         event = {

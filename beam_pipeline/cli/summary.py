@@ -1,4 +1,4 @@
-"""What a run says of itself when it is done: a table on a terminal, lines of text, or JSON."""
+"""The summary of a finished run: a table on a terminal, otherwise lines of text, or JSON."""
 
 import json
 import sys
@@ -12,8 +12,8 @@ from beam_pipeline.report.model import RunReport, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Whoever counts less than this, in bytes, wants no figures with it.
-TINY = 1 << 20
+# Of input smaller than this, in bytes, the figures are not worth showing.
+_TINY = 1 << 20
 
 
 def print_summary(report: RunReport, *, as_json: bool) -> None:
@@ -33,7 +33,7 @@ def print_summary(report: RunReport, *, as_json: bool) -> None:
 
 
 def to_json_line(report: RunReport) -> str:
-    """The main figures as a JSON object in one line; null is what is not known."""
+    """Returns the main figures as a JSON object in one line; what is not known is null."""
     event = {
         "event": report.status,
         "runner": report.runner,
@@ -48,7 +48,7 @@ def to_json_line(report: RunReport) -> str:
 
 
 def to_table(report: RunReport) -> "Table":
-    """The main figures for a terminal."""
+    """Returns the main figures as a table for a terminal."""
     from rich.table import Table
     from rich.text import Text
 
@@ -61,12 +61,13 @@ def to_table(report: RunReport) -> "Table":
 
 
 def to_lines(report: RunReport) -> list[str]:
-    """The main figures where no terminal is; the last line tells the runner and the time.
+    """Returns the main figures as lines of text; the last one has the time and the runner.
 
-    Of a tiny input there is only that one, unless something happened on the way.
+    For a tiny input that is the only line, unless there were retries, dead letters or bytes that
+    are not valid text.
     """
     size = report.counter("bytes_read")
-    shown = [] if size is not None and size < TINY else ["input", "words"]
+    shown = [] if size is not None and size < _TINY else ["input", "words"]
     shown += ["not valid text", "retries", "dead letters"]
     lines = [f"{name}: {value}" for name, value in rows(report) if name in shown]
     rate = ""
@@ -78,7 +79,7 @@ def to_lines(report: RunReport) -> list[str]:
 
 
 def rows(report: RunReport) -> Iterator[tuple[str, str]]:
-    """Name and value of each figure worth a look; what is not known or did not happen is none."""
+    """Yields name and value of each figure, without what is not known or did not happen."""
     yield "runner", report.runner
     if (where := _input(report)) is not None:
         yield "input", where
@@ -87,18 +88,19 @@ def rows(report: RunReport) -> Iterator[tuple[str, str]]:
     if words is not None and matched is not None and classes is not None:
         value = f"{words:,}"
         if words:
-            value += f", {matched / words:.1%} of them in {classes:,} anagram classes"
+            in_classes = f"{classes:,} anagram {_plural(classes, 'class', 'classes')}"
+            value += f", {matched / words:.1%} of them in {in_classes}"
         if unmatched:
             value += f", {unmatched:,} unmatched"
         yield "words", value
     if invalid := report.counter("invalid_bytes"):
-        yield "not valid text", f"{invalid:,} bytes"
+        yield "not valid text", f"{invalid:,} {_plural(invalid, 'byte')}"
     if retries := report.counter("retries"):
         yield "retries", f"{retries:,}"
     if letters := report.counter("dead_letters"):
         causes = ", ".join(f"{cause}: {n:,}" for cause, n in report.dead_letters.by_cause.items())
-        path = f" in {report.dead_letters.path}" if report.dead_letters.path else ""
-        yield "dead letters", printable(f"{letters:,}{path}" + (f" ({causes})" if causes else ""))
+        where = f" in {report.dead_letters.path}" if report.dead_letters.path else ""
+        yield "dead letters", printable(f"{letters:,}{where}" + (f" ({causes})" if causes else ""))
     yield "time", f"{report.wall_seconds:.1f} s"
     if report.bytes_per_second is not None:
         speed = f"{decimal(int(report.bytes_per_second))}/s"
@@ -116,4 +118,8 @@ def _input(report: RunReport) -> str | None:
         return None
     if files is None:
         return decimal(size)
-    return f"{decimal(size)} in {files:,} file{'s' * (files != 1)}"
+    return f"{decimal(size)} in {files:,} {_plural(files, 'file')}"
+
+
+def _plural(number: int, singular: str, plural: str = "") -> str:
+    return singular if number == 1 else plural or f"{singular}s"

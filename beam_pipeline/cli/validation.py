@@ -1,7 +1,6 @@
-"""Checks of options that need no run, and what one option leaves to another."""
+"""Checks options as far as that is possible before a run. Changes nothing."""
 
 import os
-import sys
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -14,31 +13,40 @@ from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
 
+#: The output that means standard output.
 STDOUT = "-"
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
-    """Checks what can be checked without running, and fills in what depends on other options."""
+    """Checks options as the user gave them.
+
+    Args:
+      options: what the command line gave; they stay as they are.
+      local: whether the runner runs on this machine.
+
+    Raises:
+      UsageError: an option is wrong, or does not go with another one.
+    """
     if options.test_case:
-        for name in ("input", "text", "output", "replay"):
-            if getattr(options, name) is not None:
-                raise UsageError(f"--test_case brings its own text and output: leave out --{name}")
+        _check_test_case(options)
     else:
         _check_input(options)
-    try:
-        Encoding(options.encoding)
-    except ValueError as error:
-        raise UsageError(f"--encoding={options.encoding}: {error}") from None
-    if options.chaos:
-        try:
-            Chaos.parse(options.chaos)
-        except ValueError as error:
-            raise UsageError(f"--chaos={options.chaos}: {error}") from None
+    _check_encoding(options)
+    _check_chaos(options)
     _check_merge(options)
     _check_dead_letters(options)
     _check_output(options, local=local)
     _check_report(options)
-    _check_progress(options, local=local)
+    if options.progress and not local:
+        message = "the workers of a remote runner cannot be observed from here"
+        raise UsageError(message, setting="progress")
+
+
+def _check_test_case(options: AnagramOptions) -> None:
+    for name in ("input", "text", "output", "replay", "merge", "dead_letters", "report"):
+        if getattr(options, name) is not None:
+            message = f"cannot be combined with --{name}"
+            raise UsageError(message, setting="test_case", value=options.test_case)
 
 
 def _check_input(options: AnagramOptions) -> None:
@@ -48,57 +56,60 @@ def _check_input(options: AnagramOptions) -> None:
     if not given:
         raise UsageError("no input: give --input, --text or --test_case (see --help)")
     if (options.input or []).count(STDIN) > 1:
-        raise UsageError("--input=-: standard input can be read once only")
+        raise UsageError("standard input can be read only once", setting="input", value=STDIN)
+
+
+def _check_encoding(options: AnagramOptions) -> None:
+    try:
+        Encoding(options.encoding)
+    except ValueError as error:
+        raise UsageError(str(error), setting="encoding", value=options.encoding) from None
+
+
+def _check_chaos(options: AnagramOptions) -> None:
+    if options.chaos:
+        try:
+            Chaos.parse(options.chaos)
+        except ValueError as error:
+            raise UsageError(str(error), setting="chaos", value=options.chaos) from None
 
 
 def _check_merge(options: AnagramOptions) -> None:
-    if options.merge is None:
-        return
-    if options.test_case:
-        raise UsageError("--test_case: leave out --merge")
-    if format_of(options.merge) is None:
-        raise UsageError(
-            f"--merge={options.merge}: the extension names no format; it must be one of "
-            f"{', '.join(FORMATS)}"
-        )
+    if options.merge is not None and format_of(options.merge) is None:
+        message = f"the extension names no format; it must be one of {', '.join(FORMATS)}"
+        raise UsageError(message, setting="merge", value=options.merge)
 
 
 def _check_dead_letters(options: AnagramOptions) -> None:
     path = options.dead_letters
     for name, value in (("on_error", "dead_letter"), ("encoding_errors", "quarantine")):
         if getattr(options, name) == value and not path:
-            raise UsageError(f"--{name}={value}: needs --dead_letters=PATH")
+            raise UsageError("needs --dead_letters=PATH", setting=name, value=value)
     if path is None:
         return
     if path == STDOUT:
-        raise UsageError("--dead_letters=-: must be a file")
+        raise UsageError("must be a file", setting="dead_letters", value=path)
     if options.on_error == "fail" and options.encoding_errors != "quarantine":
-        raise UsageError(
-            f"--dead_letters={path}: needs --on_error=dead_letter or --encoding_errors=quarantine"
-        )
-    if options.test_case:
-        raise UsageError("--test_case: leave out --dead_letters")
+        message = "needs --on_error=dead_letter or --encoding_errors=quarantine"
+        raise UsageError(message, setting="dead_letters", value=path)
     _check_own_file(options, "dead_letters", "output", "replay", "merge")
 
 
 def _check_output(options: AnagramOptions, *, local: bool) -> None:
-    if options.output == STDOUT:
-        options.output = None
-    if options.output is None:
+    path = options.output
+    if path is None or path == STDOUT:
         if options.num_shards > 1:
-            raise UsageError(f"--num_shards={options.num_shards}: needs --output=PATH")
+            raise UsageError("needs --output=PATH", setting="num_shards", value=options.num_shards)
         if not local:
-            raise UsageError("--output: a remote runner cannot write to standard output")
-        options.output_format = options.output_format or "json"
+            message = "a remote runner cannot write to standard output"
+            raise UsageError(message, setting="output", value=path)
         return
-    options.output_format = options.output_format or format_of(options.output)
-    if options.output_format is None:
-        raise UsageError(
-            f"--output={options.output}: the extension names no format; "
-            f"give --output_format={{{','.join(FORMATS)}}}"
-        )
-    if options.output_format == "parquet" and is_compressed(options.output):
-        raise UsageError(f"--output={options.output}: Parquet files are compressed inside")
+    output_format = options.output_format or format_of(path)
+    if output_format is None:
+        message = f"the extension names no format; give --output_format={{{','.join(FORMATS)}}}"
+        raise UsageError(message, setting="output", value=path)
+    if output_format == "parquet" and is_compressed(path):
+        raise UsageError("Parquet files are compressed inside", setting="output", value=path)
     _check_own_file(options, "output")
 
 
@@ -106,41 +117,40 @@ def _check_report(options: AnagramOptions) -> None:
     path = options.report
     if path is None:
         return
-    if options.test_case:
-        raise UsageError("--test_case: leave out --report")
     if not path.lower().endswith(EXTENSIONS):
-        raise UsageError(f"--report={path}: must end in {' or '.join(EXTENSIONS)}")
+        message = f"must end in {' or '.join(EXTENSIONS)}"
+        raise UsageError(message, setting="report", value=path)
     _check_own_file(options, "report", "output", "dead_letters", "replay", "merge")
 
 
-def _check_progress(options: AnagramOptions, *, local: bool) -> None:
-    if options.progress and not local:
-        raise UsageError("--progress: the workers of a remote runner cannot be watched from here")
-    if options.progress is None:
-        quiet = options.test_case or options.verbose or options.log_format == "json"
-        options.progress = local and not quiet and sys.stderr.isatty()
-
-
 def _check_own_file(options: AnagramOptions, name: str, *others: str) -> None:
-    """Checks that the file of the option `name` can be written, and is no other option's."""
+    """Checks that the file that an option names can be written, and that no other names it too.
+
+    Args:
+      options: all options.
+      name: the name of the option.
+      *others: the names of the options that must not have the same file.
+    """
     path = getattr(options, name)
     for other in others:
         given = getattr(options, other)
         if given and os.path.abspath(given) == os.path.abspath(path):
-            raise UsageError(f"--{name}={path}: is also --{other}")
-    if FileSystems.get_scheme(path) is None:
-        _check_writable(name, path)
+            raise UsageError(f"is also --{other}", setting=name, value=path)
+    if FileSystems.get_scheme(path) is None and (fault := _why_not_writable(path)):
+        raise UsageError(fault, setting=name, value=path)
 
 
-def _check_writable(name: str, path: str) -> None:
+def _why_not_writable(path: str) -> str:
+    """Returns why a local file cannot be written; empty if nothing speaks against it."""
     if os.path.isdir(path):
-        raise UsageError(f"--{name}={path}: is a folder")
+        return "is a folder"
     if os.path.exists(path) and not os.path.isfile(path):
-        raise UsageError(f"--{name}={path}: is not a regular file")
+        return "is not a regular file"
     folder = os.path.dirname(os.path.abspath(path))
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder):
-        raise UsageError(f"--{name}={path}: {folder} is not a folder")
+        return f"{folder} is not a folder"
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"--{name}={path}: no permission to write in {folder}")
+        return f"no permission to write in {folder}"
+    return ""

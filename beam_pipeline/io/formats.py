@@ -1,4 +1,4 @@
-"""Result files: counted words -> json, jsonl, csv or parquet, and back."""
+"""The formats of result files: how counted words are written, and read again."""
 
 import csv
 import io
@@ -17,11 +17,21 @@ from transforms.text.signature import signature
 #: A word and its count.
 Counted = tuple[str, int]
 
-_ROW_GROUP = 100_000
+_ROWS_IN_GROUP = 100_000
 
 
 def format_of(path: str) -> str | None:
-    """The format that the extension of `path` names, if any; without one it is json."""
+    """Returns the format that the extension of a path names.
+
+    The extension of a compression is skipped. A path without an extension means ``json``.
+
+    Returns:
+      One of `FORMATS`, or None if the extension names none of them.
+
+    Example:
+      >>> format_of("counts.csv.gz"), format_of("counts"), format_of("counts.xml")
+      ('csv', 'json', None)
+    """
     suffixes = PurePosixPath(path).suffixes
     if is_compressed(path):
         suffixes.pop()
@@ -29,7 +39,7 @@ def format_of(path: str) -> str | None:
     return name if name in FORMATS else None
 
 
-# Words hold letters, marks and digits only: no format has anything in them to escape.
+# Words consist of letters, marks and digits only, so no format has to escape anything in them.
 
 
 def _write_json(counts: Iterable[Counted], file: BinaryIO) -> None:
@@ -64,8 +74,8 @@ _PARQUET_SCHEMA = pyarrow.schema(
 def _write_parquet(counts: Iterable[Counted], file: BinaryIO) -> None:
     with pyarrow.parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
         remaining = iter(counts)
-        while group := list(itertools.islice(remaining, _ROW_GROUP)):
-            words, numbers = zip(*group, strict=True)
+        while rows := list(itertools.islice(remaining, _ROWS_IN_GROUP)):
+            words, numbers = zip(*rows, strict=True)
             columns = [list(words), list(numbers), [signature(word) for word in words]]
             arrays = map(pyarrow.array, columns, _PARQUET_SCHEMA.types)
             writer.write_batch(pyarrow.record_batch(list(arrays), schema=_PARQUET_SCHEMA))
@@ -76,7 +86,7 @@ def _read_json(file: BinaryIO) -> Iterator[Counted]:
 
 
 def _read_jsonl(file: BinaryIO) -> Iterator[Counted]:
-    for line in io.TextIOWrapper(file, "utf-8"):  # not every decompressed file has lines
+    for line in io.TextIOWrapper(file, "utf-8"):  # not every decompressed file yields lines
         record = json.loads(line)
         yield record["word"], record["count"]
 
@@ -91,7 +101,7 @@ def _read_parquet(file: BinaryIO) -> Iterator[Counted]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-#: Output format -> writes counted words, which come in order, to a binary file.
+#: For each format, a function that writes counted words, which come in order, to a binary file.
 FORMATS: dict[str, Callable[[Iterable[Counted], BinaryIO], None]] = {
     "json": _write_json,
     "jsonl": _write_jsonl,
@@ -99,7 +109,8 @@ FORMATS: dict[str, Callable[[Iterable[Counted], BinaryIO], None]] = {
     "parquet": _write_parquet,
 }
 
-#: Output format -> reads what was written.
+#: For each format, a function that reads counted words from a binary file. It may raise whatever
+#: its parser raises, and does not check types.
 READERS: dict[str, Callable[[BinaryIO], Iterator[Counted]]] = {
     "json": _read_json,
     "jsonl": _read_jsonl,

@@ -39,9 +39,9 @@ class ReadShard(tuple[FileRange, ...]):
 def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
     """Returns the Beam file patterns for what a user gave as an input.
 
-    A folder stands for all files below it, ``**/`` also for no folder at all, and a file whose
-    name looks like a pattern for itself. Standard input and other pipes are copied, since no
-    other process could read them.
+    A folder means all files below it, ``**/`` also means no folder at all, and the name of an
+    existing file means this file even if it looks like a pattern. Standard input and other pipes
+    are copied, because no other process could read them.
 
     Args:
       pattern: a file, a folder, a glob, or ``-`` for standard input.

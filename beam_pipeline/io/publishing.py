@@ -1,12 +1,12 @@
 """Publishing: how files appear whole or not at all, whoever is killed on the way.
 
-A run that writes PATH has a token, a random name, and goes through these states, each of which is
-what stands beside PATH, hidden:
+A run that writes PATH has a token, a random name, and goes through these states. Each is visible in
+hidden files beside PATH:
 
 1. *locked*: ``.PATH.TOKEN.lock``, held by the client as long as it lives. The run is wanted.
 2. *written*: ``.PATH.TOKEN.XXXXXXXX.tmp``, a file for each file of the result. Workers write them.
 3. *committed*: ``.PATH.TOKEN.manifest`` lists the temporary files and their final names, and the
-   run's totals. From here on the new result is to stand.
+   run's totals. From here on the new result must be published.
 4. *published*: every temporary file has been renamed to its final name.
 5. *clean*: the client has read the manifest, and removes it together with the lock.
 
@@ -26,7 +26,7 @@ Who finishes for whom:
 Without a client that waits (a pipeline of somebody's own) there is no lock and no manifest: the
 temporary files are renamed when all are written.
 
-Locks need a local filesystem. Elsewhere, whatever is a day old is taken for left behind.
+Locks need a local filesystem. Elsewhere, temporary files are abandoned when they are a day old.
 """
 
 import contextlib
@@ -150,7 +150,7 @@ def finish(path: str, token: str) -> Manifest | None:
     """Ends a run that stopped early: publishes what it has committed to, or revokes it.
 
     Returns:
-      The manifest of a run whose result now stands; None for a run that had not committed.
+      The manifest of a run whose result is now published; None for a run that had not committed.
     """
     with folder_lock(path):
         manifest = Manifest.read(path, token)
@@ -163,7 +163,7 @@ def finish(path: str, token: str) -> Manifest | None:
 
 
 def replace(temporary: str, final: str) -> None:
-    """Renames `temporary` to `final`, over what may stand there. May be repeated."""
+    """Renames `temporary` to `final`, replacing what is there. May be repeated."""
     if not FileSystems.exists(temporary) and FileSystems.exists(final):
         return  # an earlier attempt has renamed it
     if _is_local(final):
@@ -295,7 +295,7 @@ def _file_lock(lock: str) -> Iterator[None]:
     while True:
         with open(lock, "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Before it was locked, another run may have taken it for left behind, and removed it.
+            # Before it was locked, another run may have removed it as abandoned.
             if os.path.exists(lock) and os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
                 yield
                 return
@@ -314,7 +314,7 @@ def _created_folder(folder: str) -> Iterator[None]:
         yield
     finally:
         for created in missing:
-            with contextlib.suppress(OSError):  # something stands in it
+            with contextlib.suppress(OSError):  # it is not empty
                 os.rmdir(created)
 
 

@@ -1,7 +1,7 @@
 """Writes records into one sorted file, or shards, that appear whole or not at all.
 
 Each bundle packs its records into sorted chunks; the chunks of a shard are merged into a temporary
-file beside the output; and the temporary files are published when all of them stand and the
+file beside the output; and the temporary files are published when all of them are written and the
 totals of all stages agree. A chunk holds its records as lines of text in UTF-8, whose byte order
 is the order of the words, so that merging needs memory for the chunks only.
 """
@@ -51,7 +51,7 @@ class WriteOutcome(NamedTuple):
 
 @dataclass
 class WriteResults(Stage):
-    """Writes records to files, and yields their paths once they stand.
+    """Writes records to files, and yields their paths once they are published.
 
     With `side_outputs`, the totals in it must agree before anything is published.
 
@@ -289,7 +289,7 @@ class _PublishFn(beam.DoFn):
         except AnagramError:
             publishing.remove(temporary for temporary, _ in outcome.files)
             raise
-        # Dead letters first: no result may stand without those that belong to it.
+        # Dead letters first: there must be no result without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
         client = (self._token, totals) if self._token else None
         publishing.publish(

@@ -1,4 +1,4 @@
-"""What a process and all processes below it use, sampled while they run."""
+"""Measures what a process and all its descendants use: memory, processor time, bytes read."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ import psutil
 
 
 class Sample(NamedTuple):
-    """What the tree used at one moment.
+    """What a tree of processes used at one moment.
 
     Attributes:
       seconds: since the first sample.
       memory_bytes: resident memory of all its processes; pages they share count for each.
-      cpu_seconds: of all its processes so far, those that have ended included.
-      read_bytes: read by all of them so far, from files and pipes, cached or not.
+      cpu_seconds: of all its processes so far, including those that have ended.
+      read_bytes: what all of them have read so far, from files and pipes, cached or not.
       processes: how many there were.
     """
 
@@ -36,8 +36,8 @@ class TreeSampler:
       notify: called with each sample by the thread that took it.
 
     Attributes:
-      samples: in order of time. There is one from the block's begin and one from its end.
-      peak_process_bytes: the most that any one process had.
+      samples: in order of time. The first is taken when the block begins, the last when it ends.
+      peak_process_bytes: the most memory that any single process had in a sample.
     """
 
     def __init__(
@@ -50,7 +50,9 @@ class TreeSampler:
         self._interval = interval
         self._notify = notify
         self._stop = threading.Event()
+        self._sampling = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="tree-sampler", daemon=True)
+        # Processor seconds and bytes read of each process, when it was last seen.
         self._used: dict[psutil.Process, tuple[float, int]] = {}
         self._began = 0.0
         self._cpu_seconds = 0.0
@@ -59,7 +61,7 @@ class TreeSampler:
 
     def __enter__(self) -> "TreeSampler":
         self._began = time.monotonic()
-        self._take()
+        self.take_sample()
         self._thread.start()
         return self
 
@@ -71,11 +73,11 @@ class TreeSampler:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._take()
+        self.take_sample()
 
     @property
     def peak_bytes(self) -> int:
-        """The most memory that the whole tree had in any sample."""
+        """The most memory that the whole tree had in a sample."""
         return max(sample.memory_bytes for sample in self.samples)
 
     @property
@@ -90,14 +92,19 @@ class TreeSampler:
 
     @property
     def processes(self) -> set[psutil.Process]:
-        """All that were in any sample."""
+        """All processes that were in a sample."""
         return set(self._used)
+
+    def take_sample(self) -> None:
+        """Takes a sample now, besides those that are taken regularly."""
+        with self._sampling:
+            self._take_sample()
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
-            self._take()
+            self.take_sample()
 
-    def _take(self) -> None:
+    def _take_sample(self) -> None:
         memory = processes = 0
         with_ended_children = 0.0
         for process in self._tree():
@@ -116,8 +123,9 @@ class TreeSampler:
             self._used[process] = (own, read)
         if processes or not self.samples:
             used = self._used.values()
-            # A process knows what its children took once it has waited for them, however short
-            # they lived; of those it never waits for there is what was last seen.
+            # The system adds the time of a child to its parent's once the parent has waited for
+            # it, however short-lived it was. Of children that are not waited for, there is only
+            # what was last seen.
             last_seen = sum(cpu for cpu, _ in used)
             self._cpu_seconds = max(self._cpu_seconds, with_ended_children, last_seen)
             self.samples.append(

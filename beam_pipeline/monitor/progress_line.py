@@ -1,8 +1,8 @@
-"""The live line on standard error: how far a run is, how fast, how long it will take.
+"""The live line on standard error: how far a run is, how fast, and how long it will still take.
 
-It shows what readers tell through `beam_pipeline.monitor.read_progress`, as local metrics come only
-when all is done. Bytes are those of the files as they are stored, done and known alike, so that
-the line is right for compressed files too.
+It shows what readers publish through `beam_pipeline.monitor.read_progress`, because local metrics
+arrive only when everything is done. Both the bytes read and their total are those of the files as
+they are stored, so that the line is also right for compressed files.
 """
 
 import contextlib
@@ -18,18 +18,19 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from beam_pipeline.monitor.watch import RunMonitor
+from beam_pipeline.monitor.read_progress import ProgressSnapshot
 
 
 @contextlib.contextmanager
-def progress_line(console: Console | None = None) -> Iterator[Callable[[RunMonitor], None]]:
-    """Shows a line inside the ``with`` block, which is gone behind it.
+def progress_line(console: Console | None = None) -> Iterator[Callable[[ProgressSnapshot], None]]:
+    """Shows a line inside the ``with`` block, and removes it afterwards.
 
     Args:
-      console: where; by default standard error. Where it is no terminal, nothing is shown.
+      console: where to show it; by default on standard error. Nothing is shown if it is not a
+        terminal.
 
     Yields:
-      What has to be called with what was seen of the run, whenever it has changed.
+      A function that updates the line to a snapshot.
     """
     console = console or Console(stderr=True)
     if not console.is_terminal:
@@ -44,28 +45,28 @@ def progress_line(console: Console | None = None) -> Iterator[Callable[[RunMonit
         console=console,
         transient=True,
         expand=True,
-        # The one who calls refreshes; the runner's own standard output stays its own.
+        # The caller refreshes the line, and standard output stays that of the run.
         auto_refresh=False,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    task = line.add_task(stage_of(RunMonitor()), total=None)
+    task = line.add_task(stage_of(ProgressSnapshot()), total=None)
 
-    def show(watch: RunMonitor) -> None:
-        level = watch.level
-        done = level.bytes_read if level.bytes is None else min(level.bytes_read, level.bytes)
-        line.update(task, description=stage_of(watch), completed=done, total=level.bytes)
+    def show(progress: ProgressSnapshot) -> None:
+        done, total = progress.bytes_read, progress.bytes
+        if total is not None:
+            done = min(done, total)  # what was read twice counts twice
+        line.update(task, description=stage_of(progress), completed=done, total=total)
         line.refresh()
 
     with line:
         yield show
 
 
-def stage_of(watch: RunMonitor) -> str:
-    """What a run that was seen like this is doing."""
-    level = watch.level
-    if level.planned is None and level.first is None:
+def stage_of(progress: ProgressSnapshot) -> str:
+    """Returns what a run is doing whose reading has come so far."""
+    if progress.listed_at is None and progress.first_read_at is None:
         return "starting"
-    if level.bytes is not None and level.bytes_read >= level.bytes:
+    if progress.bytes is not None and progress.bytes_read >= progress.bytes:
         return "finishing"
     return "reading"

@@ -1,7 +1,8 @@
-"""How far reading has come: told by the workers of one machine, read while they work.
+"""How far reading has come: written by workers on this machine, read while they work.
 
-A runner's metrics come when all is done. Here each reader has a small file of its own in a folder
-that the one who waits looks into: one number in shared memory, no message, no lock.
+A runner's metrics arrive only when everything is done. Here each reader has a small file of its
+own in a folder shared with the process that waits for the run: three numbers in shared memory,
+without messages or locks.
 """
 
 import contextlib
@@ -20,33 +21,33 @@ _PLAN = "plan.json"
 
 
 class ProgressSnapshot(NamedTuple):
-    """How far reading has come. Times are in seconds since the epoch.
+    """How far reading has come at one moment. Times are in seconds since the epoch.
 
     Attributes:
       bytes_read: of the files as they are stored; what is read twice counts twice.
-      files, bytes: all there is to read; None until it is known, as is `planned`.
-      planned: when that was known.
-      first, last: when the first and the last byte were read, if any.
+      files, bytes: how much there is to read; None until the files are listed.
+      listed_at: when the files were listed; None until then.
+      first_read_at, last_read_at: when the first and the last byte were read, if any.
     """
 
     bytes_read: int = 0
     files: int | None = None
     bytes: int | None = None
-    planned: float | None = None
-    first: float | None = None
-    last: float | None = None
+    listed_at: float | None = None
+    first_read_at: float | None = None
+    last_read_at: float | None = None
 
 
 class ReadProgress:
-    """Where one reader tells how much it has read. It never fails: at worst it tells nothing.
+    """Publishes how much one reader has read. It never fails: at worst it publishes nothing.
 
     Args:
-      folder: shared with whoever looks; empty: nobody does.
+      folder: where `read_snapshot` looks for it. If empty, nothing is published.
     """
 
     def __init__(self, folder: str):
         self._bytes_read = 0
-        self._first = 0.0
+        self._first_read_at = 0.0
         self._shared: mmap.mmap | None = None
         if folder:
             with contextlib.suppress(OSError), open(Path(folder, uuid.uuid4().hex), "w+b") as file:
@@ -54,18 +55,24 @@ class ReadProgress:
                 self._shared = mmap.mmap(file.fileno(), _LAYOUT.size)
 
     def add(self, size: int) -> None:
-        """`size` more bytes have been read."""
+        """Adds `size` bytes that have just been read."""
         if self._shared is not None:
             now = time.time()
-            self._first = self._first or now
+            self._first_read_at = self._first_read_at or now
             self._bytes_read += size
-            _LAYOUT.pack_into(self._shared, 0, self._bytes_read, self._first, now)
+            _LAYOUT.pack_into(self._shared, 0, self._bytes_read, self._first_read_at, now)
 
 
 def write_plan(folder: str, files: int, size: int) -> None:
-    """Tells those who look into `folder` that `files` of `size` bytes are going to be read."""
+    """Publishes how much is going to be read. Like `ReadProgress`, it never fails.
+
+    Args:
+      folder: as for `ReadProgress`.
+      files: the number of files.
+      size: their bytes, as stored.
+    """
     if folder:
-        plan = {"files": files, "bytes": size, "planned": time.time()}
+        plan = {"files": files, "bytes": size, "listed_at": time.time()}
         temporary = Path(folder, f"{uuid.uuid4().hex}.tmp")
         with contextlib.suppress(OSError):
             temporary.write_text(json.dumps(plan))
@@ -73,11 +80,11 @@ def write_plan(folder: str, files: int, size: int) -> None:
 
 
 def read_snapshot(folder: str) -> ProgressSnapshot:
-    """-> how far the readers that tell in `folder` have come."""
+    """Returns how far all readers that publish in `folder` have come."""
     plan = {}
     readers = []
     for path in Path(folder).iterdir():
-        with contextlib.suppress(OSError, struct.error):  # it may be about to be made
+        with contextlib.suppress(OSError, struct.error):  # a file may be only half created
             if path.name == _PLAN:
                 plan = json.loads(path.read_text())
             elif path.suffix != ".tmp":
@@ -86,6 +93,6 @@ def read_snapshot(folder: str) -> ProgressSnapshot:
     return ProgressSnapshot(
         sum(size for size, _, _ in readers),
         **plan,
-        first=min((first for _, first, _ in readers), default=None),
-        last=max((last for _, _, last in readers), default=None),
+        first_read_at=min((first for _, first, _ in readers), default=None),
+        last_read_at=max((last for _, _, last in readers), default=None),
     )

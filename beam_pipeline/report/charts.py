@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.filesize import decimal
 
-from beam_pipeline.monitor.watch import Phase, TimelinePoint
+from beam_pipeline.monitor.run_monitor import Phase, TimelinePoint
 from beam_pipeline.pages import charts
 from beam_pipeline.pages.palette import SERIES
 from beam_pipeline.report.model import LargestClass, LengthCount

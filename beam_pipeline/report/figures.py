@@ -1,6 +1,7 @@
-"""Totals, metrics and options of a run -> the figures of its report."""
+"""Turns the totals, metrics and options of a run into the figures of its report."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
@@ -11,7 +12,8 @@ from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, Leng
 from transforms.stages.metrics import NAMESPACE
 from transforms.stages.totals import Count, Totals
 
-_LONGEST_OPTION = 200
+# Longer values of options are shortened, in characters.
+_MAX_OPTION_LENGTH = 200
 _SECRET = re.compile(r"secret|passw|token|credential|connection_string|(access|private|api)_?key")
 
 
@@ -20,23 +22,32 @@ def counters(totals: Totals | None) -> dict[str, int | None]:
     return {count.value: None if totals is None else totals[count] for count in COUNTERS}
 
 
-def lengths(totals: Totals) -> tuple[LengthCount, ...]:
-    """Returns how many words have each length, without lengths that no word has."""
+def words_by_length(totals: Totals) -> tuple[LengthCount, ...]:
+    """Returns how many words have each length, in ascending order, without lengths of no word."""
     by_length = sorted(totals.words_by_length.items())
     return tuple(LengthCount(length, words) for length, words in by_length if words)
 
 
-def word_length(counts: tuple[LengthCount, ...]) -> Distribution | None:
-    """The distribution over all words; None if there are no words."""
-    words = sum(one.words for one in counts)
+def word_length(counts: Sequence[LengthCount]) -> Distribution | None:
+    """Returns the distribution of the lengths of all words; None if there are no words.
+
+    Args:
+      counts: in ascending order of length.
+    """
+    words = sum(count.words for count in counts)
     if not words:
         return None
-    letters = sum(one.length * one.words for one in counts)
+    letters = sum(count.length * count.words for count in counts)
     return Distribution(words, counts[0].length, letters / words, counts[-1].length)
 
 
 def dead_letters(path: str | None, totals: Totals | None) -> DeadLetters:
-    """Returns what there is to say of the dead letters in the file `path`."""
+    """Returns how many dead letters there are, and why.
+
+    Args:
+      path: the file they are in, if any.
+      totals: of the run; None if it has failed.
+    """
     if totals is None:
         return DeadLetters(path, None, {})
     causes = {
@@ -47,24 +58,29 @@ def dead_letters(path: str | None, totals: Totals | None) -> DeadLetters:
 
 
 def distributions(metrics: MetricResults) -> dict[str, Distribution]:
-    """Beam's distributions of this project, each step's and worker's in one."""
-    found: dict[str, list[Any]] = {}
+    """Returns the distributions that this project reports to Beam, over all steps and workers."""
+    parts_by_name: dict[str, list[Any]] = {}
     for metric in metrics.query(MetricsFilter().with_namespace(NAMESPACE))["distributions"]:
         if metric.result is not None and metric.result.count:
-            found.setdefault(metric.key.metric.name, []).append(metric.result)
-    return {
-        name: Distribution(
-            count := sum(one.count for one in parts),
-            min(one.min for one in parts),
-            sum(one.sum for one in parts) / count,
-            max(one.max for one in parts),
-        )
-        for name, parts in found.items()
-    }
+            parts_by_name.setdefault(metric.key.metric.name, []).append(metric.result)
+    return {name: _combine(parts) for name, parts in parts_by_name.items()}
+
+
+def _combine(parts: Sequence[Any]) -> Distribution:
+    count = sum(part.count for part in parts)
+    return Distribution(
+        count,
+        min(part.min for part in parts),
+        sum(part.sum for part in parts) / count,
+        max(part.max for part in parts),
+    )
 
 
 def shown_options(options: PipelineOptions) -> dict[str, Any]:
-    """The options of a run, ours with their defaults, without what is nobody's business."""
+    """Returns the options to report: ours, and Beam's that were given.
+
+    Secrets are replaced by ``***``, and long texts are shortened.
+    """
     given = options.get_all_options(drop_default=True)
     defaults = AnagramOptions([]).get_all_options(current_only=True)
     shown = {name: value for name, value in (defaults | given).items() if value is not None}
@@ -74,6 +90,6 @@ def shown_options(options: PipelineOptions) -> dict[str, Any]:
 def _shown(name: str, value: Any) -> Any:
     if _SECRET.search(name):
         return "***"
-    if isinstance(value, str) and len(value) > _LONGEST_OPTION:
-        return f"{value[:_LONGEST_OPTION]}... ({len(value):,} characters)"
+    if isinstance(value, str) and len(value) > _MAX_OPTION_LENGTH:
+        return f"{value[:_MAX_OPTION_LENGTH]}... ({len(value):,} characters)"
     return value

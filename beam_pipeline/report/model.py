@@ -1,4 +1,4 @@
-"""What a finished or failed run has to report. The same names whatever the runner.
+"""The report of a finished or failed run, with the same names on every runner.
 
 What is not known is None, never zero; `RunReport.unknown` says why.
 """
@@ -14,13 +14,14 @@ from typing import Any
 import apache_beam as beam
 
 import beam_pipeline
-from beam_pipeline.monitor.watch import Phase, TimelinePoint
+from beam_pipeline.monitor.run_monitor import Phase, TimelinePoint
 from transforms.stages.totals import Count, Invariant
 
-#: Of the JSON, see ``resources/report.schema.json``. A number more when a field changes or goes.
+#: The version of the JSON in ``resources/report.schema.json``. It is incremented when a field
+#: changes its meaning or is removed.
 SCHEMA_VERSION = 2
 
-#: What every run counts, in the order of a report.
+#: What every run counts, in the order of the report.
 COUNTERS = (
     Count.BYTES_READ,
     Count.BLOCKS_READ,
@@ -39,7 +40,7 @@ COUNTERS = (
 
 @dataclass(frozen=True)
 class Versions:
-    """Of what the run was made with."""
+    """What the run was executed with."""
 
     python: str
     beam: str
@@ -52,6 +53,8 @@ class DictionaryIdentity:
     """Which words were counted.
 
     Attributes:
+      spec, normalization: as the options say.
+      words, classes: how many words and anagram classes it has.
       sha256: of the sorted normalized words, one a line; None in corpus mode.
     """
 
@@ -64,10 +67,12 @@ class DictionaryIdentity:
 
 @dataclass(frozen=True)
 class Input:
-    """What was read: the patterns as the user gave them, and the files that matched.
+    """What was read.
 
     Attributes:
-      bytes: of the files as they are stored, compressed ones compressed.
+      patterns: as the user gave them.
+      files: how many files match them.
+      bytes: of the files as they are stored; of a compressed file, its compressed size.
     """
 
     patterns: tuple[str, ...]
@@ -77,7 +82,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Many numbers in a few."""
+    """A summary of many numbers."""
 
     count: int
     min: float
@@ -87,7 +92,10 @@ class Distribution:
 
 @dataclass(frozen=True)
 class LengthCount:
-    """How many words of the text have so many code points; the last has the longer ones too."""
+    """How many words of the text have a length, in code points.
+
+    The greatest length that is counted separately stands for all longer words too.
+    """
 
     length: int
     words: int
@@ -95,7 +103,7 @@ class LengthCount:
 
 @dataclass(frozen=True)
 class LargestClass:
-    """An anagram class of the result: its signature, its count, its words."""
+    """An anagram class in the result: its signature, its count and its words."""
 
     signature: str
     count: int
@@ -104,7 +112,7 @@ class LargestClass:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A published file. Without a path it went to standard output."""
+    """A published file; its path is None if it went to standard output."""
 
     path: str | None
     bytes: int
@@ -113,7 +121,13 @@ class ResultFile:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """The records put aside: how many, where, and by stage and type of error."""
+    """What could not be processed.
+
+    Attributes:
+      path: the file of dead letters, if any.
+      number: how many there are.
+      by_cause: how many there are of each stage and type of error: ``"read: OSError"``.
+    """
 
     path: str | None
     number: int | None
@@ -122,17 +136,27 @@ class DeadLetters:
 
 @dataclass(frozen=True)
 class RunReport:
-    """All that a run reports.
+    """Everything that is reported of a run.
 
     Attributes:
-      started: UTC, ISO 8601.
-      wall_seconds: from the first look at the input until the result stood.
+      status: ``done`` or ``failed``.
+      error: the line that the user saw.
+      started: in UTC, as ISO 8601 has it.
+      runner: the one that really ran, with its mode.
+      options: ours, and Beam's that were given, without secrets.
+      wall_seconds: from before the input was listed until the result was published.
       cpu_seconds: of all processes.
-      phases: in order; together they are `wall_seconds`.
-      peak_memory_bytes, peak_process_bytes: the most that all processes had, and one of them.
-      metrics: the `COUNTERS`, and `Distribution`s.
+      phases: in order; together they take `wall_seconds`.
+      bytes_per_second, words_per_second: of decompressed text, over `wall_seconds`.
+      peak_memory_bytes: the most that all processes together had.
+      peak_process_bytes: the most that any single process had.
+      metrics: the `COUNTERS` and the distributions, by name.
+      invariants: what the totals must satisfy, and whether they do.
       words_by_length: ascending; without lengths that no word has.
-      unknown: field -> why it is None.
+      result: its files.
+      largest_classes: of the result, the largest first.
+      timeline: what the run used over time.
+      unknown: why a field, or something in it, is None; by the field's name.
     """
 
     status: str
@@ -161,13 +185,13 @@ class RunReport:
     schema_version: int = SCHEMA_VERSION
 
     def counter(self, name: str) -> int | None:
-        """The counter `name`, if it is known."""
+        """Returns the value of a counter; None if it is not known."""
         value = self.metrics.get(name)
         return value if isinstance(value, int) else None
 
 
 def versions() -> Versions:
-    """Of what runs here."""
+    """Returns the versions of what runs here."""
     return Versions(
         python=platform.python_version(),
         beam=beam.__version__,
@@ -178,19 +202,17 @@ def versions() -> Versions:
 
 
 def to_json(report: RunReport) -> str:
-    """`report` -> JSON as ``resources/report.schema.json`` has it."""
-    first = {"schema_version": report.schema_version}
-    return (
-        json.dumps(_plain(first | dataclasses.asdict(report)), ensure_ascii=False, indent=2) + "\n"
-    )
+    """Returns a report as JSON, as ``resources/report.schema.json`` describes it."""
+    fields = {"schema_version": report.schema_version} | dataclasses.asdict(report)
+    return json.dumps(_to_plain(fields), ensure_ascii=False, indent=2) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    """`value` with nothing in it that JSON or UTF-8 cannot hold."""
+def _to_plain(value: Any) -> Any:
+    """Replaces whatever JSON or UTF-8 cannot represent."""
     if isinstance(value, Mapping):
-        return {printable(str(key)): _plain(item) for key, item in value.items()}
+        return {printable(str(key)): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if isinstance(value, float):
         return round(value, 6)
     if value is None or isinstance(value, bool | int):
@@ -199,5 +221,5 @@ def _plain(value: Any) -> Any:
 
 
 def printable(text: str) -> str:
-    r"""`text` with bytes of the command line that are no valid UTF-8 as ``\udcXX``."""
+    r"""Escapes bytes of the command line that are not valid UTF-8: ``\udcXX``."""
     return text.encode("utf-8", "backslashreplace").decode()

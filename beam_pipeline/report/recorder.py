@@ -1,4 +1,4 @@
-"""Keeps a record of a run from its begin to its end, and makes its report of it."""
+"""Records a run from its begin to its end, and makes its report."""
 
 import contextlib
 import datetime
@@ -10,7 +10,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.io import publishing
-from beam_pipeline.monitor.watch import RunMonitor, monitoring
+from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report import figures
 from beam_pipeline.report.model import (
@@ -27,11 +27,13 @@ from transforms.errors import AnagramError
 from transforms.stages.totals import Count, Invariant, Totals, invariants
 
 #: How many of the largest classes are reported.
-LARGEST = 20
+LARGEST_CLASSES = 20
+# What is unknown of a run that has failed.
 _OF_A_WHOLE_RUN = (
     *("bytes_per_second", "words_per_second", "metrics", "invariants", "words_by_length"),
     *("result", "largest_classes", "dead_letters"),
 )
+# What is unknown where the workers are on other machines.
 _OF_THIS_MACHINE = (
     *("cpu_seconds", "phases", "peak_memory_bytes", "peak_process_bytes", "timeline"),
 )
@@ -39,14 +41,14 @@ _DISTRIBUTIONS = ("word_length", "block_bytes", "block_microseconds")
 
 
 class RunRecorder:
-    """Records one run from its start to its end, and makes its report.
+    """Records one run, and makes its report.
 
     Args:
       options: of the run.
-      scratch: an empty folder for it, on this machine.
+      scratch: an empty folder for the run, on this machine.
 
     Attributes:
-      progress_folder: where readers write how far they are; empty where they run elsewhere.
+      progress_folder: where readers publish how far they are; empty where they run elsewhere.
     """
 
     def __init__(self, options: AnagramOptions, scratch: str):
@@ -68,13 +70,17 @@ class RunRecorder:
     def recording(self) -> Iterator[None]:
         """Monitors the run inside the ``with`` block, and shows its progress if that is wanted."""
         with contextlib.ExitStack() as stack:
-            show = None
+            listener = None
             if self._options.progress:
                 # Imported only here, as rich takes a while to load.
                 from beam_pipeline.monitor.progress_line import progress_line
 
                 show = stack.enter_context(progress_line())
-            self._monitor = stack.enter_context(monitoring(self.progress_folder, show))
+
+                def listener(monitor: RunMonitor) -> None:
+                    show(monitor.progress)
+
+            stack.enter_context(self._monitor.monitoring(listener))
             yield
 
     def mark_submitted(self) -> None:
@@ -95,13 +101,16 @@ class RunRecorder:
         self._totals, self._invariants = totals, tuple(invariants(totals, measured))
 
     def record_output(self, path: str) -> None:
-        """Records where the result stands."""
+        """Records where the result has been published."""
         self._output = path
 
     def report(self, error: BaseException | None = None) -> RunReport:
-        """-> what there is to report of the run, which has ended, perhaps with an `error`.
+        """Returns the report of the run, which has ended.
 
         What takes a while to find out is in it only if the options ask for a report.
+
+        Args:
+          error: what ended the run, if it has failed.
         """
         options, totals, seconds = self._options, self._totals, self._monitor.seconds
         self._unknown = {}
@@ -121,7 +130,7 @@ class RunRecorder:
             words_per_second=None if totals is None else totals[Count.WORDS] / seconds,
             metrics=self._metrics(),
             invariants=self._invariants,
-            words_by_length=None if totals is None else figures.lengths(totals),
+            words_by_length=None if totals is None else figures.words_by_length(totals),
             dead_letters=figures.dead_letters(options.dead_letters, totals),
             **self._resource_usage(failed=error is not None),
             **self._result_figures(),
@@ -141,34 +150,38 @@ class RunRecorder:
             "phases": phases,
             "peak_memory_bytes": self._monitor.peak_memory_bytes,
             "peak_process_bytes": self._monitor.peak_process_bytes,
-            "timeline": tuple(self._monitor.points),
+            "timeline": tuple(self._monitor.timeline),
         }
 
     def _dictionary(self) -> DictionaryIdentity:
         spec = DictionarySpec(self._options.dictionary, self._options.normalization)
-        named = DictionaryIdentity(spec.spec, spec.normalization)
+        only_named = DictionaryIdentity(spec.spec, spec.normalization)
         if self._options.report is None:
-            return named
+            return only_named
         if spec.is_corpus:
             self._unknown["dictionary"] = "the words of the text itself"
-            return named
+            return only_named
         try:
-            found = spec.load()
+            dictionary = spec.load()
         except AnagramError as error:
             self._unknown["dictionary"] = one_line(error)
-            return named
+            return only_named
         return DictionaryIdentity(
-            spec.spec, spec.normalization, found.size, len(found.classes), found.sha256()
+            spec.spec,
+            spec.normalization,
+            dictionary.size,
+            len(dictionary.classes),
+            dictionary.sha256(),
         )
 
     def _input(self) -> Input:
-        options, level = self._options, self._monitor.level
+        options, progress = self._options, self._monitor.progress
         if options.text is not None:
             return Input(("<text>",), 0, len(options.text.encode("utf-8", "surrogateescape")))
         if options.replay is not None:
             self._unknown["input"] = "a replay reads parts of files"
             return Input((options.replay,))
-        files, size = level.files, level.bytes
+        files, size = progress.files, progress.bytes
         if self._totals is not None:
             files, size = self._totals[Count.INPUT_FILES], self._totals[Count.INPUT_BYTES]
         if files is None:
@@ -176,20 +189,21 @@ class RunRecorder:
         return Input(tuple(options.input), files, size)
 
     def _metrics(self) -> dict[str, int | Distribution | None]:
-        known: dict[str, Distribution] = {}
-        reason = "the runner has told of none"
+        of_beam: dict[str, Distribution] = {}
+        reason = "the runner has reported none"
         if self._result is not None:
             try:
-                known = figures.distributions(self._result.metrics())
-            except Exception as error:  # not every runner has them
-                reason = f"the runner tells of none ({one_line(error)})"
-        found = {name: known.get(name) for name in _DISTRIBUTIONS}
+                of_beam = figures.distributions(self._result.metrics())
+            except Exception as error:  # not every runner has metrics
+                reason = f"the runner reports none ({one_line(error)})"
+        distributions = {name: of_beam.get(name) for name in _DISTRIBUTIONS}
         if self._totals is not None:
-            # Exact, where Beam's is a sample that may count a repeated bundle twice.
-            found["word_length"] = figures.word_length(figures.lengths(self._totals))
-            missing = [name for name, value in found.items() if value is None]
+            # Exact, while Beam's may count a repeated bundle twice.
+            lengths = figures.words_by_length(self._totals)
+            distributions["word_length"] = figures.word_length(lengths)
+            missing = [name for name, value in distributions.items() if value is None]
             self._unknown |= dict.fromkeys(missing, reason)
-        return {**figures.counters(self._totals), **found}
+        return {**figures.counters(self._totals), **distributions}
 
     def _result_figures(self) -> dict[str, Any]:
         output, options = self._output, self._options
@@ -200,7 +214,7 @@ class RunRecorder:
         try:
             return {
                 "result": tuple(identify(path, path if options.output else None) for path in paths),
-                "largest_classes": largest_classes(paths, options.output_format, LARGEST),
+                "largest_classes": largest_classes(paths, options.output_format, LARGEST_CLASSES),
             }
         except Exception as error:  # each filesystem raises its own
             reason = f"it cannot be read from here: {one_line(error)}"
@@ -209,7 +223,7 @@ class RunRecorder:
 
 
 def one_line(error: BaseException) -> str:
-    """What a user is told of `error`."""
+    """Returns the message of an error as one line, for a user."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was published"
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,9 +1,9 @@
-"""What stands in published result files, found out in bounded memory."""
+"""Reads published result files once more, in bounded memory, to report what is in them."""
 
 import hashlib
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from apache_beam.io.filesystem import CompressionTypes
@@ -14,52 +14,62 @@ from beam_pipeline.report.model import LargestClass, ResultFile
 from transforms.files.compression import open_decompressed
 from transforms.text.signature import signature
 
-_CHUNK = 1 << 20
+_READ_SIZE = 1 << 20
 
 
-def identify(path: str, shown: str | None) -> ResultFile:
-    """The size and SHA-256 of the file `path`, which is `shown` to the user as such."""
-    digest, size = hashlib.sha256(), 0
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return ResultFile(shown, size, digest.hexdigest())
-
-
-def largest_classes(paths: list[str], output_format: str, number: int) -> tuple[LargestClass, ...]:
-    """The anagram classes with the greatest counts in result files, of equal ones the first.
+def identify(path: str, shown_path: str | None) -> ResultFile:
+    """Returns the size and the SHA-256 of a file as it is stored.
 
     Args:
-      paths: all shards of one result.
-      number: how many classes.
+      path: of the file, on any Beam filesystem.
+      shown_path: how the report names it; None for standard output.
+    """
+    digest, size = hashlib.sha256(), 0
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        while data := file.read(_READ_SIZE):
+            digest.update(data)
+            size += len(data)
+    return ResultFile(shown_path, size, digest.hexdigest())
+
+
+def largest_classes(
+    paths: Sequence[str], output_format: str, number: int
+) -> tuple[LargestClass, ...]:
+    """Returns the anagram classes with the greatest counts, in descending order.
+
+    Of classes with equal counts, those whose signatures come first are preferred.
+
+    Args:
+      paths: all files of one result.
+      output_format: their format.
+      number: how many classes to return.
     """
     found: dict[str, tuple[int, list[str]]] = {}
-    least = 0
-    for word, count in itertools.chain.from_iterable(_counted(p, output_format) for p in paths):
-        if count < least:
+    smallest = 0
+    for word, count in itertools.chain.from_iterable(_read(p, output_format) for p in paths):
+        if count < smallest:
             continue
         key = signature(word)
         if key in found:
             found[key][1].append(word)
             continue
-        # A class that is among the greatest in the end was so when its first word came, and ever
-        # since: none is thrown out whose words would still be wanted.
+        # All words of a class have its count, so whether the class is among the greatest so far is
+        # known from its first word. A class that is dropped once cannot be among them later.
         found[key] = count, [word]
         if len(found) > number:
             del found[max(found, key=lambda key: (-found[key][0], key))]
-            least = min(count for count, _ in found.values())
+            smallest = min(count for count, _ in found.values())
     ranked = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
     return tuple(LargestClass(key, count, tuple(sorted(words))) for key, (count, words) in ranked)
 
 
-def _counted(path: str, output_format: str) -> Iterator[Counted]:
+def _read(path: str, output_format: str) -> Iterator[Counted]:
     with open_decompressed(path) as file:
         yield from _READERS[output_format](file)
 
 
 def _read_json(file: BinaryIO) -> Iterator[Counted]:
-    # As we write it, a word a line: a parser of JSON would hold all of it.
+    # Our JSON has one word in each line, while a JSON parser would need the memory for all of it.
     for line in io.TextIOWrapper(file, "utf-8"):
         word, colon, count = line.strip().rstrip(",").rpartition(": ")
         if colon:

@@ -1,21 +1,22 @@
-"""Writes a report to a file: JSON for programs, HTML to look at."""
+"""Writes a report to a file: JSON for programs, HTML for readers."""
 
 from beam_pipeline.errors import OutputError, ReportError
 from beam_pipeline.io.publishing import write_whole
 from beam_pipeline.report.model import RunReport, to_json
 
-#: The extensions that a report's path may have.
+#: The extensions that the path of a report may have.
 EXTENSIONS = (".json", ".html")
 
 
 def write(report: RunReport, path: str) -> None:
-    """Writes `report` to `path`, whole or not at all, in the format that the extension names.
+    """Writes a report, whole or not at all, in the format that the extension of `path` names.
 
     Raises:
       ReportError: it cannot be written.
     """
     if path.lower().endswith(".html"):
-        from beam_pipeline.report.html import to_html  # the chart library takes a while to load
+        # Imported only here, as the chart library takes a while to load.
+        from beam_pipeline.report.html import to_html
 
         text = to_html(report)
     else:

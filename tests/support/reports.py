@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 
-from beam_pipeline.monitor.watch import Phase, TimelinePoint
+from beam_pipeline.monitor.run_monitor import Phase, TimelinePoint
 from beam_pipeline.report.model import (
     COUNTERS,
     DeadLetters,

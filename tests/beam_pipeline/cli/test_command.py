@@ -1,7 +1,8 @@
-"""Whole runs through the real command line give the results that the contract says."""
+"""Whole runs of the command line give the results that they promise."""
 
 import gzip
 import json
+import logging
 import os
 import random
 import subprocess
@@ -124,7 +125,7 @@ def test_built_in_cases_are_run_and_compared(tmp_path: Path) -> None:
     assert finished.err.count("as expected") == 3
 
 
-def test_a_case_that_differs_fails_and_says_where(here: Here) -> None:
+def test_a_case_that_differs_fails_and_names_the_difference(here: Here) -> None:
     finished = here("--test_case=small", "--dictionary=none")
     assert finished.code == 1
     assert json.loads(finished.out) == {"small": {"cat": 1}}
@@ -204,7 +205,7 @@ def test_a_text_without_words_gives_an_empty_object(
     assert here("--text", "").out == b"{}\n"
 
 
-def test_binary_files_are_read_without_what_is_no_text(
+def test_binary_files_are_read_without_what_is_not_text(
     tmp_path: Path, here: Here, gcide: frozenset[str]
 ) -> None:
     data = random.Random(7).randbytes(400_000)
@@ -261,7 +262,7 @@ def test_any_format_can_go_to_standard_output(kind: str, tmp_path: Path, here: H
 
 
 @pytest.mark.parametrize("path", ["r.json", "./r.json", "new//r.json", "new/../new/r.json"])
-def test_shards_of_any_spelling_of_a_path_stand_and_replace_more_of_them(
+def test_shards_replace_those_of_an_earlier_result_however_the_path_is_spelled(
     path: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -315,7 +316,7 @@ def test_both_normalizations_count_as_the_reference(normalization: str, here: He
     ],
     ids=lambda filters: "+".join(filters),
 )
-def test_filters_leave_out_what_they_say(
+def test_filters_leave_out_what_they_should(
     filters: dict[str, int], here: Here, gcide: frozenset[str]
 ) -> None:
     expected = reference.counts(TEXT, gcide, **filters)
@@ -326,6 +327,22 @@ def test_filters_leave_out_what_they_say(
         part for name, value in filters.items() for part in (f"--{name.replace('_', '-')}", value)
     ]
     assert result(here(f"--text={TEXT}", *hyphenated)) == expected
+
+
+def test_a_run_leaves_the_logging_of_its_process_as_it_was(here: Here) -> None:
+    log = logging.getLogger()
+    handler = logging.StreamHandler()
+    formatter = logging.Formatter("%(message)s")
+    handler.setFormatter(formatter)
+    log.addHandler(handler)
+    try:
+        before = log.level, list(log.handlers)
+        for more in (["--verbose"], ["--log_format=json"], ["--top=0"], ["--dictionary=nosuch"]):
+            here("--text=cat", *more)
+            assert (log.level, log.handlers) == before
+            assert handler.formatter is formatter
+    finally:
+        log.removeHandler(handler)
 
 
 def test_a_text_may_look_like_an_option_or_have_undecodable_bytes(here: Here) -> None:
@@ -348,7 +365,6 @@ def test_the_file_system_encoding_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_does_not_import_beam(tmp_path: Path) -> None:
-    """So that a look at the version is quick."""
     script = "import sys, beam_pipeline; print('apache_beam' in sys.modules)"
     printed = subprocess.check_output(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment(), text=True, timeout=60

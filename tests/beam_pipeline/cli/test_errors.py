@@ -1,4 +1,4 @@
-"""Every error a user can cause is one clear line, and leaves what stood there before."""
+"""Every error that a user can cause is one clear line, and leaves an earlier result as it was."""
 
 import functools
 import json
@@ -156,12 +156,12 @@ def test_an_output_folder_that_has_become_a_file_is_one_line(folder: Path, here:
     pipe = folder / "pipe"
     os.mkfifo(pipe)
 
-    def spoil() -> None:
+    def create_file_in_the_way() -> None:
         with pipe.open("w") as writer:  # opens when the run, its options checked, reads
             (folder / "new").write_text("a file")
             writer.write("cat")
 
-    writer = threading.Thread(target=spoil, daemon=True)
+    writer = threading.Thread(target=create_file_in_the_way, daemon=True)
     writer.start()
     finished = here("--input=pipe", "--output=new/result.json")
     writer.join(60)
@@ -203,14 +203,14 @@ def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path
     assert killed.returncode == -signal.SIGKILL
     assert (folder / "old.json").read_text() == "old"
     leftovers = [name for name in os.listdir(folder) if name.startswith(".old.json")]
-    assert len(leftovers) == 3  # its lock and totals too: the kill came as late as it could
+    assert len(leftovers) == 3  # also its lock and its manifest: it was killed as late as possible
     finished = run(*arguments, cwd=folder)
     assert not [name for name in os.listdir(folder) if name.startswith(".")]
     assert finished.code == 0, finished.err
     assert (folder / "old.json").read_text() == '{\n  "act": 1,\n  "cat": 1,\n  "tac": 1\n}\n'
 
 
-def test_leftovers_of_a_killed_run_are_no_input_of_the_next(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_not_input_of_the_next(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("listen")
     arguments = ["--input=.", "--output=result.json"]
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The summary tells what is worth a look, and no more."""
+"""The summary shows what is worth knowing, and no more."""
 
 import contextlib
 import io
@@ -39,15 +39,15 @@ def test_a_tiny_run_off_a_terminal_is_one_line() -> None:
     assert printed(small()) == "done in 3.2 s on FnApiRunner (in_memory, 2 threads)\n"
 
 
-def test_a_larger_run_tells_its_figures_the_runner_last() -> None:
+def test_a_larger_run_has_figures_and_the_runner_last() -> None:
     assert to_lines(done()) == [
         "input: 40.0 MB in 3 files",
-        "words: 4, 75.0% of them in 1 anagram classes, 1 unmatched",
+        "words: 4, 75.0% of them in 1 anagram class, 1 unmatched",
         "done in 3.2 s on FnApiRunner (in_memory, 2 threads), 12.3 MB/s, peak memory 322.0 MB",
     ]
 
 
-def test_what_went_wrong_on_the_way_is_told_of_the_tiniest_run() -> None:
+def test_what_went_wrong_is_shown_of_the_tiniest_run_too() -> None:
     report = small(retries=7, dead_letters=2, invalid_bytes=3)
     letters = DeadLetters("dead.jsonl", 2, {"read: OSError": 2})
     lines = to_lines(done(metrics=report.metrics, dead_letters=letters))
@@ -69,7 +69,7 @@ def test_a_terminal_has_a_table() -> None:
     assert "dead letters" not in shown
 
 
-def test_square_brackets_are_no_markup() -> None:
+def test_square_brackets_are_not_markup() -> None:
     letters = DeadLetters("[red]dead[/].jsonl", 2, {})
     report = done(metrics=done().metrics | {"dead_letters": 2}, dead_letters=letters)
     for terminal in (True, False):
@@ -84,6 +84,13 @@ def test_machines_get_one_json_object_in_one_line() -> None:
         assert event["event"] == report.status
         assert event["words"] == report.metrics["words"]
         assert set(COUNTERS) < set(event)
+
+
+def test_one_is_singular() -> None:
+    lines = to_lines(small(invalid_bytes=1))
+    assert lines[0] == "not valid text: 1 byte"
+    table = printed(done(metrics=done().metrics | {"classes": 2}), terminal=True)
+    assert "in 2 anagram classes" in table
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -1,4 +1,4 @@
-"""What has been put aside is counted later, when its cause is mended, as if it never had been."""
+"""Dead letters are counted later, once their cause is repaired, as if nothing had failed."""
 
 import gzip
 import json
@@ -49,7 +49,7 @@ def truncated(name: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "engine"),
+    ("fault", "engine"),
     [
         ("gz", "vectorized"),
         ("bz2", "elementwise"),
@@ -58,38 +58,38 @@ def truncated(name: str) -> bytes:
         ("unreadable", "elementwise"),
     ],
 )
-def test_a_file_that_cannot_be_read_among_a_hundred(
-    trouble: str, engine: str, folder: Path, here: Here
+def test_one_file_of_a_hundred_that_cannot_be_read_is_counted_later(
+    fault: str, engine: str, folder: Path, here: Here
 ) -> None:
     for number in range(100):
         Path(f"texts/{number:03d}.txt").write_text(CLEAN)
-    bad = folder / "texts" / f"050.txt{'' if trouble == 'unreadable' else '.' + trouble}"
-    if trouble == "unreadable":  # for everyone, the superuser too: its first byte is an error
+    bad = folder / "texts" / f"050.txt{'' if fault == 'unreadable' else '.' + fault}"
+    if fault == "unreadable":  # for everyone, the superuser too: its first byte is an error
         whole = bad.read_bytes()
-        mended = whole
+        repaired = whole
         bad.unlink()
         bad.symlink_to("/proc/self/mem")
     else:
-        mended = COMPRESSORS[trouble](b"cat tac " * 9)
-        bad.write_bytes(truncated(trouble))
+        repaired = COMPRESSORS[fault](b"cat tac " * 9)
+        bad.write_bytes(truncated(fault))
     Path("out.json").write_text("old")
     common = ("--input=texts", "--output=out.json", f"--engine={engine}", "--max_attempts=2")
     finished = here(*common)
     assert_one_line_error(finished, bad, "stage read failed", code=1)
     assert Path("out.json").read_text() == "old"
 
-    aside = ("--on_error=dead_letter", "--dead_letters=dead.jsonl")
-    finished = ok(here(*common, *aside))
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=dead.jsonl")
+    finished = ok(here(*common, *to_dead_letters))
     assert "dead letters: 1 in" in finished.err
     (letter,) = letters()
     assert (letter["stage"], letter["source"], letter["kind"]) == ("read", str(bad), "file")
-    assert letter["attempts"] == (2 if trouble == "unreadable" else 1)
+    assert letter["attempts"] == (2 if fault == "unreadable" else 1)
 
     if letter["offset"]:  # what was read before it ended is counted already: the same must come
         data = random.Random(4).choices(["cat ", "dog\n", "listen ", "zz\n"], k=40_000)
-        mended = COMPRESSORS[trouble]("".join(data).encode())
+        repaired = COMPRESSORS[fault]("".join(data).encode())
     bad.unlink()
-    bad.write_bytes(mended)
+    bad.write_bytes(repaired)
     ok(here(*common[:1], common[2], "--output=clean.json"))
     assert Path("out.json").read_bytes() != Path("clean.json").read_bytes()
     ok(here("replay", "dead.jsonl", "--merge=out.json", "--output=out.json", common[2]))
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_read_among_a_hundred(
 
 @pytest.mark.parametrize("dictionary", ["gcide", "none"])
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
-def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
+def test_undecodable_lines_are_counted_once_their_bytes_are_accepted(
     engine: str, dictionary: str, folder: Path, here: Here
 ) -> None:
     long_run = b"d\xffog" + b"=" * LONG_RUN + b"\xfftac"
@@ -106,8 +106,8 @@ def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
     Path("texts/002.txt").write_bytes(b"cat\n" + long_run + b"\ncat")
     options = ("--input=texts", f"--engine={engine}", f"--dictionary={dictionary}")
     ok(here(*options, "--output=clean.json"))
-    aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl")
-    ok(here(*options, *aside, "--output=out.json"))
+    to_dead_letters = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl")
+    ok(here(*options, *to_dead_letters, "--output=out.json"))
     assert [letter["kind"] for letter in letters()].count("file") == 1
     assert len(letters()) == 3
     assert Path("out.json").read_bytes() != Path("clean.json").read_bytes()
@@ -122,8 +122,12 @@ def test_records_that_are_no_text_are_counted_once_their_bytes_are_accepted(
 
 def test_lines_of_another_encoding_are_counted_in_it(folder: Path, here: Here) -> None:
     Path("texts/001.txt").write_bytes("cat\nna\xefve caf\xe9\ncat\n".encode("latin-1"))
-    aside = ("--encoding_errors=quarantine", "--dead_letters=dead.jsonl", "--dictionary=none")
-    ok(here("--input=texts/001.txt", *aside, "--output=out.json", "--encoding=UTF8"))
+    to_dead_letters = (
+        "--encoding_errors=quarantine",
+        "--dead_letters=dead.jsonl",
+        "--dictionary=none",
+    )
+    ok(here("--input=texts/001.txt", *to_dead_letters, "--output=out.json", "--encoding=UTF8"))
     replay = ("replay", "dead.jsonl", "--merge=out.json", "--encoding=latin-1")
     finished = ok(here(*replay, "--encoding_errors=strict"))
     assert json.loads(finished.out) == {"café": 1, "cat": 2, "naïve": 1}
@@ -173,7 +177,7 @@ def test_results_of_every_format_can_be_added_to(
         ("{}", "r.json.gz", "cannot be read as a result"),
     ],
 )
-def test_what_nothing_can_be_added_to_is_one_line(
+def test_a_result_that_cannot_be_merged_is_a_one_line_error(
     content: str | None, name: str, message: str, folder: Path, here: Here
 ) -> None:
     if content is not None:
@@ -203,12 +207,12 @@ def test_a_result_of_another_dictionary_is_refused(folder: Path, here: Here) -> 
 
 
 @pytest.mark.parametrize("cut", ["--top=2", "--min_count=2"])
-def test_a_result_from_which_words_were_cut_cannot_be_added_to_by_replay(
+def test_replay_refuses_to_add_to_a_result_from_which_words_were_removed(
     cut: str, folder: Path, here: Here
 ) -> None:
-    aside = ("--on_error=dead_letter", "--dead_letters=dead.jsonl", "--max_attempts=1")
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=dead.jsonl", "--max_attempts=1")
     chaos = "--chaos=filter=0.5,seed=1,latency=0"
-    ok(here("--input=texts", *aside, chaos, cut, "--output=out.json"))
+    ok(here("--input=texts", *to_dead_letters, chaos, cut, "--output=out.json"))
     assert letters()
     finished = here("replay", "dead.jsonl", "--merge=out.json")
     assert_one_line_error(finished, "--merge", cut, code=2)
@@ -217,10 +221,10 @@ def test_a_result_from_which_words_were_cut_cannot_be_added_to_by_replay(
     ok(here("replay", "dead.jsonl"))
 
 
-def test_letters_of_different_settings_are_refused(folder: Path, here: Here) -> None:
-    aside = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+def test_dead_letters_of_different_settings_are_refused(folder: Path, here: Here) -> None:
+    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
     for name, more in (("a", ()), ("b", ("--min_word_length=2",))):
-        ok(here("--text=cat", *aside, f"--dead_letters={name}.jsonl", *more))
+        ok(here("--text=cat", *to_dead_letters, f"--dead_letters={name}.jsonl", *more))
     Path("both.jsonl").write_text(Path("a.jsonl").read_text() + Path("b.jsonl").read_text())
     assert_one_line_error(here("replay", "both.jsonl"), "different settings", code=2)
     Path("twice.jsonl").write_text(2 * Path("a.jsonl").read_text())
@@ -231,8 +235,8 @@ def test_the_settings_of_the_run_are_those_of_its_replay(folder: Path, here: Her
     how = ("--dictionary=none", "--normalization=ascii", "--min_word_length=3")
     text = "--text=Café ab Cat"
     whole = ok(here(text, *how))
-    aside = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
-    ok(here(text, *how, *aside, "--dead_letters=dead.jsonl"))
+    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    ok(here(text, *how, *to_dead_letters, "--dead_letters=dead.jsonl"))
     assert ok(here("replay", "dead.jsonl")).out == whole.out
     longer = ok(here("replay", "dead.jsonl", "--min_word_length=4"))
     assert json.loads(longer.out) == {}
@@ -262,12 +266,12 @@ def test_the_settings_of_the_run_are_those_of_its_replay(folder: Path, here: Her
 def test_wrong_usage_of_replay_is_one_line(
     arguments: list[str], names: list[str], folder: Path, here: Here
 ) -> None:
-    aside = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
-    ok(here("--text=cat", *aside, "--dead_letters=dead.jsonl"))
+    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    ok(here("--text=cat", *to_dead_letters, "--dead_letters=dead.jsonl"))
     assert_one_line_error(here("replay", *arguments), *names, code=2)
 
 
-def test_no_letters_change_nothing(folder: Path, here: Here) -> None:
+def test_no_dead_letters_change_nothing(folder: Path, here: Here) -> None:
     ok(here("--input=texts", "--on_error=dead_letter", "--dead_letters=d.jsonl", "--output=r.json"))
     assert Path("d.jsonl").read_bytes() == b""
     assert ok(here("replay", "d.jsonl")).out == b"{}\n"
@@ -275,34 +279,38 @@ def test_no_letters_change_nothing(folder: Path, here: Here) -> None:
     assert finished.out == Path("r.json").read_bytes()
 
 
-def test_letters_of_an_earlier_run_do_not_survive_one_without(folder: Path, here: Here) -> None:
-    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--output=r.json")
-    ok(here("--text=cat", *aside, "--chaos=filter=1,latency=0", "--max_attempts=1"))
+def test_a_run_without_dead_letters_replaces_those_of_an_earlier_one(
+    folder: Path, here: Here
+) -> None:
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--output=r.json")
+    ok(here("--text=cat", *to_dead_letters, "--chaos=filter=1,latency=0", "--max_attempts=1"))
     assert letters("d.jsonl")
-    ok(here("--text=cat", *aside))
+    ok(here("--text=cat", *to_dead_letters))
     assert not letters("d.jsonl")
 
 
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
-def test_a_giant_that_was_put_aside_is_still_in_no_result(
+def test_a_word_too_long_for_any_result_is_not_in_that_of_a_replay(
     engine: str, folder: Path, here: Here
 ) -> None:
     Path("texts/001.txt").write_text("cat " + "x" * 70_000)
     how = ("--input=texts/001.txt", "--dictionary=none", f"--engine={engine}")
     whole = ok(here(*how))
-    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--max_attempts=1")
-    ok(here(*how, *aside, "--chaos=anagrams=1,latency=0"))
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--max_attempts=1")
+    ok(here(*how, *to_dead_letters, "--chaos=anagrams=1,latency=0"))
     assert ok(here("replay", "d.jsonl", f"--engine={engine}")).out == whole.out
 
 
-def test_letters_may_be_compressed(folder: Path, here: Here) -> None:
-    aside = ("--on_error=dead_letter", "--dead_letters=d.jsonl.gz", "--max_attempts=1")
-    ok(here("--text=cat", *aside, "--chaos=filter=1,latency=0"))
+def test_dead_letters_may_be_compressed(folder: Path, here: Here) -> None:
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=d.jsonl.gz", "--max_attempts=1")
+    ok(here("--text=cat", *to_dead_letters, "--chaos=filter=1,latency=0"))
     assert gzip.decompress(Path("d.jsonl.gz").read_bytes()).count(b"\n") == 1
     assert json.loads(ok(here("replay", "d.jsonl.gz")).out)["cat"] == 1
 
 
-def test_a_pipe_can_be_put_aside_line_by_line_but_not_as_a_file(folder: Path, here: Here) -> None:
+def test_lines_of_a_pipe_can_become_dead_letters_but_not_the_pipe_itself(
+    folder: Path, here: Here
+) -> None:
     os.mkfifo("pipe")
 
     def write(data: bytes) -> threading.Thread:
@@ -311,13 +319,17 @@ def test_a_pipe_can_be_put_aside_line_by_line_but_not_as_a_file(folder: Path, he
         return writer
 
     write(b"cat\nbad \xff dog\n")
-    aside = ("--encoding_errors=quarantine", "--dead_letters=d.jsonl")
-    ok(here("--input=pipe", *aside))
+    to_dead_letters = ("--encoding_errors=quarantine", "--dead_letters=d.jsonl")
+    ok(here("--input=pipe", *to_dead_letters))
     finished = ok(here("replay", "d.jsonl", "--encoding_errors=replace"))
     assert json.loads(finished.out) == {"bad": 1, "dab": 1, "dog": 1, "god": 1}
     write(b"cat\n" + b"x" * LONG_RUN + b"\xff\n")
-    assert_one_line_error(here("--input=pipe", *aside), "cannot be read again", code=1)
+    assert_one_line_error(here("--input=pipe", *to_dead_letters), "cannot be read again", code=1)
     write(b"cat")
-    hopeless = ("--on_error=dead_letter", "--dead_letters=d.jsonl", "--chaos=read=1,latency=0")
-    finished = here("--input=pipe", *hopeless, "--max_attempts=2")
+    every_read_fails = (
+        "--on_error=dead_letter",
+        "--dead_letters=d.jsonl",
+        "--chaos=read=1,latency=0",
+    )
+    finished = here("--input=pipe", *every_read_fails, "--max_attempts=2")
     assert_one_line_error(finished, "InjectedError", "cannot be read again", code=1)

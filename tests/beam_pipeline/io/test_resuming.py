@@ -1,4 +1,4 @@
-"""What a reader that failed has not handed out can be read later: nothing is lost or doubled."""
+"""What a failed reader has not yielded can be read later: nothing is lost or counted twice."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -30,24 +30,29 @@ class _Breaking:
         return data
 
 
-def read_in_spite(
-    data: bytes, part: FileRange, failures: Sequence[int], encoding: Encoding, most: int, **how
+def read_resuming(
+    data: bytes,
+    file_range: FileRange,
+    failures: Sequence[int],
+    encoding: Encoding,
+    most: int,
+    **how,
 ) -> list[Block]:
-    """The blocks of `part`, read in spite of a failure after so many bytes each time."""
+    """The blocks of `file_range`, read in spite of a failure after so many bytes each time."""
     found: list[Block] = []
     for good in [*failures, len(data) + 1]:
-        stream = _Breaking(data, part.start, good, most)
-        reader = BlockReader(stream, part, encoding, **how)
+        stream = _Breaking(data, file_range.start, good, most)
+        reader = BlockReader(stream, file_range, encoding, **how)
         try:
             found += reader.blocks()
         except OSError:
-            part = reader.unread
+            file_range = reader.unread
         else:
             return found
     raise AssertionError("the last stream does not break")
 
 
-def parts_of(cuts: Sequence[int]) -> list[FileRange]:
+def ranges_of(cuts: Sequence[int]) -> list[FileRange]:
     return [
         FileRange("file.txt", start, end)
         for start, end in zip([0, *cuts], [*cuts, None], strict=True)
@@ -69,17 +74,17 @@ def readings(draw: st.DrawFn, encoding: str) -> tuple[bytes, list[int], dict[str
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
 @settings(max_examples=50)
 @given(data=st.data())
-def test_a_reading_that_fails_anywhere_goes_on_without_loss(
+def test_reading_that_fails_anywhere_can_be_resumed_without_loss(
     encoding: str, normalization: str, data: st.DataObject
 ) -> None:
     content, cuts, how = data.draw(readings(encoding))
     failures = data.draw(st.lists(st.integers(0, 40), max_size=3))
     most = data.draw(st.integers(1, 50))
     blocks = []
-    for part in parts_of(cuts):
-        blocks += read_in_spite(
+    for file_range in ranges_of(cuts):
+        blocks += read_resuming(
             content,
-            part,
+            file_range,
             failures,
             Encoding(encoding),
             most,
@@ -95,28 +100,28 @@ def test_a_reading_that_fails_anywhere_goes_on_without_loss(
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
 @settings(max_examples=50)
 @given(data=st.data())
-def test_what_quarantine_puts_aside_and_what_it_keeps_are_the_whole(
+def test_what_quarantine_leaves_out_and_what_it_keeps_are_everything(
     encoding: str, normalization: str, data: st.DataObject
 ) -> None:
     content, cuts, how = data.draw(readings(encoding))
     quarantine = TextSettings(normalization, "quarantine")
-    kept, aside = [], []
-    for part in parts_of(cuts):
+    kept, left_out_blocks = [], []
+    for file_range in ranges_of(cuts):
         stream = BytesIO(content)
-        stream.seek(part.start)
-        reader = BlockReader(stream, part, Encoding(encoding), text=quarantine, **how)
+        stream.seek(file_range.start)
+        reader = BlockReader(stream, file_range, Encoding(encoding), text=quarantine, **how)
         kept += reader.blocks()
         for left_out, error in reader.undecodable:
             assert isinstance(error, UnicodeDecodeError)
             stream = BytesIO(content)
             stream.seek(left_out.start)
-            aside += BlockReader(
+            left_out_blocks += BlockReader(
                 stream, left_out, Encoding(encoding), text=TextSettings(normalization), **how
             ).blocks()
     text, invalid = decode(content, encoding)
-    found = words_of([*kept, *aside], normalization)
+    found = words_of([*kept, *left_out_blocks], normalization)
     assert sorted(found) == sorted(words(text, normalization))
-    assert invalid_in([*kept, *aside]) == invalid
+    assert invalid_in([*kept, *left_out_blocks]) == invalid
     if not invalid:
-        assert not aside
+        assert not left_out_blocks
     assert not any(block.invalid_bytes for block in kept)

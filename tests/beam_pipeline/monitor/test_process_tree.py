@@ -1,93 +1,154 @@
-"""Samples are of the whole process tree, those who have ended included."""
+"""Samples are of the whole tree of processes, including those that have ended.
 
-import os
+No test waits for the sampler's own thread, except the one about it: samples are taken on demand.
+"""
+
+import mmap
 import subprocess
 import sys
-import time
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from beam_pipeline.monitor.process_tree import Sample, TreeSampler
 
+# No sample is taken within so many seconds, other than on demand.
+NEVER = 3600.0
+# A process that has hung would be noticed after so many seconds.
+HANG = 120.0
+# Spends processor time when it has read a line, tells when it is done, and ends at the next line.
+CHILD = """
+import sys, time
+held = bytearray(b"x") * 60_000_000
+print("ready", flush=True)
+sys.stdin.readline()
+while time.process_time() < 0.5: pass
+print("done", flush=True)
+sys.stdin.readline()
+"""
 BUSY = "import time\nwhile time.process_time() < 0.3: pass"
 
 
-def test_there_are_samples_from_begin_to_end() -> None:
-    with TreeSampler(interval=0.02) as sampler:
-        time.sleep(0.3)
-    assert len(sampler.samples) > 5
-    assert sampler.samples[0].seconds < 0.1
-    assert sampler.samples[-1].seconds >= 0.3
-    assert [sample.seconds for sample in sampler.samples] == sorted(
-        sample.seconds for sample in sampler.samples
-    )
+class Child:
+    """A process that does one step after the other, when it is asked to."""
+
+    def __init__(self, code: str):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def wait_for_line(self) -> bytes:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
 
 
-def test_memory_between_begin_and_end_is_seen() -> None:
-    with TreeSampler(interval=0.02) as sampler:
-        memory = bytearray(b"x") * 150_000_000
-        time.sleep(0.2)
-        del memory
+@contextmanager
+def running(code: str) -> Iterator[Child]:
+    child = Child(code)
+    try:
+        yield child
+    finally:
+        child.process.kill()
+        child.process.communicate(timeout=HANG)
+
+
+def test_samples_are_taken_regularly_and_at_begin_and_end() -> None:
+    notified: list[Sample] = []
+    enough = threading.Event()
+
+    def notify(sample: Sample) -> None:
+        notified.append(sample)
+        if len(notified) == 5:
+            enough.set()
+
+    with TreeSampler(interval=0.001, notify=notify) as sampler:
+        assert len(sampler.samples) >= 1
+        assert enough.wait(HANG)
+    assert notified == sampler.samples
+    assert len(sampler.samples) >= 6
+    seconds = [sample.seconds for sample in sampler.samples]
+    assert seconds == sorted(seconds)
+    assert seconds[0] >= 0
+
+
+def test_without_a_regular_sample_there_are_still_begin_and_end() -> None:
+    with TreeSampler(interval=NEVER) as sampler:
+        assert len(sampler.samples) == 1
+    assert len(sampler.samples) == 2
+
+
+def test_memory_that_is_gone_at_the_end_is_in_the_peak() -> None:
+    with TreeSampler(interval=NEVER) as sampler:
+        memory = mmap.mmap(-1, 150_000_000)  # from the system, not from Python's free memory
+        memory[::4096] = bytes(len(memory[::4096]))
+        sampler.take_sample()
+        memory.close()
     assert sampler.growth_bytes > 140_000_000
     assert sampler.samples[-1].memory_bytes < sampler.peak_bytes - 100_000_000
     assert sampler.peak_process_bytes == sampler.peak_bytes
 
 
 def test_children_and_their_children_count() -> None:
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    with TreeSampler(interval=0.02) as sampler:
-        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
-        time.sleep(1)
-        child.communicate(b"\n")
-    assert max(sample.processes for sample in sampler.samples) == 3
+    code = (
+        "import subprocess, sys;"
+        "subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    )
+    with TreeSampler(interval=NEVER) as sampler, running(code) as child:
+        child.wait_for_line()
+        sampler.take_sample()
+        child.go_on()
+        child.process.communicate(timeout=HANG)
+    before, during, after = (sample.processes for sample in sampler.samples)
+    assert (during - before, after - before) == (2, 0)
     assert sampler.peak_process_bytes < sampler.peak_bytes
 
 
 def test_processor_time_of_children_that_no_sample_saw_counts() -> None:
-    with TreeSampler(interval=10) as sampler:
+    with TreeSampler(interval=NEVER) as sampler:
         subprocess.run([sys.executable, "-c", BUSY], check=True)
     assert sampler.cpu_seconds >= 0.29
 
 
 def test_processor_time_of_before_does_not_count() -> None:
     subprocess.run([sys.executable, "-c", BUSY], check=True)
-    with TreeSampler(interval=0.02) as sampler:
-        time.sleep(0.1)
+    with TreeSampler(interval=NEVER) as sampler:
+        assert sampler.samples[0].cpu_seconds >= 0.29
     assert sampler.cpu_seconds < 0.2
 
 
-def test_another_process_can_be_watched_until_it_has_ended() -> None:
-    child = subprocess.Popen([sys.executable, "-c", BUSY])
-    with TreeSampler(child.pid, interval=0.02) as sampler:
-        child.wait()
-    assert 0.2 < sampler.cpu_seconds < 1
-    assert sampler.peak_bytes > 1_000_000
-    assert os.getpid() != child.pid
+def test_another_process_can_be_sampled_until_it_has_ended() -> None:
+    with running(CHILD) as child:
+        child.wait_for_line()
+        with TreeSampler(child.process.pid, interval=NEVER) as sampler:
+            child.go_on()
+            child.wait_for_line()
+            sampler.take_sample()
+            child.go_on()
+            child.process.communicate(timeout=HANG)
+    assert len(sampler.samples) == 2  # none of a process that is gone
+    assert sampler.samples[-1].cpu_seconds >= 0.49
+    assert sampler.peak_bytes >= 60_000_000
+    assert {process.pid for process in sampler.processes} == {child.process.pid}
 
 
-CHILD = """
-import time
-held = bytearray(60_000_000)
-end = time.process_time() + 0.5
-while time.process_time() < end:
-    pass
-time.sleep(60)
-"""
-
-
-def test_children_count_while_they_live_and_their_time_after() -> None:
-    told: list[Sample] = []
-    with TreeSampler(interval=0.05, notify=told.append) as sampler:
-        child = subprocess.Popen([sys.executable, "-c", CHILD])
-        deadline = time.monotonic() + 60
-        while told[-1].cpu_seconds - told[0].cpu_seconds < 0.5 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        child.kill()
-        child.wait()
-    assert told == sampler.samples
-    assert max(sample.processes for sample in told) == 1 + told[0].processes
-    assert told[-1].processes == told[0].processes
+def test_children_count_while_they_live_and_their_time_afterwards() -> None:
+    with TreeSampler(interval=NEVER) as sampler:
+        with running(CHILD) as child:
+            child.wait_for_line()
+            child.go_on()
+            child.wait_for_line()
+            sampler.take_sample()
+        sampler.take_sample()
+    before, during, after, _ = sampler.samples
+    assert during.processes == before.processes + 1
+    assert after.processes == before.processes
     assert sampler.growth_bytes >= 60_000_000
     assert sampler.peak_process_bytes >= 60_000_000
-    assert sampler.cpu_seconds >= 0.5
-    seconds = [sample.seconds for sample in told]
-    assert seconds == sorted(seconds)
-    assert seconds[-1] > 0.5
+    assert during.cpu_seconds - before.cpu_seconds >= 0.49
+    assert after.cpu_seconds >= during.cpu_seconds
+    assert after.memory_bytes < during.memory_bytes

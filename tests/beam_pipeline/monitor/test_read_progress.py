@@ -1,4 +1,4 @@
-"""What readers in other processes tell of their reading is seen while they work."""
+"""How far readers in other processes are can be seen while they read."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from beam_pipeline.monitor.read_progress import (
 from tests.support.cli import environment
 
 
-def test_nothing_is_known_before_anybody_told(tmp_path: Path) -> None:
+def test_nothing_is_known_before_anything_is_read(tmp_path: Path) -> None:
     assert read_snapshot(str(tmp_path)) == ProgressSnapshot()
     ReadProgress(str(tmp_path))
     assert read_snapshot(str(tmp_path)) == ProgressSnapshot()
@@ -27,20 +27,26 @@ def test_readers_add_up(tmp_path: Path) -> None:
     first.add(10)
     second.add(1 << 40)
     first.add(20)
-    level = read_snapshot(str(tmp_path))
-    assert level.bytes_read == 30 + (1 << 40)
-    assert (level.files, level.bytes) == (3, 1000)
-    assert level.planned is not None
-    assert level.first is not None
-    assert level.last is not None
-    assert before <= level.planned <= level.first <= level.last <= time.time()
+    progress = read_snapshot(str(tmp_path))
+    assert progress.bytes_read == 30 + (1 << 40)
+    assert (progress.files, progress.bytes) == (3, 1000)
+    assert progress.listed_at is not None
+    assert progress.first_read_at is not None
+    assert progress.last_read_at is not None
+    assert (
+        before
+        <= progress.listed_at
+        <= progress.first_read_at
+        <= progress.last_read_at
+        <= time.time()
+    )
 
 
 READ = """
 import sys
 from beam_pipeline.monitor.read_progress import ReadProgress
-gauge = ReadProgress(sys.argv[1])
-gauge.add(5)
+progress = ReadProgress(sys.argv[1])
+progress.add(5)
 print(flush=True)
 sys.stdin.read()
 """
@@ -60,7 +66,7 @@ def test_a_reader_in_another_process_is_seen_while_it_lives_and_after(tmp_path: 
     assert read_snapshot(str(tmp_path)).bytes_read == 5
 
 
-def test_telling_nobody_or_where_nobody_can_look_is_no_error(tmp_path: Path) -> None:
+def test_publishing_without_a_folder_is_no_error(tmp_path: Path) -> None:
     for folder in ("", str(tmp_path / "none")):
         write_plan(folder, 1, 1)
         ReadProgress(folder).add(1)

@@ -1,4 +1,4 @@
-"""A report's JSON is what its schema says, whatever a run was like; it is written whole."""
+"""The JSON of a report conforms to its schema, whatever the run was like; it is written whole."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from tests.support.reports import SCHEMA, check_schema, done, failed
 from transforms.errors import AnagramError
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -25,7 +25,7 @@ def test_the_schema_names_every_field() -> None:
 
 
 @pytest.mark.parametrize("report", [done(), failed()])
-def test_reports_are_as_the_schema_has_it(report: RunReport) -> None:
+def test_reports_conform_to_the_schema(report: RunReport) -> None:
     plain = check_schema(to_json(report))
     assert plain["status"] == report.status
     assert plain["wall_seconds"] == report.wall_seconds
@@ -43,7 +43,7 @@ def test_reports_are_as_the_schema_has_it(report: RunReport) -> None:
     ],
     ids=str,
 )
-def test_the_schema_refuses_what_is_no_report(change: dict[str, object]) -> None:
+def test_the_schema_refuses_what_is_not_a_report(change: dict[str, object]) -> None:
     plain = json.loads(to_json(done())) | change
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(plain, SCHEMA)
@@ -63,7 +63,7 @@ def test_any_text_comes_back(text: str) -> None:
     assert plain["error"] == plain["options"]["text"] == text
 
 
-def test_bytes_of_the_command_line_that_are_no_text_are_valid_json() -> None:
+def test_bytes_that_are_not_text_are_valid_json() -> None:
     name = b"caf\xe9.txt".decode("utf-8", "surrogateescape")
     written = to_json(failed(error=name)).encode()
     assert check_schema(written.decode())["error"] == "caf\\udce9.txt"

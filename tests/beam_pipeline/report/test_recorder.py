@@ -1,4 +1,4 @@
-"""What is not known of a run is left open, with the reason; secrets are left out."""
+"""What is not known of a run is null, with the reason."""
 
 import tempfile
 from collections import Counter
@@ -12,7 +12,7 @@ from beam_pipeline.report.html import to_html
 from beam_pipeline.report.model import RunReport, to_json
 from beam_pipeline.report.recorder import RunRecorder, one_line
 from tests.support.reports import Page, check_schema
-from transforms.errors import AnagramError
+from transforms.errors import AnagramError, DictionaryError
 from transforms.stages.totals import Count, Totals
 
 COUNTS = {
@@ -38,7 +38,7 @@ REMOTE = ["--runner=FlinkRunner", "--flink_master=somewhere:8081"]
 def reported(
     scratch: Path, *arguments: str, totals: Totals | None, error: Exception | None = None
 ) -> RunReport:
-    """What is reported of a run of which so much is known, and no more."""
+    """The report of a run of which only these totals are known."""
     options = parse([f"--output={scratch}/r.json", f"--report={scratch}/r.html", *arguments])
     recorder = RunRecorder(options, tempfile.mkdtemp(dir=scratch))
     with recorder.recording():
@@ -52,7 +52,7 @@ def plain(report: RunReport) -> dict[str, Any]:
     return check_schema(to_json(report))
 
 
-def test_of_a_remote_run_what_its_workers_use_is_unknown(tmp_path: Path) -> None:
+def test_what_workers_elsewhere_use_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("cat")
     report = reported(tmp_path, *REMOTE, f"--input={tmp_path}/a.txt", totals=TOTALS)
     found = plain(report)
@@ -60,11 +60,11 @@ def test_of_a_remote_run_what_its_workers_use_is_unknown(tmp_path: Path) -> None
         assert found[name] is None
         assert found["unknown"][name] == "FlinkRunner may work on other machines"
     assert found["input"] == {"patterns": [f"{tmp_path}/a.txt"], "files": 7, "bytes": 11}
-    assert found["unknown"]["block_bytes"] == "the runner has told of none"
+    assert found["unknown"]["block_bytes"] == "the runner has reported none"
     assert found["metrics"]["words"] == 4
     assert found["metrics"]["retries"] == 0  # nothing was counted: there was none
     assert all(one["holds"] for one in found["invariants"])
-    assert "unknown: the runner has told of none" in Page(to_html(report)).texts
+    assert "unknown: the runner has reported none" in Page(to_html(report)).texts
 
 
 def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
         assert found["unknown"][name] == "the run failed"
 
 
-def test_longer_words_than_are_told_apart_are_one_length(tmp_path: Path) -> None:
+def test_the_longest_words_share_one_length(tmp_path: Path) -> None:
     found = plain(reported(tmp_path, "--text=x", totals=TOTALS))
     assert found["words_by_length"] == [{"length": 3, "words": 3}, {"length": 64, "words": 1}]
     assert found["metrics"]["word_length"] == {"count": 4, "min": 3, "mean": 18.25, "max": 64}
@@ -90,7 +90,7 @@ def test_a_dictionary_that_cannot_be_read_has_no_identity(tmp_path: Path) -> Non
     report = reported(tmp_path, "--text=x", "--dictionary=none", totals=TOTALS)
     assert plain(report)["dictionary"]["sha256"] is None
     assert plain(report)["unknown"]["dictionary"] == "the words of the text itself"
-    error = AnagramError("--dictionary=nosuch")
+    error = DictionaryError("nosuch: no such dictionary")
     report = reported(tmp_path, "--text=x", "--dictionary=nosuch", totals=None, error=error)
     assert plain(report)["dictionary"]["words"] is None
     assert "nosuch" in plain(report)["unknown"]["dictionary"]

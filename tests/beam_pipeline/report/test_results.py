@@ -1,4 +1,4 @@
-"""What is found in result files is what was written, whatever the format."""
+"""Result files are identified and read as they were written, in every format."""
 
 import hashlib
 from pathlib import Path

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from beam_pipeline.cli.messages import wants_json
+from beam_pipeline.errors import ReportError
 from tests.support import reference
 from tests.support.cli import COMMAND, Finished, Here, environment, run
 from tests.support.files import COMPRESSORS
 from tests.support.reports import Page, check_schema
-from transforms.errors import AnagramError
 
 TEXTS = {
     "a.txt": "The cat's act was a well-known one: STREAM after stream of masters, tac!\n" * 3000,
@@ -148,7 +148,7 @@ def test_the_result_is_identified_by_its_sha256(folder: Path) -> None:
     ]
 
 
-def test_compressed_input_is_known_by_its_stored_size(folder: Path, here: Here) -> None:
+def test_compressed_input_has_its_stored_size(folder: Path, here: Here) -> None:
     text = TEXTS["a.txt"].encode() * 20
     for extension, compress in COMPRESSORS.items():
         path = folder / f"x.txt.{extension}"
@@ -184,7 +184,8 @@ def test_a_failed_run_reports_what_is_known(folder: Path, here: Here) -> None:
     assert finished.code == 1
     report = check_schema((folder / "r.json").read_text("utf-8"))
     assert report["status"] == "failed"
-    assert f"error: {report['error']}\n" == finished.err
+    remedy = "--encoding_errors=replace leaves such bytes out"
+    assert finished.err == f"error: {report['error']}; {remedy}\n"
     assert report["input"] == {"patterns": ["bad.txt"], "files": 1, "bytes": 5}
     assert report["wall_seconds"] > 0
     assert {report["metrics"][name] for name in report["metrics"]} == {None}
@@ -214,7 +215,7 @@ def test_an_interrupted_run_reports_that_it_was(folder: Path) -> None:
     assert report["error"] == "interrupted; nothing was published"
 
 
-def test_text_of_a_run_is_text_on_its_page(folder: Path, here: Here) -> None:
+def test_text_of_a_run_is_not_markup_on_its_page(folder: Path, here: Here) -> None:
     name = "<script>alert('1')<\u200b\u202eB>.txt".replace("/", "")
     (folder / name).write_text("\u05d0\u05d1\u05d2 \u05d2\u05d1\u05d0 \u05d0\u05d1\u05d2")
     finished = here(f"--input={name}", "--dictionary=none", "--report=r.html")
@@ -260,11 +261,11 @@ def test_wrong_usage_is_one_line(
         assert name in finished.err
 
 
-def test_a_report_that_cannot_be_written_is_told(
+def test_a_report_that_cannot_be_written_is_an_error(
     folder: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise AnagramError("--report=r.json: cannot be written (no space)")
+        raise ReportError("r.json: cannot be written (no space)")
 
     monkeypatch.setattr("beam_pipeline.job.write", fail)
     finished = here("--text=cat", "--output=c.json", "--report=r.json")
@@ -289,7 +290,7 @@ def test_everything_on_standard_error_can_be_json(folder: Path) -> None:
     assert json.loads(cases.err)["verdict"] == "as expected"
 
 
-def test_how_json_is_asked_for() -> None:
+def test_both_spellings_ask_for_json() -> None:
     assert wants_json(["--log_format=json"])
     assert wants_json(["--text", "x", "--log-format", "json"])
     assert not wants_json(["--log_format", "text", "--text", "json"])
@@ -297,7 +298,7 @@ def test_how_json_is_asked_for() -> None:
 
 
 def on_a_terminal(*arguments: str, cwd: Path) -> tuple[bytes, str]:
-    """Runs the command with a terminal for its standard error -> what it printed."""
+    """Runs the command with a terminal as its standard error; returns what it printed."""
     terminal, other_end = pty.openpty()
     running = subprocess.Popen(
         [*COMMAND, *arguments],
@@ -333,7 +334,7 @@ def test_a_terminal_sees_a_live_line_and_a_table(workers: str, folder: Path) -> 
     assert "kB in 3 files" in table
 
 
-def test_a_terminal_can_be_spared_the_live_line(folder: Path) -> None:
+def test_the_live_line_can_be_left_out(folder: Path) -> None:
     _, shown = on_a_terminal("--input=texts", "--no_progress", cwd=folder)
     assert "starting" not in shown
     assert "\x1b[2K" not in shown

@@ -1,0 +1,177 @@
+"""Monitors a run while its runner blocks: time, memory, processor time, and how far reading is."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from beam_pipeline.monitor.process_tree import Sample, TreeSampler
+from beam_pipeline.monitor.read_progress import ProgressSnapshot, read_snapshot
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run, and how long it took in seconds."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TimelinePoint:
+    """What a run had used by one moment.
+
+    Attributes:
+      seconds: since the run began.
+      bytes_read: of the input, as stored; None where the workers are on other machines.
+      memory_bytes: of all processes at this moment.
+      cpu_seconds: of all processes so far.
+      processes: how many there were.
+    """
+
+    seconds: float
+    bytes_read: int | None
+    memory_bytes: int
+    cpu_seconds: float
+    processes: int
+
+
+class RunMonitor:
+    """Observes one run in this process and its children, from its begin to its end.
+
+    Args:
+      progress_folder: where the run's readers publish how far they are; see
+        `beam_pipeline.monitor.read_progress`. Empty where they run on other machines.
+      interval: seconds between two samples. Taking one costs about 3 ms.
+      max_points: how many points the timeline has at most, however long the run takes.
+
+    Attributes:
+      began, submitted, ended: when the run began, when the pipeline was given to the runner, and
+        when the run had ended, in seconds since the epoch; None until then.
+      progress: how far reading was at the last sample.
+      timeline: points in order of time.
+      peak_process_bytes: the most memory that any single process had in a sample.
+    """
+
+    def __init__(
+        self, progress_folder: str = "", *, interval: float = 0.5, max_points: int = 1000
+    ) -> None:
+        self._progress_folder = progress_folder
+        self._max_points = max_points
+        self._samples_per_point = self._samples_in_last_point = 1
+        self._cpu_seconds_before: float | None = None
+        self._listener: Callable[[RunMonitor], None] | None = None
+        self._sampler = TreeSampler(interval=interval, notify=self._on_sample)
+        self.began = time.time()
+        self.submitted: float | None = None
+        self.ended: float | None = None
+        self.progress = ProgressSnapshot()
+        self.timeline: list[TimelinePoint] = []
+        self.peak_process_bytes = 0
+
+    @contextlib.contextmanager
+    def monitoring(self, listener: "Callable[[RunMonitor], None] | None" = None) -> Iterator[None]:
+        """Takes samples inside the ``with`` block, which may be entered once.
+
+        Args:
+          listener: called with this monitor after each sample, by the thread that took it.
+        """
+        self._listener = listener
+        self.began = time.time()
+        try:
+            with self._sampler:
+                yield
+        finally:
+            self.ended = time.time()
+
+    def mark_submitted(self) -> None:
+        """Records that the pipeline is built and is given to its runner."""
+        self.submitted = time.time()
+
+    def take_sample(self) -> None:
+        """Takes a sample now, besides those that are taken regularly."""
+        self._sampler.take_sample()
+
+    @property
+    def seconds(self) -> float:
+        """From the begin to the end of the run, or until now."""
+        return (self.ended or time.time()) - self.began
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all processes."""
+        return self.timeline[-1].cpu_seconds
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The most memory that all processes together had in a sample."""
+        return max(point.memory_bytes for point in self.timeline)
+
+    def phases(self, *, failed: bool = False) -> tuple[Phase, ...] | None:
+        """Divides the time of a run that has ended into phases.
+
+        They are: building the pipeline; starting workers and listing files; reading, during which
+        most runners also count; finishing, which is merging and writing, and on some runners
+        counting too.
+
+        Args:
+          failed: whether the run has failed.
+
+        Returns:
+          The phases in order, or None if the run ended before its runner began.
+        """
+        if self.ended is None or self.submitted is None:
+            return None
+        progress = self.progress
+        ends = [("building", self.submitted)]
+        if progress.first_read_at is not None and progress.last_read_at is not None:
+            ends.append(("starting, listing", progress.listed_at or progress.first_read_at))
+            ends.append(("reading", progress.last_read_at))
+            ends.append(("failing" if failed else "finishing", self.ended))
+        else:
+            ends.append(("running", self.ended))
+        begins = [self.began, *(end for _, end in ends)]
+        return tuple(
+            Phase(name, max(0.0, end - begin))
+            for (name, end), begin in zip(ends, begins, strict=False)
+        )
+
+    def add_point(self, point: TimelinePoint) -> None:
+        """Adds the latest point to the timeline.
+
+        When the timeline is full, each two neighbouring points become one, and from then on each
+        point stands for twice as many samples.
+        """
+        if self.timeline and self._samples_in_last_point < self._samples_per_point:
+            self.timeline[-1] = _merge(self.timeline[-1], point)
+            self._samples_in_last_point += 1
+            return
+        if len(self.timeline) == self._max_points:
+            pairs = zip(self.timeline[::2], self.timeline[1::2], strict=True)
+            self.timeline = [_merge(earlier, later) for earlier, later in pairs]
+            self._samples_per_point *= 2
+        self.timeline.append(point)
+        self._samples_in_last_point = 1
+
+    def _on_sample(self, sample: Sample) -> None:
+        if self._cpu_seconds_before is None:
+            self._cpu_seconds_before = sample.cpu_seconds
+        del self._sampler.samples[1:-1]  # the timeline has what is needed of them
+        self.peak_process_bytes = self._sampler.peak_process_bytes
+        if self._progress_folder:
+            self.progress = read_snapshot(self._progress_folder)
+        self.add_point(
+            TimelinePoint(
+                sample.seconds,
+                self.progress.bytes_read if self._progress_folder else None,
+                sample.memory_bytes,
+                sample.cpu_seconds - self._cpu_seconds_before,
+                sample.processes,
+            )
+        )
+        if self._listener is not None:
+            self._listener(self)
+
+
+def _merge(earlier: TimelinePoint, later: TimelinePoint) -> TimelinePoint:
+    return replace(later, memory_bytes=max(earlier.memory_bytes, later.memory_bytes))

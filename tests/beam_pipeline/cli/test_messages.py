@@ -1,0 +1,47 @@
+"""Errors name no option; the command line adds the one that they are about."""
+
+import pytest
+
+from beam_pipeline.cli.messages import message_of
+from beam_pipeline.errors import (
+    DeadLettersError,
+    OutputError,
+    PreviousResultError,
+    ReportError,
+    UsageError,
+)
+from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
+
+
+def caused(error: UsageError, cause: Exception) -> UsageError:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UsageError("must be 1", setting="top", value=0), "--top=0: must be 1"),
+        (UsageError("is missing", setting="output"), "--output: is missing"),
+        (UsageError("no input"), "no input"),
+        (caused(UsageError("a: gone"), InputError("a: gone")), "--input=a: gone"),
+        (
+            caused(UsageError("gone", setting="merge", value="a"), InputError("a: gone")),
+            "--merge=a: gone",
+        ),
+        (InputError("a: gone"), "--input=a: gone"),
+        (DictionaryError("a: gone"), "--dictionary=a: gone"),
+        (OutputError("a: full"), "--output=a: full"),
+        (DeadLettersError("a: full"), "--dead_letters=a: full"),
+        (PreviousResultError("a: gone"), "--merge=a: gone"),
+        (ReportError("a: full"), "--report=a: full"),
+        (AnagramError("lost count"), "lost count"),
+        (
+            UndecodableTextError("a: byte 1"),
+            "a: byte 1; --encoding_errors=replace leaves such bytes out",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_the_message_names_the_option(error: AnagramError, message: str) -> None:
+    assert message_of(error) == message
