@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, cast
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
@@ -40,7 +40,7 @@ class EngineSettings(NamedTuple):
 
 
 @dataclass
-class _Engine(beam.PTransform):
+class _Engine(beam.PTransform[PCollection[Block], PCollection[tuple[str, Any]]]):
     """Counts the words of blocks by signature."""
 
     settings: EngineSettings
@@ -111,7 +111,7 @@ ENGINES = tuple(dict.fromkeys(name for name, _ in _ENGINES))
 
 
 @dataclass(kw_only=True)
-class CountAnagrams(beam.PTransform):
+class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]):
     """Counts anagrams: for every word of a dictionary, how many words of the text have its letters.
 
     Takes a collection of `str` or of `Block`, each of which holds whole words, and yields an
@@ -159,7 +159,7 @@ class CountAnagrams(beam.PTransform):
     min_count: int = 1
     top: int | None = None
     threads: int = 1
-    previous: beam.PTransform | None = None
+    previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None = None
     resilience: Resilience = field(default_factory=Resilience)
     side_outputs: SideOutputs | None = field(default=None, compare=False, repr=False)
 
@@ -194,7 +194,7 @@ class CountAnagrams(beam.PTransform):
 
 
 @dataclass
-class ToBlocks(beam.PTransform):
+class ToBlocks(beam.PTransform[PCollection[str | Block], PCollection[Block]]):
     """Turns texts into `Block`s; blocks stay as they are."""
 
     def __post_init__(self) -> None:
@@ -202,7 +202,7 @@ class ToBlocks(beam.PTransform):
 
     def expand(self, text: PCollection[str | Block]) -> PCollection[Block]:
         if text.element_type is Block:
-            return text
+            return cast(PCollection[Block], text)
         return text | "ToBlock" >> beam.Map(_to_block).with_output_types(Block)
 
 
@@ -215,10 +215,10 @@ def _to_block(text: str | Block) -> Block:
 
 
 @dataclass
-class AddPrevious(beam.PTransform):
+class AddPrevious(beam.PTransform[PCollection[tuple[str, Any]], PCollection[tuple[str, Any]]]):
     """Adds words that were counted before to those of the text; see `CountAnagrams.previous`."""
 
-    previous: beam.PTransform | None
+    previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
     in_corpus_mode: bool = field(kw_only=True)
 
     def __post_init__(self) -> None:
@@ -234,7 +234,7 @@ class AddPrevious(beam.PTransform):
 
 def build(
     root: beam.Pipeline | PBegin,
-    source: beam.PTransform,
+    source: beam.PTransform[Any, PCollection[Any]],
     *,
     dictionary: DictionaryLike | None = None,
     **settings: Any,

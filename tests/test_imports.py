@@ -103,7 +103,7 @@ def against_order(graph: Mapping[str, set[str]]) -> list[str]:
 
 def circles(graph: Mapping[str, set[str]]) -> list[str]:
     """Returns the shortest circle of imports through each file that is in one, each once."""
-    found = {}
+    found: dict[frozenset[str], str] = {}
     for start in graph:
         paths: deque[list[str]] = deque([[start]])
         seen: set[str] = set()

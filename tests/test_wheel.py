@@ -29,12 +29,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_contains_all_packages_and_the_cases(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {
-        path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-    }
-    assert modules <= names
+    for pattern in ("*.py", "py.typed", "templates/*.html"):
+        files = {
+            path.relative_to(ROOT).as_posix()
+            for package in PACKAGES
+            for path in (ROOT / package).rglob(pattern)
+        }
+        assert files
+        assert files <= names
     assert {"beam_pipeline/py.typed", "transforms/py.typed"} <= names
     assert "beam_pipeline/resources/test_cases.json" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

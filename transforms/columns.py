@@ -66,7 +66,9 @@ def _from_bytes(columns: bytes) -> pyarrow.Table:
 
 
 @dataclass
-class CombineWordCounts(beam.PTransform):
+class CombineWordCounts(
+    beam.PTransform[PCollection[tuple[int, bytes]], PCollection[tuple[str, ClassTally]]]
+):
     """Merges the columns of each bucket, and yields (signature, `ClassTally`) of its classes.
 
     Attributes:

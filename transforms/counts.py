@@ -9,7 +9,7 @@ from apache_beam.pvalue import PCollection
 
 
 @dataclass
-class CountSignatures(beam.PTransform):
+class CountSignatures(beam.PTransform[PCollection[tuple[str, int]], PCollection[tuple[str, int]]]):
     """Sums (signature, count) pairs into one pair for each signature."""
 
     def __post_init__(self) -> None:
@@ -52,7 +52,9 @@ class ClassTally(NamedTuple):
 
 
 @dataclass
-class CombineClassTallies(beam.PTransform):
+class CombineClassTallies(
+    beam.PTransform[PCollection[tuple[str, ClassTally]], PCollection[tuple[str, ClassTally]]]
+):
     """Merges (signature, `ClassTally`) pairs into one pair for each signature."""
 
     def __post_init__(self) -> None:

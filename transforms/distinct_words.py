@@ -77,7 +77,7 @@ class _CountDistinctFn(StageFn):
         if len(self._seen) >= self._max_distinct:
             yield from self._drain()
 
-    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
         yield from in_global_window(self._drain())
         yield from self.emit_totals(self._extract_retrier, self._key_retrier)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
+from apache_beam.coders.typecoders import registry
 from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.transforms.combiners import Top
 
 from transforms.checks import check_positive
 from transforms.counts import ClassTally
@@ -30,7 +32,7 @@ class AnagramCount(NamedTuple):
     signature: str
 
 
-beam.coders.registry.register_coder(AnagramCount, beam.coders.RowCoder)
+registry.register_coder(AnagramCount, beam.coders.RowCoder)
 
 
 @dataclass
@@ -98,11 +100,11 @@ class _ExpandFn(ElementFn):
             self._classes_found += 1
             self._words_matched += count
 
-    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:
         self.totals.add(Count.WORDS_COUNTED, letter.words)
         return super().emit_dead_letter(letter)
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         self.totals.add(Count.CLASSES, self._classes_found)
         self.totals.add(Count.WORDS_COUNTED, self._words_counted)
         self.totals.add(Count.WORDS_MATCHED, self._words_matched)
@@ -111,7 +113,7 @@ class _ExpandFn(ElementFn):
 
 
 @dataclass
-class TopWords(beam.PTransform):
+class TopWords(beam.PTransform[PCollection[AnagramCount], PCollection[AnagramCount]]):
     """Keeps the records with the greatest counts; of equal counts those whose words come first.
 
     Attributes:
@@ -130,7 +132,7 @@ class TopWords(beam.PTransform):
             return records
         return (
             records
-            | "RankByCount" >> beam.combiners.Top.Smallest(self.number, key=_rank)
+            | "RankByCount" >> Top.Smallest(self.number, key=_rank)
             | "ListRecords" >> beam.FlatMap(list).with_output_types(AnagramCount)
         )
 

@@ -88,7 +88,7 @@ class _TallyFn(StageFn):
             self._submit()
             yield from self._collect(wait=False)
 
-    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
         if self._batch:
             self._submit()
         for letter in self._collect(wait=True):
@@ -112,7 +112,7 @@ class _TallyFn(StageFn):
         self._pool.submit(self._batch)
         self._batch, self._batch_size = [], 0
 
-    def _collect(self, *, wait: bool) -> Iterator[TaggedOutput]:
+    def _collect(self, *, wait: bool) -> Iterator[TaggedOutput[str, Any]]:
         """Counts the batches that are done, or waits for all, and yields dead letters."""
         for result in self._pool.results(wait=wait) if self._pool else ():
             if result.error is not None:

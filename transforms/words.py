@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 
@@ -83,7 +83,7 @@ class _ExtractFn(ElementFn):
         self.totals.add(Count.INVALID_BYTES, self._invalid_bytes)
         self._lengths.update(map(len, found))
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         self.totals.add_words_by_length(self._lengths)
         return super().finish_bundle()
 
@@ -112,7 +112,7 @@ class _KeyFn(ElementFn):
     def count(self, word: str, keyed: list[tuple[str, int]]) -> None:
         self._keyed += 1
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         self.totals.add(Count.WORDS_KEYED, self._keyed)
         return super().finish_bundle()
 

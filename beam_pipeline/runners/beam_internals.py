@@ -46,7 +46,7 @@ def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
         def error(self, message: str) -> NoReturn:
             fail(message)
 
-    parser: argparse.ArgumentParser = Parser(allow_abbrev=False, add_help=False)
+    parser = Parser(allow_abbrev=False, add_help=False)
     for options_class in PipelineOptions.__subclasses__():
         options_class._add_argparse_args(parser)
     return parser

@@ -1,11 +1,13 @@
 """The whole pipeline counts what the oracle counts, with either engine, however text is cut."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.pvalue import PBegin, PCollection
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ VOCABULARY = ["cat", "act", "dog", "listen", "least", "stream", "the", "a", "sof
 TEXT = "The cat's act; a well-known – STREAM of masters, tac! software É éE\n" * 3
 
 
-def assert_counts(source: beam.PTransform, expected: dict[str, int], **how: Any) -> None:
+def assert_counts(source: beam.PTransform[Any, Any], expected: dict[str, int], **how: Any) -> None:
     """The pipeline from `source` gives the `expected` counts, each with its signature."""
     with pipeline() as p:
         records = build(p, source, **how)
@@ -78,7 +80,7 @@ def test_any_text_in_any_files_is_counted_as_the_oracle_does(
     dictionary = DictionarySpec(spec, normalization)
     expected = reference.counts(text, members_of[spec], normalization, **filters)
     if layout == "string":
-        source = ReadString(text)
+        source: ReadString | ReadFiles = ReadString(text)
     else:
         pattern = write_files(tmp_path_factory.mktemp("texts"), text, layout)
         source = ReadFiles((pattern,), text=TextSettings(normalization), block_size=block_size)
@@ -93,7 +95,7 @@ def members_of(gcide: frozenset[str], web2: frozenset[str]) -> dict[str, frozens
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 def test_cat_is_counted_for_act_cat_and_tac(engine: str) -> None:
@@ -161,12 +163,12 @@ def test_two_counts_in_one_pipeline_do_not_disturb_each_other() -> None:
             assert_that(words, equal_to(expected), label=f"Check{number}")
 
 
-class _Count(beam.PTransform):
+class _Count(beam.PTransform[PBegin, PCollection[AnagramCount]]):
     def __init__(self, text: str):
         super().__init__()
         self._text = text
 
-    def expand(self, root: beam.pvalue.PBegin) -> beam.PCollection[AnagramCount]:
+    def expand(self, root: PBegin) -> PCollection[AnagramCount]:
         return build(root, ReadString(self._text))
 
 
@@ -185,6 +187,8 @@ class _Count(beam.PTransform):
         (lambda p: TopWords(0), r"=0.*1 or more"),
     ],
 )
-def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:
+def test_invalid_settings_are_refused_by_name_and_value(
+    make: Callable[[beam.Pipeline], object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make(pipeline())

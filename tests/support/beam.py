@@ -14,7 +14,7 @@ def pipeline() -> TestPipeline:
 
 
 def assert_gives(
-    inputs: Iterable[Any], transform: beam.PTransform, expected: Iterable[Any]
+    inputs: Iterable[Any], transform: beam.PTransform[Any, Any], expected: Iterable[Any]
 ) -> None:
     """`transform` turns the elements `inputs` into `expected`, in any order."""
     with pipeline() as p:
@@ -23,7 +23,7 @@ def assert_gives(
 
 
 def assert_source_gives(
-    source: beam.PTransform, expected: Iterable[Any], of: Callable[[Any], Iterable[Any]]
+    source: beam.PTransform[Any, Any], expected: Iterable[Any], of: Callable[[Any], Iterable[Any]]
 ) -> None:
     """The elements of `source` have the parts `expected` when `of` takes each apart."""
     with pipeline() as p:

@@ -17,7 +17,7 @@ _NUMBER = "[1-9][0-9]*"
 def metadata() -> dict[str, Any]:
     """Returns the content of the template's metadata file."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    AnagramOptions._add_argparse_args(parser)  # type: ignore[arg-type]
+    AnagramOptions._add_argparse_args(parser)
     parameters = [
         _parameter(action)
         for action in parser._actions

@@ -274,7 +274,9 @@ def _unpack_flink(folder: Path) -> None:
             if found := wanted.match(member.name):
                 jar = folder / "flink" / found[1]
                 jar.parent.mkdir(parents=True, exist_ok=True)
-                with archive.extractfile(member) as content, jar.open("wb") as file:
+                content = archive.extractfile(member)
+                assert content is not None, f"{member.name} is no file"
+                with content, jar.open("wb") as file:
                     shutil.copyfileobj(content, file)
     package.unlink()
     (folder / "flink" / "complete").touch()

@@ -35,7 +35,7 @@ def check_schema(text: str) -> dict[str, Any]:
 
 def done(**changes: Any) -> RunReport:
     """A run of some seconds over four words in three files."""
-    report = {
+    report: dict[str, Any] = {
         "status": "done",
         "error": None,
         "started": "2026-01-02T03:04:05+00:00",
@@ -76,7 +76,7 @@ def done(**changes: Any) -> RunReport:
 
 def failed(**changes: Any) -> RunReport:
     """A run that failed before anything was known of it."""
-    report = {
+    report: dict[str, Any] = {
         "status": "failed",
         "error": "a.txt: cannot be read",
         "started": "2026-01-02T03:04:05+00:00",

@@ -22,7 +22,7 @@ _chars = st.one_of(
     st.sampled_from("abctAZK19 -\n"),
     st.sampled_from(TRICKY),
     st.sampled_from(SEPARATORS),
-    st.characters(exclude_categories=("Cs",)),
+    st.characters(exclude_categories=["Cs"]),
 )
 
 

@@ -54,7 +54,7 @@ def bare_environment(folder: Path, *more: str) -> Path:
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [programs / "python", "-m", "pip", "install", "-q", "--no-compile"]
+        pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--no-compile"]
         subprocess.run([*pip, f"apache-beam=={beam_version}", *more], check=True)
         (folder / "complete").touch()
     return programs
@@ -71,11 +71,11 @@ def pool_environment(programs: Path, boot: Path) -> dict[str, str]:
     return {**kept, "PATH": f"{programs}:{os.environ['PATH']}", "BEAM_BOOT": str(boot)}
 
 
-def command(programs: Path, port: int) -> Sequence[str]:
+def command(programs: Path, port: int) -> list[str]:
     """Returns the command that serves a worker pool at `port`."""
     pool = "apache_beam.runners.worker.worker_pool_main"
     options = (f"--service_port={port}", f"--container_executable={BOOT}")
-    return (str(programs / "python"), "-m", pool, *options)
+    return [str(programs / "python"), "-m", pool, *options]
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:

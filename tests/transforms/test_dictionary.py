@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from english_words import get_english_words_set
@@ -257,7 +258,7 @@ def test_unknown_normalization_is_refused_by_name() -> None:
 
 
 #: Iterables of the same words: ordered or not, to be read once or often, and an open file.
-ITERABLES = {
+ITERABLES: dict[str, Callable[[Path], Iterable[str]]] = {
     "list": lambda folder: ["dog", "Cat", "act", "cat", "mp3", "sea cat"],
     "tuple": lambda folder: ("cat", "act", "dog"),
     "set": lambda folder: {"cat", "act", "dog"},
@@ -361,13 +362,13 @@ def test_a_path_is_a_file_even_with_the_name_of_a_word_list(
 
 
 @pytest.mark.parametrize("wrong", [None, 3, 1.5, object(), b"cat", bytearray(b"cat")])
-def test_what_cannot_be_a_dictionary_is_a_type_error(wrong: object) -> None:
+def test_what_cannot_be_a_dictionary_is_a_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match=rf"str.*PathLike.*iterable.*{type(wrong).__name__}"):
         DictionarySpec.of(wrong)
 
 
 @pytest.mark.parametrize("entries", [[b"cat"], ["cat", 3], [None], ["cat", ["act"]]])
-def test_a_word_that_is_no_string_is_a_type_error(entries: list[object]) -> None:
+def test_a_word_that_is_no_string_is_a_type_error(entries: list[Any]) -> None:
     with pytest.raises(TypeError, match="is a str, not "):
         DictionarySpec.of(entries)
 

@@ -1,10 +1,13 @@
 """Corpus mode: the distinct words of a text with their counts, moved as columns."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import apache_beam as beam
 import pyarrow
 import pytest
+from apache_beam.pvalue import PCollection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,15 +21,15 @@ from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 
 
-class Collected(beam.PTransform):
+class Collected(beam.PTransform[PCollection[Block], PCollection[tuple[str, ClassTally]]]):
     """CountDistinctWords, and the classes that come of it."""
 
-    def __init__(self, max_unmerged_bytes: int = 1 << 20, **settings):
+    def __init__(self, max_unmerged_bytes: int = 1 << 20, **settings: Any):
         super().__init__()
         self._max_unmerged_bytes = max_unmerged_bytes
         self._settings = settings
 
-    def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[tuple[str, ClassTally]]:
+    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
         return (
             blocks
             | (CountDistinctWords(**self._settings))
@@ -100,6 +103,8 @@ def rows(columns: bytes) -> list[tuple[str, int]]:
         (lambda: CountDistinctWords(min_word_length=0), r"min_word_length=0.*1 or more"),
     ],
 )
-def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:
+def test_invalid_settings_are_refused_by_name_and_value(
+    make: Callable[[], object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make()

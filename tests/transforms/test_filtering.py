@@ -67,18 +67,21 @@ def test_sifting_keeps_every_byte_and_parts_only_what_it_must(
     pieces: list[bytes], offset: int
 ) -> None:
     block = Block("a", offset, b"".join(pieces))
-    sifted = [
-        (piece.payload, True) if isinstance(piece, DeadLetter) else (piece, False)
-        for piece in split_at_invalid_lines(block)
-    ]
-    assert b"".join(piece.data for piece, _ in sifted) == block.data
+    sifted: list[tuple[Block, bool]] = []
+    for piece in split_at_invalid_lines(block):
+        if isinstance(piece, DeadLetter):
+            assert isinstance(piece.payload, Block)
+            sifted.append((piece.payload, True))
+        else:
+            sifted.append((piece, False))
+    assert b"".join(part.data for part, _ in sifted) == block.data
     at = offset
-    for piece, is_bad in sifted:
-        assert piece.offset == at
-        at += len(piece.data)
-        assert (decoding_error(piece) is not None) == is_bad
+    for part, is_bad in sifted:
+        assert part.offset == at
+        at += len(part.data)
+        assert (decoding_error(part) is not None) == is_bad
         if is_bad:
-            assert piece.data.count(b"\n") <= 1
+            assert part.data.count(b"\n") <= 1
     kinds = [is_bad for _, is_bad in sifted]
     assert not any(not first and not second for first, second in pairwise(kinds))
 

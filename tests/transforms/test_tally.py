@@ -2,10 +2,12 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.pvalue import PCollection
 
 from tests.support import reference
 from tests.support.beam import assert_gives
@@ -14,14 +16,14 @@ from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
 
 
-class SummedTally(beam.PTransform):
+class SummedTally(beam.PTransform[PCollection[Block], PCollection[tuple[str, int]]]):
     """TallyBlocks, and the sum of what its bundles give: how they were cut does not matter."""
 
     def __init__(self, **settings: Any):
         super().__init__()
         self._settings = settings
 
-    def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[tuple[str, int]]:
+    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
         return blocks | TallyBlocks(**self._settings) | CountSignatures()
 
 
@@ -69,6 +71,8 @@ def test_the_order_of_blocks_does_not_matter(limit: int, gcide: frozenset[str]) 
         (lambda: TallyBlocks(threads=0), r"threads=0.*1 or more"),
     ],
 )
-def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:
+def test_invalid_settings_are_refused_by_name_and_value(
+    make: Callable[[], object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make()

@@ -1,5 +1,7 @@
 """ExtractWords, KeyBySignature and KeyWithWord, each alone."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.support import reference
@@ -54,6 +56,8 @@ def test_words_are_keyed_with_themselves_but_for_giants() -> None:
         (lambda: ExtractWords(min_length=-3), r"min_length=-3.*1 or more"),
     ],
 )
-def test_invalid_settings_are_refused_by_name_and_value(make, message: str) -> None:
+def test_invalid_settings_are_refused_by_name_and_value(
+    make: Callable[[], object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make()

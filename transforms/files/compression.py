@@ -35,7 +35,7 @@ def open_raw(path: str, buffering: int = -1) -> BinaryIO:
     """
     if "://" not in path:  # local: spares Beam's search for the filesystem of each file
         return open(path, "rb", buffering)
-    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw) -> BinaryIO:

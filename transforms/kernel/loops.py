@@ -121,9 +121,9 @@ class _Sums(NamedTuple):
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function; other processes will load its machine code from a cache of files."""
     try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # there is no folder in which the cache can be written
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True)(function)
 
 
 def byte_effects(effects: CodePointEffects) -> ByteEffects:

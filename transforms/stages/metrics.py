@@ -4,7 +4,7 @@ Runners report metrics as attempted: a repeated bundle counts twice here. The ex
 end of a run come from `transforms.stages.totals`.
 """
 
-from apache_beam.metrics import Metrics
+from apache_beam.metrics.metric import Metrics
 
 from transforms.stages.totals import Count, Totals
 

@@ -21,7 +21,7 @@ _MAX_DISPLAYED = 200
 
 
 @dataclass
-class Stage(beam.PTransform):
+class Stage(beam.PTransform[Any, Any]):
     """A step of the pipeline that can fail, be retried, and write dead letters.
 
     Attributes:
@@ -59,8 +59,8 @@ class Stage(beam.PTransform):
         }
 
     def apply_fn(
-        self, elements: PCollection, label: str, fn: "StageFn", element_type: Any
-    ) -> PCollection:
+        self, elements: PCollection[Any], label: str, fn: "StageFn", element_type: Any
+    ) -> PCollection[Any]:
         """Applies a function to `elements` and hands its totals and dead letters on.
 
         Args:
@@ -106,7 +106,7 @@ class StageFn(beam.DoFn):
     def start_bundle(self) -> None:
         self.totals = Totals()
 
-    def emit_totals(self, *retriers: Retrier) -> Iterator[TaggedOutput]:
+    def emit_totals(self, *retriers: Retrier) -> Iterator[TaggedOutput[str, Any]]:
         """Yields the totals of the bundle as an output, and adds them to Beam's metrics.
 
         Args:
@@ -125,7 +125,7 @@ class StageFn(beam.DoFn):
 
     def to_dead_letter(
         self, error: RetriesExhaustedError, payload: DeadLetterPayload
-    ) -> TaggedOutput:
+    ) -> TaggedOutput[str, Any]:
         """Returns `payload` as a dead letter.
 
         Raises:
@@ -136,7 +136,7 @@ class StageFn(beam.DoFn):
         letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
         return self.emit_dead_letter(letter)
 
-    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:
         """Returns `letter` as an output, and counts it."""
         self.totals.add(Count.DEAD_LETTERS)
         cause = DeadLetterCause(letter.stage, letter.cause.partition(":")[0])
@@ -182,5 +182,5 @@ class ElementFn(StageFn, abc.ABC):
         self.count(element, results)
         return results
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)

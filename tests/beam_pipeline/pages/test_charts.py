@@ -80,9 +80,11 @@ def test_lines_have_a_whole_legend_and_whole_axes(lines: int) -> None:
     assert {"0.001 units", "0.01 units", "0.1 units", "1 units"} <= set(texts(svg))
     assert {"3 units", "4000 units", *series} <= set(texts(svg))
     (legends,) = (node for node in root.iter() if node.get("class") == "legends")
-    top = float(re.fullmatch(r"translate\(\d+, (\d+)\)", legends.get("transform", ""))[1])
-    bottom = top + max(float(node.get("y")) for node in legends.iter() if node.get("y"))
-    assert bottom + 4 < float(root.get("viewBox").split()[-1])  # letters reach below their line
+    place = re.fullmatch(r"translate\(\d+, (\d+)\)", legends.get("transform", ""))
+    assert place is not None
+    top = float(place[1])
+    bottom = top + max(float(node.attrib["y"]) for node in legends.iter() if node.get("y"))
+    assert bottom + 4 < float(root.attrib["viewBox"].split()[-1])  # letters reach below their line
 
 
 def test_every_color_of_a_chart_is_known_in_every_palette() -> None:

@@ -21,10 +21,12 @@ def test_the_drawing_needs_no_style_sheet_and_has_all_figures() -> None:
     assert {"<Title>", "Bars & <more>", "Lines", "a", "b"} <= texts
     assert "var(" not in svg
     assert "font-family:sans-serif" in svg and "font-family:inherit" not in svg
-    places = [(float(part.get("x")), float(part.get("width"))) for part in root if part.get("id")]
+    places = [
+        (float(part.attrib["x"]), float(part.attrib["width"])) for part in root if part.get("id")
+    ]
     assert len(places) == 2
     assert places[0][0] + places[0][1] < places[1][0]
-    assert places[1][0] + places[1][1] < float(root.get("width"))
+    assert places[1][0] + places[1][1] < float(root.attrib["width"])
 
 
 def test_an_image_is_a_png_in_which_text_is_drawn() -> None:

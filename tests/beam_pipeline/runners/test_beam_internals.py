@@ -99,7 +99,7 @@ def test_is_prism() -> None:
 
 def sampling_period(_: int) -> int:
     """Returns how long the worker that calls this may sleep between two samples."""
-    return statesampler.get_current_tracker().sampling_period_ms
+    return int(statesampler.get_current_tracker().sampling_period_ms)
 
 
 def test_sample_states_often() -> None:

@@ -8,7 +8,7 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apache_beam as beam
 import pytest
@@ -51,10 +51,11 @@ def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str]
     pipeline = beam.Pipeline(options=options)
     source = ReadFiles(tuple(options.input))
     build(pipeline, source, engine=engine) | "WriteResults" >> WriteResults(options.output)
-    result = pipeline.run()
+    result: Any = pipeline.run()
+    runner: Any = pipeline.runner
     staged: list[str] = []
 
-    class Client(apiclient.DataflowApplicationClient):  # type: ignore[misc, name-defined]
+    class Client(apiclient.DataflowApplicationClient):  # type: ignore[misc]
         """Beam's client, without the network."""
 
         def stage_file_with_retry(self, _folder: str, name: str, *_: Any, **__: Any) -> None:
@@ -65,7 +66,7 @@ def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str]
 
     client = Client(options)
     client.create_job(result.job)
-    return client.job.proto, staged, pipeline.runner.proto_pipeline
+    return client.job.proto, staged, runner.proto_pipeline
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -98,7 +99,7 @@ def test_a_template_is_written_down_and_not_waited_for() -> None:
             return object()
 
     options = parse([*ARGUMENTS, "--template_location=gs://my-bucket/template"])
-    run_to_end(NeverRuns(), options)
+    run_to_end(cast(beam.Pipeline, NeverRuns()), options)
 
 
 def test_parameters_of_the_flex_template_are_the_real_options() -> None:

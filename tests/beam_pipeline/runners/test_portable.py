@@ -59,7 +59,7 @@ def prepared(bare: Path) -> Path:
     (packages,) = folder.glob("lib/python*/site-packages")
     (inherited,) = bare.parent.glob("lib/python*/site-packages")
     (packages / "bare.pth").write_text(f"{inherited}\n")
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-compile"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-compile"]
     subprocess.run([*pip, *requirements()], check=True)
     return folder / "bin"
 
@@ -238,7 +238,7 @@ def test_a_stopped_run_takes_its_runner_with_it(
     assert has_no_leftovers(tmp_path)
 
 
-def _worker_of(pool: int, job: "subprocess.Popen[bytes]") -> psutil.Process:
+def _worker_of(pool: int, job: "subprocess.Popen[bytes] | psutil.Popen") -> psutil.Process:
     """Waits until the pool has a worker; returns the process that runs this project's code."""
     deadline = time.monotonic() + GIVE_UP
     while time.monotonic() < deadline and job.poll() is None:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import apache_beam as beam
 import pytest
@@ -202,7 +202,7 @@ class Observed:
 @pytest.mark.parametrize("verbose", [True, False])
 def test_a_run_changes_its_process_only_while_it_runs(verbose: bool) -> None:
     before, observed = state(), Observed()
-    run_to_end(observed, parse(["--text=cat", *(["--verbose"] * verbose)]))
+    run_to_end(cast(beam.Pipeline, observed), parse(["--text=cat", *(["--verbose"] * verbose)]))
     changed = {name for name, value in before.items() if observed.seen[name] != value}
     assert observed.seen["sampling"] == (10,)  # milliseconds: no bundle waits long at its end
     silenced = {"log of Prism", "print", "standard error", "streams"}
@@ -220,7 +220,7 @@ def test_an_interrupted_run_leaves_its_process_as_it_was() -> None:
 
     before = state()
     with pytest.raises(KeyboardInterrupt):
-        run_to_end(Interrupted(), parse(["--text=cat"]))
+        run_to_end(cast(beam.Pipeline, Interrupted()), parse(["--text=cat"]))
     assert state() == before
 
 

@@ -11,8 +11,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import apache_beam as beam
 import psutil
@@ -21,10 +22,12 @@ import pytest
 from beam_pipeline import job
 from beam_pipeline.io import publishing
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners.run import run_to_end
 from tests.support.cli import COMMAND, Here, assert_one_line_error, environment
 from tests.support.worker_pool import GIVE_UP
 from transforms.errors import AnagramError
 
+Starter: TypeAlias = "Callable[..., subprocess.Popen[bytes]]"
 #: Each attempt at a stage takes ten hours: a run that ends has not waited for it.
 SLOW = "--chaos=words=0:36000"
 IN_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
@@ -39,11 +42,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(folder: Path) -> Iterator[functools.partial]:
+def start(folder: Path) -> Iterator[Starter]:
     """Starts a run that takes hours; ends it, should the test fail."""
-    started: list[subprocess.Popen] = []
+    started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str) -> subprocess.Popen:
+    def start(*arguments: str) -> "subprocess.Popen[bytes]":
         started.append(
             subprocess.Popen(
                 [*COMMAND, "--input=*.txt", "--output=old.json", SLOW, *arguments],
@@ -59,11 +62,12 @@ def start(folder: Path) -> Iterator[functools.partial]:
     yield start
     for running in started:
         if running.poll() is None:
-            for process in (*psutil.Process(running.pid).children(recursive=True), running):
+            for process in psutil.Process(running.pid).children(recursive=True):
                 process.kill()
+            running.kill()
 
 
-def workers_of(running: subprocess.Popen, number: int) -> list[psutil.Process]:
+def workers_of(running: "subprocess.Popen[bytes]", number: int) -> list[psutil.Process]:
     """Waits until a run has `number` worker processes; returns them."""
     deadline = time.monotonic() + GIVE_UP
     while running.poll() is None and time.monotonic() < deadline:
@@ -77,7 +81,7 @@ def workers_of(running: subprocess.Popen, number: int) -> list[psutil.Process]:
     raise AssertionError(f"not {number} workers")
 
 
-def wait_until_locked(running: subprocess.Popen, folder: Path) -> None:
+def wait_until_locked(running: "subprocess.Popen[bytes]", folder: Path) -> None:
     """Waits until a run has locked its output; then its pipeline runs."""
     deadline = time.monotonic() + GIVE_UP
     while not list(folder.glob(".old.json.*.lock")):
@@ -85,7 +89,9 @@ def wait_until_locked(running: subprocess.Popen, folder: Path) -> None:
         time.sleep(0.05)
 
 
-def assert_ended(running: subprocess.Popen, folder: Path, code: int, message: bytes) -> None:
+def assert_ended(
+    running: "subprocess.Popen[bytes]", folder: Path, code: int, message: bytes
+) -> None:
     _, err = running.communicate(timeout=GIVE_UP)
     assert (running.returncode, err.count(b"\n")) == (code, 1), err
     assert message in err
@@ -98,7 +104,7 @@ def assert_ended(running: subprocess.Popen, folder: Path, code: int, message: by
 @pytest.mark.parametrize("mode", [(), IN_PROCESSES], ids=["in_memory", "multi_processing"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_and_its_workers(
-    number: int, code: int, mode: tuple[str, ...], folder: Path, start: functools.partial
+    number: int, code: int, mode: tuple[str, ...], folder: Path, start: Starter
 ) -> None:
     running = start(*mode)
     workers = workers_of(running, 2) if mode else []
@@ -108,7 +114,7 @@ def test_a_signal_ends_the_run_and_its_workers(
     assert psutil.wait_procs(workers, timeout=GIVE_UP)[1] == []
 
 
-def test_a_worker_that_dies_fails_the_run(folder: Path, start: functools.partial) -> None:
+def test_a_worker_that_dies_fails_the_run(folder: Path, start: Starter) -> None:
     running = start(*IN_PROCESSES)
     first, second = workers_of(running, 2)
     second.kill()
@@ -124,7 +130,7 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     """It has written down what it publishes, and dies before or after it has renamed the files."""
-    here, rename, run_to_end = Here(capfdbinary), publishing.replace, job.run_to_end
+    here, rename = Here(capfdbinary), publishing.replace
     output = tmp_path / "result.json"
 
     def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:

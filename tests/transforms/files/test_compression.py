@@ -23,7 +23,7 @@ def read(path: Path) -> bytes:
 
 @pytest.fixture(params=COMPRESSORS)
 def extension(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.mark.parametrize(

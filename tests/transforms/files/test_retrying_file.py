@@ -1,11 +1,12 @@
 """A file, compressed or not, is read whole in spite of passing faults, or is an error."""
 
 import errno
+import functools
 import io
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pytest
 from apache_beam.io.filesystem import FileMetadata, MatchResult
@@ -52,6 +53,10 @@ class Faulty(io.RawIOBase):
         return self._file.tell()
 
 
+def faulty_file(file: BinaryIO, fails: Callable[[], bool]) -> BinaryIO:
+    return cast(BinaryIO, Faulty(file, fails))
+
+
 def sometimes(rate: float, seed: int = 1) -> Callable[[], bool]:
     generator = random.Random(seed)
     return lambda: generator.random() < rate
@@ -61,9 +66,11 @@ def opened(path: Path, fails: Callable[[], bool], retrier: Retrier) -> BinaryIO:
     def open_file() -> BinaryIO:
         if fails():
             raise TimeoutError("no answer")
-        return Faulty(open_raw(str(path)), fails)
+        return faulty_file(open_raw(str(path)), fails)
 
-    return open_decompressed(str(path), lambda path: RetryingFile(open_file, retrier))
+    return open_decompressed(
+        str(path), lambda path: cast(BinaryIO, RetryingFile(open_file, retrier))
+    )
 
 
 @pytest.mark.parametrize("extension", ["", *COMPRESSORS])
@@ -75,7 +82,7 @@ def test_a_file_is_read_whole_in_spite_of_faults(extension: str, tmp_path: Path)
     for size in (1 << 20, 1000):
         for seed in range(5):
             with opened(path, sometimes(0.4, seed), retrier) as file:
-                pieces = list(iter(lambda file=file, size=size: file.read(size), b""))
+                pieces = list(iter(functools.partial(file.read, size), b""))
             assert b"".join(pieces) == TEXT
         retries += retrier.drain_counts()[0]
     assert retries
@@ -99,7 +106,7 @@ def test_position_is_kept_whatever_is_read_and_sought(
     """A step that is a number reads so many bytes, a tuple has the arguments of a seek."""
     fails, whole = sometimes(0.3, seed), io.BytesIO(data)
     retrier = Retrier("read", Resilience(max_attempts=60, initial_backoff=0, max_backoff=0))
-    with RetryingFile(lambda: Faulty(io.BytesIO(data), fails), retrier) as file:
+    with RetryingFile(lambda: faulty_file(io.BytesIO(data), fails), retrier) as file:
         for step in steps:
             if isinstance(step, tuple):
                 assert file.seek(*step) == whole.seek(*step)
@@ -152,9 +159,9 @@ class FaultyFileSystem(LocalFileSystem):
     def exists(self, path: str) -> bool:
         if self.fails():
             raise TimeoutError("no answer")
-        return super().exists(path.removeprefix("faulty://"))
+        return LocalFileSystem(None).exists(path.removeprefix("faulty://"))
 
-    def match(self, patterns: list[str], limits: list | None = None) -> list[MatchResult]:
+    def match(self, patterns: list[str], limits: list[int] | None = None) -> list[MatchResult]:
         if self.fails():
             raise OSError(errno.EIO, "input/output error")
         local = [pattern.removeprefix("faulty://") for pattern in patterns]
@@ -172,7 +179,8 @@ class FaultyFileSystem(LocalFileSystem):
     def open(self, path: str, *arguments: object, **how: object) -> BinaryIO:
         if self.fails():
             raise TimeoutError("no answer")
-        return Faulty(super().open(path.removeprefix("faulty://"), *arguments, **how), self.fails)
+        local = super().open(path.removeprefix("faulty://"), *arguments, **how)
+        return faulty_file(local, self.fails)
 
 
 @pytest.fixture
@@ -214,11 +222,16 @@ def test_a_result_on_a_faulty_filesystem_can_be_added_to(
     text = "--text=cat act dog software stream listen"
     assert here(text, f"--output={tmp_path}/{name}", f"--num_shards={shards}").code == 0
     clean = here("--text=cat", f"--merge={tmp_path}/{name}")
-    failed = []
+    failed: list[int] = []
     generator = sometimes(0.2)
-    monkeypatch.setattr(
-        FaultyFileSystem, "fails", staticmethod(lambda: generator() and not failed.append(1))
-    )
+
+    def fails() -> bool:
+        if generator():
+            failed.append(1)
+            return True
+        return False
+
+    monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(fails))
     finished = here("--text=cat", f"--merge=faulty://{tmp_path}/{name}", "--max_attempts=40")
     assert finished.code == 0, finished.err
     assert finished.out == clean.out

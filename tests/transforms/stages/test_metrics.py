@@ -6,11 +6,12 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
-from apache_beam.metrics import MetricsFilter
+from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline import build
 from beam_pipeline.io.sources import ReadFiles
+from beam_pipeline.pipeline import StageSettings
 from tests.support import reference
 from transforms.stages.chaos import Chaos
 from transforms.stages.metrics import NAMESPACE
@@ -26,7 +27,7 @@ def run(folder: Path, engine: str, resilience: Resilience) -> PipelineResult:
     for name, text in TEXTS.items():
         (folder / name).write_text(text, "utf-8")
     (folder / "c.txt.gz").write_bytes(gzip.compress(b"tac \xff\xff god"))
-    stage = {"resilience": resilience, "side_outputs": SideOutputs()}
+    stage: StageSettings = {"resilience": resilience, "side_outputs": SideOutputs()}
     p = beam.Pipeline(runner="FnApiRunner")
     source = ReadFiles((f"{folder}/*",), **stage)
     build(p, source, engine=engine, **stage)

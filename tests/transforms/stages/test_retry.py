@@ -1,9 +1,9 @@
 """Attempts are counted exactly, pauses grow to a bound, permanent errors end them at once."""
 
 import errno
+from typing import Any
 
 import pytest
-import tenacity
 from apache_beam.io.filesystem import BeamIOError
 
 from transforms.errors import AnagramError
@@ -29,7 +29,7 @@ class Work:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited between attempts; nobody waits for them."""
     waited: list[float] = []
-    monkeypatch.setattr(tenacity.nap.time, "sleep", waited.append)
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
     return waited
 
 
@@ -200,7 +200,7 @@ def test_an_interrupt_is_no_fault() -> None:
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(
-    settings: dict[str, object], message: str
+    settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Resilience(**settings)

@@ -6,12 +6,13 @@ from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadString
 from transforms.dictionary import DictionarySpec
 from transforms.stages.retry import Resilience
+from transforms.stages.stage import Stage
 from transforms.tally import TallyBlocks
 from transforms.text.settings import TextSettings
 from transforms.words import ExtractWords
 
 
-def shown(transform) -> dict[str, object]:
+def shown(transform: Stage) -> dict[str, object]:
     return {item.key: item.value for item in DisplayData.create_from(transform).items}
 
 

@@ -27,15 +27,15 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
     return Here(capfdbinary)
 
 
-def altered(results: Any, change: Callable[[list], list]) -> list:
+def altered(results: Any, change: Callable[[list[Any]], list[Any]]) -> list[Any]:
     return change(list(results))
 
 
-def drop_first(results: list) -> list:
+def drop_first(results: list[Any]) -> list[Any]:
     return results[1:]
 
 
-def double_first(results: list) -> list:
+def double_first(results: list[Any]) -> list[Any]:
     return results[:1] + results
 
 
@@ -67,7 +67,7 @@ SABOTAGE = [
 def test_what_a_stage_loses_or_doubles_is_found(
     stage: type,
     method: str,
-    change: Callable[[list], list],
+    change: Callable[[list[Any]], list[Any]],
     engine: str,
     dictionary: str,
     statement: str,
@@ -94,7 +94,7 @@ def assert_found(here: Here, folder: Path, statement: str, engine: str, dictiona
 
 
 def lose_in_sum(self: counts.SumFn, accumulators: Any) -> int:
-    return sum(accumulators) - 1
+    return int(sum(accumulators)) - 1
 
 
 def lose_in_merge(self: counts.MergeTalliesFn, accumulator: Any) -> counts.ClassTally:
@@ -102,7 +102,9 @@ def lose_in_merge(self: counts.MergeTalliesFn, accumulator: Any) -> counts.Class
     return counts.ClassTally(count - 1, tuple(sorted(seen)))
 
 
-def lose_of_bucket(bucket: tuple[int, bytes], whole: Callable = columns._classes) -> list:
+def lose_of_bucket(
+    bucket: tuple[int, bytes], whole: Callable[[Any], Any] = columns._classes
+) -> list[Any]:
     return list(whole(bucket))[1:]
 
 
@@ -118,7 +120,7 @@ def lose_of_bucket(bucket: tuple[int, bytes], whole: Callable = columns._classes
 def test_what_is_lost_between_stages_is_found(
     place: object,
     name: str,
-    lossy: Callable,
+    lossy: Callable[..., Any],
     engine: str,
     dictionary: str,
     here: Here,

@@ -34,4 +34,4 @@ def test_another_error_policy_is_refused_by_name(value: str) -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        TextSettings().normalization = "ascii"
+        TextSettings().normalization = "ascii"  # type: ignore[misc]

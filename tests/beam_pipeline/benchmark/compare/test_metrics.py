@@ -1,6 +1,7 @@
 """Only those who are right and reliable win."""
 
 from beam_pipeline.benchmark.compare.metrics import DETAILS, METRICS, winners
+from beam_pipeline.benchmark.compare.results import OrchestratorResult
 from beam_pipeline.benchmark.compare.run import Run, Status
 from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.benchmark.compare.verdict import JudgedRun, Purpose
@@ -14,7 +15,7 @@ from tests.beam_pipeline.benchmark.compare.build import (
 )
 
 
-def best(*orchestrators) -> dict[str, set[str]]:
+def best(*orchestrators: OrchestratorResult) -> dict[str, set[str]]:
     return winners(summarize(subject(*orchestrators)))
 
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -110,7 +111,7 @@ CARELESS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
-def _kept(form: str, text: str, categories: str) -> list[str]:
+def _kept(form: Literal["NFC", "NFKD"], text: str, categories: str) -> list[str]:
     spaced = re.sub("[-‐–—]", " ", unicodedata.normalize(form, text))
     return "".join(
         char for char in spaced if char.isspace() or unicodedata.category(char)[0] in categories
