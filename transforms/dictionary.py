@@ -305,8 +305,8 @@ def read_entries(path: str) -> list[str]:
     Raises:
       ValueError: if it is not UTF-8, or its JSON is anything else.
     """
-    with open_decompressed(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig").read()
+    with io.TextIOWrapper(open_decompressed(path), encoding="utf-8-sig") as file:
+        text = file.read()
     if ".json" not in PurePosixPath(path.lower()).suffixes:
         return [line.strip() for line in text.splitlines()]
     listed = json.loads(text)
