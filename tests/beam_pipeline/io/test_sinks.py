@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 import pyarrow.parquet
@@ -31,7 +31,7 @@ RECORDS = [
 IN_ORDER = sorted(RECORDS)
 
 
-def write(path: Path, records: Sequence[AnagramCount] = RECORDS, **how) -> None:
+def write(path: Path, records: Sequence[AnagramCount] = RECORDS, **how: Any) -> None:
     with pipeline() as p:
         p | beam.Create(list(records), reshuffle=False) | WriteResults(str(path), **how)
 
@@ -236,7 +236,7 @@ def test_what_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(
-    settings: dict[str, object], message: str
+    settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         WriteResults("result", **settings)
