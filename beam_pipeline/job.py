@@ -193,7 +193,7 @@ class _Pipeline:
                 raise UsageError(str(error)) from error
         return dictionary
 
-    def _previous(self, dictionary: DictionarySpec) -> beam.PTransform | None:
+    def _previous(self, dictionary: DictionarySpec) -> beam.PTransform[Any, Any] | None:
         merge, replay = self._options.merge, self._options.replay
         if merge:
             retrier = Retrier("read", self._stage["resilience"].without_chaos())
@@ -207,7 +207,7 @@ class _Pipeline:
             return None
         return ReadPreviousCounts(dictionary, merge or "", replay or "", **self._stage)
 
-    def _source(self) -> beam.PTransform:
+    def _source(self) -> beam.PTransform[Any, Any]:
         options = self._options
         if options.text is not None:
             return ReadString(options.text, **self._stage)

@@ -103,7 +103,7 @@ class _LettersFn(StageFn):
                 payload = payload._replace(encoding=encoding(self._encoding))
             yield payload
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
 

@@ -17,8 +17,6 @@ from transforms.text.signature import signature
 #: A word and its count.
 Counted = tuple[str, int]
 
-_ROWS_IN_GROUP = 100_000
-
 
 def format_of(path: str) -> str | None:
     """Returns the format that the extension of a path names.
@@ -71,10 +69,13 @@ _PARQUET_SCHEMA = pyarrow.schema(
 )
 
 
-def _write_parquet(counts: Iterable[Counted], file: BinaryIO) -> None:
+def write_parquet(
+    counts: Iterable[Counted], file: BinaryIO, *, rows_in_group: int = 100_000
+) -> None:
+    """Writes counted words as Parquet, of which at most one row group is in memory."""
     with pyarrow.parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
         remaining = iter(counts)
-        while rows := list(itertools.islice(remaining, _ROWS_IN_GROUP)):
+        while rows := list(itertools.islice(remaining, rows_in_group)):
             words, numbers = zip(*rows, strict=True)
             columns = [list(words), list(numbers), [signature(word) for word in words]]
             arrays = map(pyarrow.array, columns, _PARQUET_SCHEMA.types)
@@ -106,7 +107,7 @@ FORMATS: dict[str, Callable[[Iterable[Counted], BinaryIO], None]] = {
     "json": _write_json,
     "jsonl": _write_jsonl,
     "csv": _write_csv,
-    "parquet": _write_parquet,
+    "parquet": write_parquet,
 }
 
 #: For each format, a function that reads counted words from a binary file. It may raise whatever

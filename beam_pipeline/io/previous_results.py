@@ -74,7 +74,7 @@ class _ReadPreviousFn(StageFn):
             self.totals.add(Count.WORDS_KEYED, count)
             yield key, count if known is not None else ClassTally(count, words)
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
 

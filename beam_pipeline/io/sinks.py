@@ -111,7 +111,9 @@ class WriteResults(Stage):
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
         )
 
-    def _other_chunks(self, records: PCollection) -> Iterator[PCollection[tuple[int, bytes]]]:
+    def _other_chunks(
+        self, records: PCollection[AnagramCount]
+    ) -> Iterator[PCollection[tuple[int, bytes]]]:
         # A shard without records is a file too, so every shard gets an empty chunk.
         shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
         yield records.pipeline | "EmptyChunks" >> beam.Create(
@@ -128,7 +130,7 @@ class WriteResults(Stage):
                 "dead_letters=PATH, or None and take them from side_outputs.dead_letters"
             )
 
-    def _all_totals(self, records: PCollection) -> PCollection[WriteOutcome]:
+    def _all_totals(self, records: PCollection[AnagramCount]) -> PCollection[WriteOutcome]:
         totals = () if self.side_outputs is None else tuple(self.side_outputs.totals)
         return (
             totals
@@ -160,7 +162,7 @@ class _PackFn(StageFn):
             return []
         return [(shard, _sorted_chunk(self._lines.pop(shard)))]
 
-    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput]:
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
         chunks = ((shard, _sorted_chunk(lines)) for shard, lines in self._lines.items())
         yield from in_global_window(chunks)
         self.totals.add(Count.RECORDS_TO_WRITE, self._packed)
@@ -214,7 +216,7 @@ class _WriteFn(StageFn):
         self.totals.add(Count.FILES_WRITTEN)
         yield WriteOutcome(((temporary, final),), Totals())
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:

@@ -54,7 +54,7 @@ class _CutFn(ElementFn):
         self.totals.add(Count.BYTES_READ, len(data))
         self.totals.add(Count.BLOCKS_READ, len(blocks))
 
-    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:
         self.totals.add(Count.BLOCKS_READ)
         return super().emit_dead_letter(letter)
 
@@ -121,7 +121,7 @@ class _PlanFn(StageFn):
         self.totals.add(Count.INPUT_FILES, self._files)
         self.totals.add(Count.INPUT_BYTES, self._size)
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
     def _on_listed(self, files: int, size: int) -> None:
@@ -144,10 +144,10 @@ class ReadRangeFn(StageFn):
     def setup(self) -> None:
         self._progress = ReadProgress(self._progress_folder)
 
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def read_range(self, file_range: FileRange) -> Iterator[Block | TaggedOutput]:
+    def read_range(self, file_range: FileRange) -> Iterator[Block | TaggedOutput[str, Any]]:
         """Yields the blocks of a range, and dead letters for what cannot be read."""
         reader = None
         self.totals.add(Count.RANGES_READ)
@@ -182,7 +182,7 @@ class ReadRangeFn(StageFn):
                 self.totals.add(Count.BLOCKS_READ)
                 yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, left_out))
 
-    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput:
+    def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:
         source = getattr(letter.payload, "source", "")
         if self._spool_folder and source.startswith(self._spool_folder):
             raise AnagramError(

@@ -53,7 +53,7 @@ def test_texts_are_counted_for_any_iterable_of_words(
 def test_a_dictionary_may_be_given_in_several_ways(engine: str, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("act\ncat\n")
-    dictionary = {
+    dictionary: Any = {
         "spec": "gcide+web2",
         "path": str(path),
         "pathlike": path,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -317,7 +318,7 @@ def test_both_normalizations_count_as_the_reference(normalization: str, here: He
     ids=lambda filters: "+".join(filters),
 )
 def test_filters_leave_out_what_they_should(
-    filters: dict[str, int], here: Here, gcide: frozenset[str]
+    filters: dict[str, Any], here: Here, gcide: frozenset[str]
 ) -> None:
     expected = reference.counts(TEXT, gcide, **filters)
     options = [f"--{name}={value}" for name, value in filters.items()]

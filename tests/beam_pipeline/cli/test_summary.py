@@ -32,7 +32,9 @@ def printed(report: RunReport, *, terminal: bool = False, as_json: bool = False)
 
 def small(**counters: int) -> RunReport:
     """A run over a few bytes."""
-    return done(metrics=done().metrics | {"bytes_read": 20} | counters, input=Input(("-",), 1, 20))
+    return done(
+        metrics={**done().metrics, "bytes_read": 20, **counters}, input=Input(("-",), 1, 20)
+    )
 
 
 def test_a_tiny_run_off_a_terminal_is_one_line() -> None:
@@ -71,7 +73,7 @@ def test_a_terminal_has_a_table() -> None:
 
 def test_square_brackets_are_not_markup() -> None:
     letters = DeadLetters("[red]dead[/].jsonl", 2, {})
-    report = done(metrics=done().metrics | {"dead_letters": 2}, dead_letters=letters)
+    report = done(metrics={**done().metrics, "dead_letters": 2}, dead_letters=letters)
     for terminal in (True, False):
         assert "[red]dead[/].jsonl" in printed(report, terminal=terminal)
 
@@ -89,7 +91,7 @@ def test_machines_get_one_json_object_in_one_line() -> None:
 def test_one_is_singular() -> None:
     lines = to_lines(small(invalid_bytes=1))
     assert lines[0] == "not valid text: 1 byte"
-    table = printed(done(metrics=done().metrics | {"classes": 2}), terminal=True)
+    table = printed(done(metrics={**done().metrics, "classes": 2}), terminal=True)
     assert "in 2 anagram classes" in table
 
 

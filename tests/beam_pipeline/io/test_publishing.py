@@ -1,5 +1,6 @@
 """Files of killed runs are removed, those of running ones are kept, and results never mix."""
 
+import fcntl
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -109,15 +111,15 @@ def test_a_lock_that_was_removed_as_abandoned_is_taken_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run removes our lock between its making and its locking."""
-    flock, removed = publishing.fcntl.flock, []
+    flock, removed = fcntl.flock, list[Path]()
 
-    def late(file: object, operation: int) -> None:
+    def late(file: Any, operation: int) -> None:
         if not removed:
             removed.extend(tmp_path.glob(".*.lock"))
             removed[0].unlink()
         flock(file, operation)
 
-    monkeypatch.setattr(publishing.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with publishing.output_lock(str(tmp_path / "result.json"), publishing.new_token()):
         assert removed
         assert len(list(tmp_path.glob(".*.lock"))) == 1
@@ -131,7 +133,7 @@ def test_a_signal_at_any_line_of_locking_leaves_nothing(tmp_path: Path) -> None:
         """Whether locking has so many lines; the last of them was interrupted."""
         passed = 0
 
-        def trace(frame: FrameType, event: str, _: object) -> Callable | None:
+        def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
             nonlocal passed
             if frame.f_code.co_filename != publishing.__file__:
                 return None
@@ -232,7 +234,7 @@ def rivals(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pat
 def test_two_runs_that_write_one_output_never_mix(rivals: tuple[Path, int], here: Here) -> None:
     path, shards = rivals
     whole = [{"bird", "cat", "dog"}, {"four", "one", "three", "two"}]
-    seen = []
+    seen: list[set[str]] = []
     deadline = time.monotonic() + 600  # something hangs
     while time.monotonic() < deadline and not all(seen.count(words) >= 5 for words in whole):
         time.sleep(0.02)

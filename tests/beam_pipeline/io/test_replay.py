@@ -7,6 +7,7 @@ import random
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def ok(finished: Finished) -> Finished:
     return finished
 
 
-def letters(path: str = "dead.jsonl") -> list[dict]:
+def letters(path: str = "dead.jsonl") -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 

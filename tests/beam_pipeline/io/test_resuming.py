@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +37,7 @@ def read_resuming(
     failures: Sequence[int],
     encoding: Encoding,
     most: int,
-    **how,
+    **how: Any,
 ) -> list[Block]:
     """The blocks of `file_range`, read in spite of a failure after so many bytes each time."""
     found: list[Block] = []
@@ -105,7 +106,8 @@ def test_what_quarantine_leaves_out_and_what_it_keeps_are_everything(
 ) -> None:
     content, cuts, how = data.draw(readings(encoding))
     quarantine = TextSettings(normalization, "quarantine")
-    kept, left_out_blocks = [], []
+    kept: list[Block] = []
+    left_out_blocks: list[Block] = []
     for file_range in ranges_of(cuts):
         stream = BytesIO(content)
         stream.seek(file_range.start)

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 import pyarrow.parquet
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_pipeline.io import publishing
-from beam_pipeline.io.formats import FORMATS
+from beam_pipeline.io.formats import FORMATS, READERS, write_parquet
 from beam_pipeline.io.sinks import WriteResults, merge
 from tests.support.beam import pipeline
 from transforms.errors import AnagramError
@@ -31,7 +31,7 @@ RECORDS = [
 IN_ORDER = sorted(RECORDS)
 
 
-def write(path: Path, records: Sequence[AnagramCount] = RECORDS, **how) -> None:
+def write(path: Path, records: Sequence[AnagramCount] = RECORDS, **how: Any) -> None:
     with pipeline() as p:
         p | beam.Create(list(records), reshuffle=False) | WriteResults(str(path), **how)
 
@@ -151,16 +151,23 @@ def test_there_are_as_many_shards_as_asked_for_even_without_records(tmp_path: Pa
     assert {path.read_text() for path in tmp_path.iterdir()} == {"{}\n"}
 
 
-def test_more_records_than_a_chunk_or_row_group_holds_stay_sorted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("beam_pipeline.io.formats._ROW_GROUP", 10)
+def test_more_records_than_a_chunk_holds_stay_sorted(tmp_path: Path) -> None:
     records = [AnagramCount(f"w{n * 37 % 101:03d}", n + 1, "x") for n in range(101)]
     expected = [(record.word, record.count) for record in sorted(records)]
     for kind in ("json", "parquet"):
         write(tmp_path / kind, records, format=kind, chunk_records=7)
         found = [(record.word, record.count) for record in read(tmp_path / kind, kind)]
         assert found == expected
+
+
+def test_more_records_than_a_row_group_holds_stay_in_order(tmp_path: Path) -> None:
+    counted = [(f"w{n:03d}", n + 1) for n in range(101)]
+    path = tmp_path / "result.parquet"
+    with path.open("wb") as file:
+        write_parquet(counted, file, rows_in_group=10)
+    assert pyarrow.parquet.ParquetFile(path).num_row_groups == 11
+    with path.open("rb") as file:
+        assert list(READERS["parquet"](file)) == counted
 
 
 def test_folders_are_made_and_compression_follows_the_extension(tmp_path: Path) -> None:
@@ -229,7 +236,7 @@ def test_what_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(
-    settings: dict[str, object], message: str
+    settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         WriteResults("result", **settings)

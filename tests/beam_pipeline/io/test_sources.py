@@ -1,10 +1,11 @@
 """Every matching file is read once, whole, wherever it is cut and however many there are."""
 
+import functools
 import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ def test_undecodable_bytes_of_a_command_line_are_invalid_bytes() -> None:
     assert_source_gives(ReadString(text), [1], lambda block: [block.decode()[1]])
 
 
+def lengths_and_begins(
+    words_of: Callable[[Block], list[str]], block: Block
+) -> list[tuple[int, str]]:
+    return [(len(word), word[:3]) for word in words_of(block)]
+
+
 @pytest.mark.parametrize("joint", ["\u2013", "e\u0301"])
 def test_a_string_of_one_long_run_is_read_as_either_normalization_wants(joint: str) -> None:
     text = (
@@ -65,7 +72,7 @@ def test_a_string_of_one_long_run_is_read_as_either_normalization_wants(joint: s
         assert_source_gives(
             ReadString(text),
             expected,
-            lambda block, of=words_of: [(len(w), w[:3]) for w in of(block)],
+            functools.partial(lengths_and_begins, words_of),
         )
 
 
@@ -189,7 +196,7 @@ def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: 
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(
-    settings: dict[str, object], message: str
+    settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         ReadFiles(("*.txt",), **settings)
