@@ -5,8 +5,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 
+from beam_pipeline import ReadFiles, WriteResults, build
 from tests.support import durability
 from tests.support.cli import Finished, Here, assert_one_line_error
 from tests.support.durability import OLD, Proof, write_texts
@@ -16,7 +18,7 @@ ENGINES = ("vectorized", "elementwise")
 DICTIONARIES = ("gcide", "none")
 #: Every attempt at the stage fails, and there are three.
 HOPELESS = ("--max_attempts=3", "--chaos={stage}=1,latency=0")
-CLASSES = ("permutations",)
+CLASSES = ("expand",)
 
 
 @pytest.fixture
@@ -29,6 +31,13 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
 def test_a_few_runs_of_each_proof(name: str) -> None:
     runs = 1 if name == "worker" else 4
     assert durability.PROOFS[name](runs, random.Random(3))
+
+
+def test_what_is_split_is_in_the_pipeline() -> None:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    build(pipeline, ReadFiles(("*.txt",))) | "WriteResults" >> WriteResults("result.json")
+    names = {one.unique_name for one in pipeline.to_runner_api().components.transforms.values()}
+    assert set(durability.SPLIT) <= names
 
 
 @pytest.fixture(params=[f"{engine} {name}" for engine in ENGINES for name in DICTIONARIES])

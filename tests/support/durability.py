@@ -56,9 +56,9 @@ ENOUGH = "--max_attempts=60"
 
 # Steps of stages that are split.
 SPLIT = (
-    "ReadText/ReadBlocks/ParDo(_ReadFn)",
-    "ExpandSignatures/ExpandToMembers/ParDo(_ExpandFn)",
-    "WriteResults/EmptyRuns/Map(decode)",
+    "ReadText/ReadBlocks/ParDo(_ReadShardFn)",
+    "CountAnagrams/ExpandSignatures/ExpandToMembers/ParDo(_ExpandFn)",
+    "WriteResults/EmptyChunks/Map(decode)",
 )
 
 
