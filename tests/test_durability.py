@@ -18,7 +18,6 @@ ENGINES = ("vectorized", "elementwise")
 DICTIONARIES = ("gcide", "none")
 #: Every attempt at the stage fails, and there are three.
 HOPELESS = ("--max_attempts=3", "--chaos={stage}=1,latency=0")
-CLASSES = ("expand",)
 
 
 @pytest.fixture
