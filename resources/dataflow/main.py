@@ -1,4 +1,4 @@
-"""What the launcher of the Flex Template runs: the command line, with the template's parameters."""
+"""The program of the Flex Template: the command line, with the template's parameters."""
 
 import sys
 
