@@ -14,6 +14,8 @@ from tests.support.cli import Finished, Here, assert_one_line_error
 from tests.support.durability import OLD, Proof, write_texts
 from transforms.stages.chaos import STAGES
 
+pytestmark = pytest.mark.slow
+
 ENGINES = ("vectorized", "elementwise")
 DICTIONARIES = ("gcide", "none")
 #: Every attempt at the stage fails, and there are three.

@@ -56,6 +56,7 @@ def test_all_of_them_are_found() -> None:
     assert {path.stem for path in find_orchestrators(FOLDER)} == NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_without_chaos_each_is_right_on_every_text(calm: SubjectResult, name: str) -> None:
     (summary,) = (summary for summary in summarize(calm) if summary.name == name)
@@ -143,6 +144,7 @@ def test_the_baseline_under_chaos_in_the_comparison_is_right_and_unreliable() ->
     assert indexed.success_rate == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESILIENT)
 def test_resilient_ones_succeed_always(name: str) -> None:
     if name == "pyspark" and not HAS_SPARK:

@@ -104,6 +104,7 @@ def test_members_do_not_depend_on_earlier_lookups(words: set[str], asked: list[s
     assert dictionary.size == len(words)
 
 
+@pytest.mark.slow
 def test_threads_may_look_up_classes_at_the_same_time(gcide: frozenset[str]) -> None:
     keys = sorted({signature(word) for word in gcide}, key=hash)
     for _ in range(3):

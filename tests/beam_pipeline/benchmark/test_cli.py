@@ -16,6 +16,8 @@ from beam_pipeline.benchmark import cli
 from tests.support.cli import ROOT, Finished, environment
 from tests.support.reports import Page
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT / "benchmark_orchestrators"
 PLANTED = Path(__file__).parent / "compare" / "planted"
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.cli import ROOT, Finished, environment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:

@@ -81,6 +81,7 @@ def test_a_named_pipe_is_read(tmp_path: Path, gcide: frozenset[str]) -> None:
     assert result(finished) == reference.counts(TEXT, gcide)
 
 
+@pytest.mark.slow
 def test_workers_in_processes_of_their_own_write_the_same_bytes(
     tmp_path: Path, gcide: frozenset[str]
 ) -> None:

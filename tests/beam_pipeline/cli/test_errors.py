@@ -192,6 +192,7 @@ run(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path) -> None:
     arguments = ["--input=good.txt", "--output=old.json"]
     killed = subprocess.run(
@@ -210,6 +211,7 @@ def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path
     assert (folder / "old.json").read_text() == '{\n  "act": 1,\n  "cat": 1,\n  "tac": 1\n}\n'
 
 
+@pytest.mark.slow
 def test_leftovers_of_a_killed_run_are_not_input_of_the_next(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("listen")
     arguments = ["--input=.", "--output=result.json"]
@@ -227,6 +229,7 @@ def test_leftovers_of_a_killed_run_are_not_input_of_the_next(tmp_path: Path) -> 
     assert counts == {"enlist": 1, "listen": 1, "silent": 1, "tinsel": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_stopped_while_it_reads_leaves_the_old_result(code: int, folder: Path) -> None:
     os.mkfifo(folder / "pipe")

@@ -231,6 +231,7 @@ def rivals(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pat
         process.communicate()
 
 
+@pytest.mark.slow
 def test_two_runs_that_write_one_output_never_mix(rivals: tuple[Path, int], here: Here) -> None:
     path, shards = rivals
     whole = [{"bird", "cat", "dog"}, {"four", "one", "three", "two"}]

@@ -49,6 +49,7 @@ def truncated(name: str) -> bytes:
     return whole[: len(whole) // 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "engine"),
     [

@@ -109,6 +109,7 @@ def test_the_same_report_is_the_same_page() -> None:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here to show the page in")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_real_browser_shows_text_as_text(text: str, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def derived(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_wherever_the_run_was(folder: Path, gcide: frozenset[str]) -> None:
     workers = {
         "in_memory": [],

@@ -27,6 +27,8 @@ from tests.support.cli import COMMAND, Here, assert_one_line_error, environment
 from tests.support.worker_pool import GIVE_UP
 from transforms.errors import AnagramError
 
+pytestmark = pytest.mark.slow
+
 Starter: TypeAlias = "Callable[..., subprocess.Popen[bytes]]"
 #: Each attempt at a stage takes ten hours: a run that ends has not waited for it.
 SLOW = "--chaos=words=0:36000"

@@ -199,6 +199,7 @@ def faulty(tmp_path: Path) -> str:
     return f"faulty://{tmp_path}/text*"
 
 
+@pytest.mark.slow
 def test_a_run_over_a_faulty_filesystem_loses_nothing(
     faulty: str, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_run_over_a_faulty_filesystem_loses_nothing(
     assert finished.out == clean.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shards"), [("r.json", 1), ("r.csv.gz", 3), ("r.parquet", 2)])
 def test_a_result_on_a_faulty_filesystem_can_be_added_to(
     name: str, shards: int, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -88,6 +88,7 @@ def told(report: RunReport) -> Mapping[str, object]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dictionary", ["gcide", "none"])
 def test_engines_running_modes_and_faults_tell_the_same_of_a_text(
     dictionary: str, tmp_path: Path

@@ -16,6 +16,8 @@ from beam_pipeline.benchmark.compare.summary import Summary, summarize
 from beam_pipeline.benchmark.compare.verdict import Purpose
 from tests.beam_pipeline.benchmark.compare.planted import forks
 
+pytestmark = pytest.mark.slow
+
 PLANTED = Path(__file__).parent / "planted"
 HONEST = Path(__file__).parents[4] / "benchmark_orchestrators" / "indexed.py"
 RIGHT = {"caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}

@@ -7,6 +7,7 @@ import pytest
 from beam_pipeline.benchmark.throughput import command as throughput
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_of_a_small_text(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
