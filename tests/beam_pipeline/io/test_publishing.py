@@ -21,7 +21,7 @@ from tests.support.cli import Here, assert_one_line_error, environment
 from transforms.stages.retry import Resilience, Retrier
 
 NAMES = ["result.json", "a[b]*?.json", "new\nline.json", "-dash", "sp ace.csv", "x.json.gz", ".dot"]
-ASIDE = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
+DEAD_LETTERS = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
 #: Locks a path, writes temporary files for it, prints a line, and waits.
 WRITE_AND_WAIT = """
 import sys
@@ -180,8 +180,8 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
         (["--text=cat", "--merge=nosuch.json"], 2),
         (["--text=cat", "--top=0"], 2),
         (["--input=nosuch"], 2),
-        (["--text=cat", *ASIDE], 0),
-        (["--text=cat", *ASIDE, "--chaos=write=1,latency=0"], 1),
+        (["--text=cat", *DEAD_LETTERS], 0),
+        (["--text=cat", *DEAD_LETTERS, "--chaos=write=1,latency=0"], 1),
     ],
 )
 def test_no_run_leaves_a_lock_or_a_folder_that_is_not_needed(
