@@ -9,7 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_pipeline.errors import OutputError, PreviousResultError, UsageError
+from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
 from beam_pipeline.io.inputs import expand_patterns
@@ -77,8 +77,12 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         pipeline = _Pipeline(options, scratch, recorder.progress_folder, side_outputs).to_file(
             output, token
         )
-        for path in filter(None, (output, options.dead_letters)):
-            stack.enter_context(publishing.output_lock(path, token))
+        stack.enter_context(publishing.output_lock(output, token))
+        if options.dead_letters:
+            try:
+                stack.enter_context(publishing.output_lock(options.dead_letters, token))
+            except OutputError as error:
+                raise DeadLettersError(str(error)) from error
         recorder.mark_submitted()
         try:
             recorder.record_result(run_to_end(pipeline, options))

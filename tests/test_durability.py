@@ -82,13 +82,13 @@ def test_when_all_attempts_fail_one_line_names_stage_cause_and_attempts(
 
 
 @pytest.mark.parametrize("stage", STAGES[:-1])
-def test_what_is_put_aside_is_replayed_and_merged_to_the_clean_result(
+def test_what_is_to_dead_letters_is_replayed_and_merged_to_the_clean_result(
     stage: str, proof: Proof, here: Here
 ) -> None:
     expected = clean(proof)
     letters = proof.folder / "dead.jsonl"
-    aside = (f"--dead_letters={letters}", "--on_error=dead_letter")
-    finished = strike(proof, here, stage, *aside)
+    dead_letters = (f"--dead_letters={letters}", "--on_error=dead_letter")
+    finished = strike(proof, here, stage, *dead_letters)
     assert finished.code == 0, finished.err
     lines = letters.read_text().splitlines()
     assert f"dead letters: {len(lines)} in" in finished.err
@@ -109,12 +109,12 @@ def test_when_some_attempts_are_spent_kept_and_replayed_make_the_clean_result(
 ) -> None:
     expected = clean(proof)
     letters = proof.folder / "dead.jsonl"
-    aside = (f"--dead_letters={letters}", "--on_error=dead_letter", "--max_attempts=2")
+    dead_letters = (f"--dead_letters={letters}", "--on_error=dead_letter", "--max_attempts=2")
     faults = "filter=0.4,words=0.4,anagrams=0.4,permutations=0.4"
     to_dead_letter = 0
     for seed in range(2):
         proof.output.write_bytes(OLD)
-        finished = here(*proof.command(*aside, f"--chaos={faults},seed={seed},latency=0"))
+        finished = here(*proof.command(*dead_letters, f"--chaos={faults},seed={seed},latency=0"))
         assert finished.code == 0, finished.err
         to_dead_letter += len(letters.read_text().splitlines())
         replay = ("replay", letters, f"--merge={proof.output}", f"--output={proof.output}")

@@ -74,7 +74,7 @@ def _without_type_checking(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
-    """Returns path -> paths that it imports, of files given as path -> source."""
+    """Returns the paths that each path imports, for files given as path and source."""
     graph: dict[str, set[str]] = {}
     for path, source in sources.items():
         package = ".".join(Path(path).parts[:-1])

@@ -43,7 +43,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import DeadLettersError, OutputError
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.totals import Totals
 
@@ -124,7 +124,8 @@ def publish(
       client: the token of a run whose client waits for a manifest, and the run's totals.
 
     Raises:
-      OutputError: a file cannot be renamed, or the client does not want the result any more.
+      OutputError: a file of the output cannot be renamed, or the client does not want it any more.
+      DeadLettersError: the file of dead letters cannot be renamed.
     """
     with folder_lock(path):
         if client is not None:
@@ -139,7 +140,9 @@ def publish(
             try:
                 retrier(replace, temporary, final)
             except RetriesExhaustedError as error:
-                raise OutputError(f"{final}: cannot be written: {error}") from error
+                is_output = _unsharded(final) == path
+                error_type = OutputError if is_output else DeadLettersError
+                raise error_type(f"{final}: cannot be written: {error}") from error
         if num_shards > 1:
             # Compared by name: a folder can be spelled in more than one way.
             written = {_name(final) for _, final in files}

@@ -41,7 +41,7 @@ def assert_counts(source: beam.PTransform[Any, Any], expected: dict[str, int], *
 
 
 def write_files(folder: Path, text: str, layout: str) -> str:
-    """`text` as one file, or each of its lines as one; -> the pattern of the files."""
+    """Writes `text` as one file, or each line as one; returns the pattern of the files."""
     lines = text.splitlines(keepends=True) if layout == "a file a line" else [text]
     for index, line in enumerate(lines):
         (folder / f"{index}.txt").write_bytes(line.encode())
@@ -89,7 +89,7 @@ def test_any_text_in_any_files_is_counted_as_the_oracle_does(
 
 @pytest.fixture(scope="module")
 def members_of(gcide: frozenset[str], web2: frozenset[str]) -> dict[str, frozenset[str] | None]:
-    """Dictionary spec -> its words, which are the same in both normalizations."""
+    """The words of each dictionary, which are the same in both normalizations."""
     return {"gcide": gcide, "gcide+web2": gcide | web2, "none": None}
 
 

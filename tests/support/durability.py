@@ -76,7 +76,7 @@ class Proof(NamedTuple):
         return [*self.arguments, f"--output={self.output}", *more]
 
     def result(self, *more: str) -> tuple[bytes, RunReport]:
-        """Runs it in this process -> its result, and what the run tells of itself."""
+        """Runs it in this process; returns its result and its report."""
         self.output.write_bytes(OLD)
         report = run_job(parse(self.command(*more)))
         return self.output.read_bytes(), report
@@ -251,7 +251,7 @@ def killed(runs: int, generator: random.Random) -> str:
 
 
 def _fork(proof: Proof) -> int:
-    """A run in a process of its own, which need not import anything -> its id."""
+    """Starts a run in a process of its own and returns its id."""
     pid = os.fork()
     if pid:
         return pid
@@ -278,8 +278,8 @@ def main() -> None:
     options = parser.parse_args()
     for name in [options.only] if options.only else PROOFS:
         began = time.monotonic()
-        told = PROOFS[name](options.runs, random.Random(options.seed))
-        print(f"{name}: {told} ({time.monotonic() - began:.0f} s)", flush=True)
+        summary = PROOFS[name](options.runs, random.Random(options.seed))
+        print(f"{name}: {summary} ({time.monotonic() - began:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

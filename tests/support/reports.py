@@ -27,7 +27,7 @@ _NO_DISTRIBUTIONS = dict.fromkeys(("word_length", "block_bytes", "block_microsec
 
 
 def check_schema(text: str) -> dict[str, Any]:
-    """A report's JSON -> what it holds, if it is as the schema has it."""
+    """Returns what a report's JSON holds, which must be valid by the schema."""
     report: dict[str, Any] = json.loads(text)
     jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
     return report

@@ -45,7 +45,7 @@ def test_strict_fails_at_the_offset_in_the_file(encoding: str) -> None:
         assert_gives([*GOOD, bad, *GOOD], FilterBlocks(TextSettings(encoding_errors="strict")), [])
 
 
-def test_quarantine_puts_aside_the_lines_that_are_no_text() -> None:
+def test_quarantine_makes_dead_letters_of_invalid_lines() -> None:
     side_outputs = SideOutputs()
     with pipeline() as p:
         text = TextSettings(encoding_errors="quarantine")
@@ -54,35 +54,37 @@ def test_quarantine_puts_aside_the_lines_that_are_no_text() -> None:
                  Block("some.txt", 9027, b"last")]  # fmt: skip
         assert_that(kept, equal_to(lines), "Kept")
         (letters,) = side_outputs.dead_letters
-        aside = letters | beam.Map(lambda letter: (letter.stage, letter.attempts, letter.payload))
+        quarantined = letters | beam.Map(
+            lambda letter: (letter.stage, letter.attempts, letter.payload)
+        )
         bad = [Block("some.txt", 9008, b"is \xff\n"), Block("some.txt", 9024, b"\xe2\x82\n")]
-        assert_that(aside, equal_to([("filter", 1, line) for line in bad]), "PutAside")
+        assert_that(quarantined, equal_to([("filter", 1, line) for line in bad]), "Quarantined")
 
 
 @given(
     st.lists(st.sampled_from([b"cat", b" ", b"\n", b"\xff", "é".encode(), b"\xe2\x82"])),
     st.integers(0, 99),
 )
-def test_sifting_keeps_every_byte_and_parts_only_what_it_must(
+def test_splitting_keeps_every_byte_and_removes_only_invalid_lines(
     pieces: list[bytes], offset: int
 ) -> None:
     block = Block("a", offset, b"".join(pieces))
-    sifted: list[tuple[Block, bool]] = []
+    pieces_found: list[tuple[Block, bool]] = []
     for piece in split_at_invalid_lines(block):
         if isinstance(piece, DeadLetter):
             assert isinstance(piece.payload, Block)
-            sifted.append((piece.payload, True))
+            pieces_found.append((piece.payload, True))
         else:
-            sifted.append((piece, False))
-    assert b"".join(part.data for part, _ in sifted) == block.data
+            pieces_found.append((piece, False))
+    assert b"".join(part.data for part, _ in pieces_found) == block.data
     at = offset
-    for part, is_bad in sifted:
+    for part, is_bad in pieces_found:
         assert part.offset == at
         at += len(part.data)
         assert (decoding_error(part) is not None) == is_bad
         if is_bad:
             assert part.data.count(b"\n") <= 1
-    kinds = [is_bad for _, is_bad in sifted]
+    kinds = [is_bad for _, is_bad in pieces_found]
     assert not any(not first and not second for first, second in pairwise(kinds))
 
 

@@ -1,5 +1,6 @@
 """Files of killed runs are removed, those of running ones are kept, and results never mix."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
 from tests.support.cli import Here, assert_one_line_error, environment
+from transforms.stages.retry import Resilience, Retrier
 
 NAMES = ["result.json", "a[b]*?.json", "new\nline.json", "-dash", "sp ace.csv", "x.json.gz", ".dot"]
-ASIDE = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
+DEAD_LETTERS = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
 #: Locks a path, writes temporary files for it, prints a line, and waits.
 WRITE_AND_WAIT = """
 import sys
@@ -177,8 +180,8 @@ def here(capfdbinary: pytest.CaptureFixture[bytes]) -> Here:
         (["--text=cat", "--merge=nosuch.json"], 2),
         (["--text=cat", "--top=0"], 2),
         (["--input=nosuch"], 2),
-        (["--text=cat", *ASIDE], 0),
-        (["--text=cat", *ASIDE, "--chaos=write=1,latency=0"], 1),
+        (["--text=cat", *DEAD_LETTERS], 0),
+        (["--text=cat", *DEAD_LETTERS, "--chaos=write=1,latency=0"], 1),
     ],
 )
 def test_no_run_leaves_a_lock_or_a_folder_that_is_not_needed(
@@ -253,3 +256,32 @@ def test_a_path_that_cannot_be_locked_is_a_one_line_error(tmp_path: Path, here: 
     (tmp_path / "file").write_text("")
     finished = here("--text=cat", f"--output={tmp_path}/file/r.json")
     assert_one_line_error(finished, "--output", code=2)
+
+
+@pytest.mark.parametrize("name", ["r.json", "r.json-00001-of-00002", "dead.jsonl"])
+def test_an_error_says_what_cannot_be_published(name: str, tmp_path: Path) -> None:
+    output, final = tmp_path / "r.json", tmp_path / name
+    final.mkdir()  # no file can be renamed onto a folder
+    temporary = tmp_path / "temporary"
+    temporary.write_text("")
+    error_type = DeadLettersError if name.startswith("dead") else OutputError
+    retrier = Retrier("write", Resilience(max_attempts=1))
+    with pytest.raises(error_type, match=f"^{final}: cannot be written"):
+        publishing.publish(str(output), [(str(temporary), str(final))], retrier)
+
+
+def test_dead_letters_that_cannot_be_locked_are_named(
+    tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = publishing.output_lock
+
+    def lock_output(path: str, token: str) -> contextlib.AbstractContextManager[None]:
+        if path.endswith("dead.jsonl"):
+            raise OutputError(f"{path}: cannot be written (on purpose)")
+        return lock(path, token)
+
+    monkeypatch.setattr(publishing, "output_lock", lock_output)
+    options = ("--on_error=dead_letter", f"--dead_letters={tmp_path}/dead.jsonl")
+    finished = here("--text=cat", f"--output={tmp_path}/r.json", *options)
+    assert_one_line_error(finished, f"--dead_letters={tmp_path}/dead.jsonl: cannot be", code=1)
+    assert os.listdir(tmp_path) == []

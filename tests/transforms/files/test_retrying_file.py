@@ -246,8 +246,12 @@ def test_a_result_on_a_faulty_filesystem_can_be_added_to(
 def test_dead_letters_on_a_faulty_filesystem_are_counted(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aside = ("--on_error=dead_letter", "--max_attempts=1", f"--dead_letters={tmp_path}/d.jsonl")
-    assert here("--text=cat dog", *aside, "--chaos=permutations=1,latency=0").code == 0
+    dead_letters = (
+        "--on_error=dead_letter",
+        "--max_attempts=1",
+        f"--dead_letters={tmp_path}/d.jsonl",
+    )
+    assert here("--text=cat dog", *dead_letters, "--chaos=permutations=1,latency=0").code == 0
     clean = here("replay", f"{tmp_path}/d.jsonl")
     monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(sometimes(0.3)))
     finished = here("replay", f"faulty://{tmp_path}/d.jsonl", "--max_attempts=40")

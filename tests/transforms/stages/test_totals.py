@@ -147,9 +147,9 @@ def test_what_is_lost_between_stages_is_found(
 def test_totals_of_a_bundle_that_are_lost_or_doubled_are_found(
     stage: type, times: int, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = stages.StageFn.emit_totals
+    emit_totals = stages.StageFn.emit_totals
     monkeypatch.setattr(
-        stage, "emit_totals", lambda self, *attempts: [*told(self, *attempts)] * times
+        stage, "emit_totals", lambda self, *attempts: [*emit_totals(self, *attempts)] * times
     )
     assert_found(here, tmp_path, "", "elementwise", "gcide")
 

@@ -79,7 +79,7 @@ def test_failed_attempts_at_a_tally_change_nothing(limit: int, threads: int) -> 
             assert totals_then == totals
 
 
-def told(report: RunReport) -> Mapping[str, object]:
+def figures(report: RunReport) -> Mapping[str, object]:
     """What a run tells of its text: the same, however it was run."""
     counters = {name: value for name, value in report.metrics.items() if isinstance(value, int)}
     return {
@@ -101,7 +101,7 @@ def test_engines_running_modes_and_faults_tell_the_same_of_a_text(
         in_processes = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
         for how in ((), in_processes, ("--chaos=rate=0.4,latency=0", ENOUGH)):
             result, report = proof.result(*how)
-            seen.append((result, told(report)))
+            seen.append((result, figures(report)))
     assert seen[0][1]["words"]
     assert seen[0][1]["invalid_bytes"]
     for other in seen[1:]:
@@ -115,6 +115,6 @@ def test_engines_tell_the_same_of_other_encodings(tmp_path: Path) -> None:
     for engine in ("vectorized", "elementwise"):
         arguments = (f"--input={tmp_path}/text.txt", f"--engine={engine}", "--encoding=utf-16")
         result, report = Proof(tmp_path, arguments).result()
-        seen.append((result, told(report)))
+        seen.append((result, figures(report)))
     assert seen[0] == seen[1]
     assert seen[0][1]["invalid_bytes"] == 2
