@@ -120,7 +120,9 @@ def test_wrong_usage_of_the_real_command_is_one_line(
     assert (folder / "old.json").read_text() == "old"
 
 
-@pytest.mark.parametrize("workers", ["in_memory", "multi_processing"])
+@pytest.mark.parametrize(
+    "workers", ["in_memory", pytest.param("multi_processing", marks=pytest.mark.slow)]
+)
 def test_strict_fails_naming_file_and_byte_offset(workers: str, folder: Path) -> None:
     data = b"some good lines\n" * 1000 + b"c\xffat\n"
     (folder / "bad.txt").write_bytes(data)

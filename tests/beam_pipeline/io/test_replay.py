@@ -98,6 +98,7 @@ def test_one_file_of_a_hundred_that_cannot_be_read_is_counted_later(
     assert Path("out.json").read_bytes() == Path("clean.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dictionary", ["gcide", "none"])
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
 def test_undecodable_lines_are_counted_once_their_bytes_are_accepted(
@@ -135,6 +136,7 @@ def test_lines_of_another_encoding_are_counted_in_it(folder: Path, here: Here) -
     assert json.loads(finished.out) == {"café": 1, "cat": 2, "naïve": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dictionary", "name", "options"),
     [

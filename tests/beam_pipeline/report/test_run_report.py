@@ -321,7 +321,9 @@ def on_a_terminal(*arguments: str, cwd: Path) -> tuple[bytes, str]:
     return out, shown.decode()
 
 
-@pytest.mark.parametrize("workers", ["in_memory", "multi_processing"])
+@pytest.mark.parametrize(
+    "workers", ["in_memory", pytest.param("multi_processing", marks=pytest.mark.slow)]
+)
 def test_a_terminal_sees_a_live_line_and_a_table(workers: str, folder: Path) -> None:
     out, shown = on_a_terminal(
         *("--input=texts", f"--direct_running_mode={workers}", "--direct_num_workers=2"),

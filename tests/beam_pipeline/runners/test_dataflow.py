@@ -104,7 +104,8 @@ def test_a_template_is_written_down_and_not_waited_for() -> None:
 
 def test_parameters_of_the_flex_template_are_the_real_options() -> None:
     listed = json.loads((RESOURCES / "metadata.json").read_text())
-    assert listed == metadata(), "run: python -m tests.support.flex_template"
+    remedy = "python -m tests.support.flex_template > resources/dataflow/metadata.json"
+    assert listed == metadata(), remedy
     names = {parameter["name"] for parameter in listed["parameters"]}
     assert {"input", "output", "dictionary", "engine"} <= names
     assert not names & set(LEFT_OUT)
