@@ -24,7 +24,8 @@ class UsageError(AnagramError):
     Raised from another `AnagramError`, it says that this one came before anything has run.
 
     Args:
-      message: what is wrong, without the setting's name and value.
+      message: what is wrong, without the setting's name and value. It spells no flags: another
+        setting that it mentions is called by its bare name, such as ``prism_location``.
       setting: the name of the option at fault, as an attribute of the options: ``num_shards``.
         Empty where it is no single one.
       value: what it was set to; None where it was not set.
