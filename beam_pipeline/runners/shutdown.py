@@ -11,6 +11,8 @@ from transforms.errors import AnagramError
 
 # Interrupts the main thread while it waits for the runner; nobody else sends it.
 _WAKE_UP = signal.SIGUSR1
+# Set when a signal has come: workers that die from then on were killed, and are no failure.
+_is_stopping = threading.Event()
 
 
 class Terminated(KeyboardInterrupt):
@@ -26,6 +28,7 @@ def signals_raise() -> Iterator[None]:
     """
 
     def stop(number: int, _: object) -> NoReturn:
+        _is_stopping.set()
         _kill_workers()
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
@@ -37,6 +40,7 @@ def signals_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _is_stopping.clear()
 
 
 @contextlib.contextmanager
@@ -77,12 +81,12 @@ def fail_on_worker_death(*, verbose: bool) -> Iterator[None]:
         if verbose:
             report(failure)
         is_worker = failure.thread is not None and beam_internals.is_worker_thread(failure.thread)
-        if is_worker and not deaths and not is_over:
+        if is_worker and not deaths and not is_over and not _is_stopping.is_set():
             deaths.append(failure.exc_value)
             signal.pthread_kill(main_thread, _WAKE_UP)
 
     def fail(*_: object) -> None:
-        if is_over:
+        if is_over or _is_stopping.is_set():
             return
         _kill_workers()  # they wait for each other's results
         raise AnagramError(f"a worker process has died ({deaths[0]})")

@@ -80,7 +80,9 @@ def workers_of(running: "subprocess.Popen[bytes]", number: int) -> list[psutil.P
             if len(found) == number:
                 return found
         time.sleep(0.1)
-    raise AssertionError(f"not {number} workers")
+    running.kill()
+    _, err = running.communicate()
+    raise AssertionError(f"not {number} workers; exit code {running.returncode}: {err!r}")
 
 
 def wait_until_locked(running: "subprocess.Popen[bytes]", folder: Path) -> None:
