@@ -16,7 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.checks import check_positive
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import PlainTally, Tally
-from transforms.stages import metrics
+from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
@@ -121,7 +121,7 @@ class _TallyFn(StageFn):
             else:
                 self.totals.add(Count.BLOCKS_PROCESSED, len(result.batch))
                 self.totals.add(Count.INVALID_BYTES, result.invalid_bytes)
-                metrics.BLOCK_MICROSECONDS.update(round(1e6 * result.seconds))
+                beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * result.seconds))
 
     def _make_pool(self) -> "_TallyPool":
         if self._batch_size <= self._small_bundle_bytes:

@@ -10,7 +10,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 
 from transforms.checks import check_positive
 from transforms.counts import ClassTally
-from transforms.stages import metrics
+from transforms.stages import beam_metrics
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.retry import Resilience
 from transforms.stages.stage import ElementFn, Stage
@@ -71,7 +71,7 @@ class _ExtractFn(ElementFn):
     def process_element(self, block: Block) -> list[str]:
         began = time.perf_counter()
         found, self._invalid_bytes = extract(block, self._normalization, self._min_length)
-        metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
+        beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
         return found
 
     def dead_letter_payload(self, block: Block) -> Block:

@@ -14,7 +14,7 @@ from transforms.checks import check_positive
 from transforms.errors import AnagramError, InputError
 from transforms.files.compression import is_compressed
 from transforms.files.retrying_file import open_retrying
-from transforms.stages import metrics
+from transforms.stages import beam_metrics
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import ElementFn, Stage, StageFn
@@ -164,7 +164,7 @@ class ReadRangeFn(StageFn):
                 )
                 for block in reader.blocks():
                     self.totals.add(Count.BLOCKS_READ)
-                    metrics.BLOCK_BYTES.update(len(block.data))
+                    beam_metrics.BLOCK_BYTES.update(len(block.data))
                     yield block
         except AnagramError:
             raise

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, LengthCount
-from transforms.stages.metrics import NAMESPACE
+from transforms.stages.beam_metrics import NAMESPACE
 from transforms.stages.totals import Count, Totals
 
 # Longer values of options are shortened, in characters.

@@ -10,7 +10,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.display import DisplayDataItem
 
 from transforms.errors import AnagramError
-from transforms.stages import metrics
+from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
@@ -119,7 +119,7 @@ class StageFn(beam.DoFn):
             if faults:
                 self.totals.add(Count.FAULTS_INJECTED, faults)
         if self.totals:
-            metrics.report_totals(self.totals)
+            beam_metrics.report_totals(self.totals)
             for value in in_global_window([self.totals]):
                 yield TaggedOutput(TOTALS, value)
 

@@ -13,8 +13,8 @@ from beam_pipeline import build
 from beam_pipeline.io.sources import ReadFiles
 from beam_pipeline.pipeline import StageSettings
 from tests.support import reference
+from transforms.stages.beam_metrics import NAMESPACE
 from transforms.stages.chaos import Chaos
-from transforms.stages.metrics import NAMESPACE
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
 from transforms.stages.totals import Count
