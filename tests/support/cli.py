@@ -1,9 +1,11 @@
 """The real command line, in a process of its own or in this one."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +39,21 @@ def run(*arguments: object, cwd: Path, stdin: bytes = b"", **more: str) -> Finis
         timeout=300,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes that are started inside the ``with`` block can be interrupted.
+
+    A shell may have started the tests with interrupts ignored, and processes inherit that. (The
+    parameter `preexec_fn` of `Popen` is not for a process with gRPC's threads, as tests that ran
+    before may have left: it makes a copy of the process, which they abort.)
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Here:

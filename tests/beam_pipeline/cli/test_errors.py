@@ -1,6 +1,5 @@
 """Every error that a user can cause is one clear line, and leaves an earlier result as it was."""
 
-import functools
 import json
 import os
 import random
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, run
+from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible, run
 from tests.support.files import COMPRESSORS
 
 WRONG_USAGE, FAILED = 2, 1
@@ -236,14 +235,8 @@ def test_leftovers_of_a_killed_run_are_not_input_of_the_next(tmp_path: Path) -> 
 def test_a_run_stopped_while_it_reads_leaves_the_old_result(code: int, folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     arguments = [*COMMAND, "--input=pipe", "--output=old.json"]
-    running = subprocess.Popen(
-        arguments,
-        cwd=folder,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        # A shell may have started the tests with interrupts ignored.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    with interruptible():
+        running = subprocess.Popen(arguments, cwd=folder, env=environment(), stderr=subprocess.PIPE)
     with (folder / "pipe").open("wb", buffering=0) as writer:  # opens when the run reads
         writer.write(b"cat " * 1000)
         running.send_signal(code)

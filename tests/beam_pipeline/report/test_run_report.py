@@ -1,6 +1,5 @@
 """Whole runs through the real command line report what they did, the same wherever they ran."""
 
-import functools
 import hashlib
 import json
 import os
@@ -17,7 +16,7 @@ import pytest
 from beam_pipeline.cli.messages import wants_json
 from beam_pipeline.errors import ReportError
 from tests.support import reference
-from tests.support.cli import COMMAND, Finished, Here, environment, run
+from tests.support.cli import COMMAND, Finished, Here, environment, interruptible, run
 from tests.support.files import COMPRESSORS
 from tests.support.reports import Page, check_schema
 
@@ -198,14 +197,13 @@ def test_a_failed_run_reports_what_is_known(folder: Path, here: Here) -> None:
 
 def test_an_interrupted_run_reports_that_it_was(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    running = subprocess.Popen(
-        [*COMMAND, "--input=pipe", "--report=r.json"],
-        cwd=folder,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        # A shell may have started the tests with interrupts ignored.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    with interruptible():
+        running = subprocess.Popen(
+            [*COMMAND, "--input=pipe", "--report=r.json"],
+            cwd=folder,
+            env=environment(),
+            stderr=subprocess.PIPE,
+        )
     with (folder / "pipe").open("wb", buffering=0) as writer:  # opens when the run reads
         writer.write(b"cat")
         running.send_signal(signal.SIGINT)

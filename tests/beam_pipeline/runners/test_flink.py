@@ -1,6 +1,5 @@
 """Jobs on a real Flink cluster, and on Flink and Spark within their job servers."""
 
-import functools
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import yaml
 from apache_beam.version import __version__ as beam_version
 
 from tests.support import programs, worker_pool
-from tests.support.cli import COMMAND, assert_one_line_error, environment, run
+from tests.support.cli import COMMAND, assert_one_line_error, environment, interruptible, run
 from tests.support.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
 from tests.support.reference import dictionary_words
 from tests.support.worker_pool import GIVE_UP
@@ -107,14 +106,14 @@ def test_a_stopped_run_leaves_no_job_behind(
     """With Ctrl-C, which reaches its job server too: that can no longer cancel the job."""
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
-    process = psutil.Popen(
-        [*COMMAND, *job, *cluster.options],
-        cwd=tmp_path,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    with interruptible():
+        process = psutil.Popen(
+            [*COMMAND, *job, *cluster.options],
+            cwd=tmp_path,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     running = _wait_until_it_reads(cluster, process)
     children = process.children(recursive=True)
     assert any(child.name() == "java" for child in children)

@@ -4,7 +4,6 @@ No test depends on how long anything takes: work that is not waited for would ta
 """
 
 import contextlib
-import functools
 import json
 import os
 import shutil
@@ -23,7 +22,7 @@ from beam_pipeline import job
 from beam_pipeline.io import publishing
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.run import run_to_end
-from tests.support.cli import COMMAND, Here, assert_one_line_error, environment
+from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible
 from tests.support.worker_pool import GIVE_UP
 from transforms.errors import AnagramError
 
@@ -49,17 +48,15 @@ def start(folder: Path) -> Iterator[Starter]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str) -> "subprocess.Popen[bytes]":
-        started.append(
-            subprocess.Popen(
+        with interruptible():
+            running = subprocess.Popen(
                 [*COMMAND, "--input=*.txt", "--output=old.json", SLOW, *arguments],
                 cwd=folder,
                 env=environment(TMPDIR=str(folder)),
                 stderr=subprocess.PIPE,
-                # A shell may have started the tests with interrupts ignored.
-                preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
-        )
-        return started[-1]
+        started.append(running)
+        return running
 
     yield start
     for running in started:
