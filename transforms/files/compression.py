@@ -59,9 +59,22 @@ def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw)
     if decompressor is None:
         return raw
     if not raw.read(1):  # some decompressors would take it for an empty text
+        raw.close()
         raise EOFError("an empty file is not compressed text")
     raw.seek(0)
-    return cast(BinaryIO, decompressor(raw))
+    return cast(BinaryIO, _DecompressedFile(decompressor(raw), raw))
+
+
+class _DecompressedFile(io.BufferedReader):
+    """A decompressed file that also closes the compressed one, which decompressors leave open."""
+
+    def __init__(self, decompressed: Any, compressed: BinaryIO):
+        super().__init__(decompressed)
+        self._compressed = compressed
+
+    def close(self) -> None:
+        super().close()
+        self._compressed.close()
 
 
 class _DeflateFile(io.RawIOBase):
@@ -84,10 +97,6 @@ class _DeflateFile(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
 
 #: By Beam's name of a compression, what makes a decompressed file of a compressed one.
 _DECOMPRESSORS: Mapping[str, Callable[[BinaryIO], Any]] = {
@@ -95,5 +104,5 @@ _DECOMPRESSORS: Mapping[str, Callable[[BinaryIO], Any]] = {
     CompressionTypes.BZIP2: bz2.BZ2File,
     CompressionTypes.LZMA: lzma.LZMAFile,
     CompressionTypes.ZSTD: lambda raw: pyarrow.CompressedInputStream(raw, "zstd"),
-    CompressionTypes.DEFLATE: lambda raw: io.BufferedReader(_DeflateFile(raw)),
+    CompressionTypes.DEFLATE: _DeflateFile,
 }
