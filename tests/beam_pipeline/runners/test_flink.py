@@ -1,6 +1,7 @@
 """Jobs on a real Flink cluster, and on Flink and Spark within their job servers."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -137,11 +138,17 @@ def _wait_until_it_reads(cluster: FlinkCluster, process: psutil.Popen) -> str:
         for job in cluster.rest("jobs")["jobs"]:
             if job["status"] == "RUNNING":
                 tasks = cluster.rest(f"jobs/{job['id']}")["vertices"]
-                states = {t["status"] for t in tasks if "ExtractWords" in t["name"]}
-                if states & {"RUNNING", "FINISHED"}:  # much is still to be done after that stage
+                # Flink's names list the outer transforms; this is where blocks become words.
+                reads = [t for t in tasks if {"ReadText", "CountAnagrams"} <= _words(t["name"])]
+                # Much is still to be done after that stage.
+                if {t["status"] for t in reads} & {"RUNNING", "FINISHED"}:
                     return str(job["id"])
         time.sleep(0.2)
     raise AssertionError(f"the job never ran; exit code {process.poll()}")
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"\w+", name))
 
 
 def is_alive(process: psutil.Process) -> bool:
