@@ -5,7 +5,7 @@ change with it. That the service accepts the job cannot be shown here.
 """
 
 import json
-import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +17,11 @@ from beam_pipeline import __version__
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.pipeline import ENGINES, build
 from beam_pipeline.runners.prepare import prepare
 from beam_pipeline.runners.run import run_to_end
+from tests.support.cli import environment
 from tests.support.flex_template import LEFT_OUT, metadata
 
 RESOURCES = Path(__file__).parents[3] / "resources" / "dataflow"
@@ -44,13 +46,19 @@ def apiclient() -> Any:
     return apiclient
 
 
+def pipeline_of(options: AnagramOptions) -> beam.Pipeline:
+    """Returns the pipeline of a job."""
+    pipeline = beam.Pipeline(options=options)
+    counted = build(pipeline, ReadFiles(tuple(options.input)), engine=options.engine)
+    counted | "WriteResults" >> WriteResults(options.output)
+    return pipeline
+
+
 def submitted(apiclient: Any, engine: str, folder: Path) -> tuple[Any, list[str], Any]:
     """Returns the job's description, the names of its staged files, and the pipeline's graph."""
     options = parse([*ARGUMENTS, f"--engine={engine}"])
     prepare(options, str(folder))
-    pipeline = beam.Pipeline(options=options)
-    source = ReadFiles(tuple(options.input))
-    build(pipeline, source, engine=engine) | "WriteResults" >> WriteResults(options.output)
+    pipeline = pipeline_of(options)
     result: Any = pipeline.run()
     runner: Any = pipeline.runner
     staged: list[str] = []
@@ -81,14 +89,27 @@ def test_the_job_has_all_that_its_workers_need(engine: str, apiclient: Any, tmp_
     assert "requirements.txt" in packages
     assert packages <= set(staged)
     assert all(p.location.startswith("storage.googleapis.com/my-bucket/") for p in pool.packages)
-    stages = {transform.unique_name for transform in graph.components.transforms.values()}
-    counting = {"ReadText", "CountSignatures", "ExpandSignatures", "WriteResults"}
-    assert counting | ({"TallyBlocks"} if engine == "vectorized" else {"ExtractWords"}) <= stages
-    # A shuffle between listing the shards and reading them spreads the reading.
+    check_graph(graph, engine)
+
+
+def check_graph(graph: Any, engine: str) -> None:
+    """Checks that the graph of a pipeline has all stages, and spreads the reading."""
     named = {transform.unique_name: transform for transform in graph.components.transforms.values()}
-    (spread,) = named["ReadText/SpreadWorkUnits"].outputs.values()
+    first = "TallyBlocks" if engine == "vectorized" else "ExtractWords"
+    assert {"ReadText", "WriteResults", "CountAnagrams/ExpandSignatures"} <= named.keys()
+    assert {f"CountAnagrams/CountWords/{stage}" for stage in (first, "CountSignatures")} <= (
+        named.keys()
+    )
+    # A shuffle stands between listing the shards and reading them.
+    (spread,) = named["ReadText/SpreadShards"].outputs.values()
     assert spread in named["ReadText/ReadBlocks"].inputs.values()
-    assert spread not in named["ReadText/PlanWorkUnits"].outputs.values()
+    assert spread not in named["ReadText/PlanShards"].outputs.values()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_graph_is_the_same_without_the_client(engine: str) -> None:
+    pipeline = pipeline_of(parse([*ARGUMENTS[:2], f"--engine={engine}"]))
+    check_graph(pipeline.to_runner_api(), engine)
 
 
 def test_a_template_is_written_down_and_not_waited_for() -> None:
@@ -121,14 +142,16 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
         parse([*ARGUMENTS, *needed.get(name, ()), f"--{name}={value}"])
 
 
-def test_the_launchers_program_is_the_command_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["main.py", "--txet=cat"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(RESOURCES / "main.py"), run_name="__main__")
-    assert ended.value.code == 2
-    assert "did you mean --text?" in capsys.readouterr().err
+def test_the_launchers_program_is_the_command_line(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, str(RESOURCES / "main.py"), "--txet=cat"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert finished.returncode == 2
+    assert "did you mean --text?" in finished.stderr
 
 
 def test_the_dockerfile_copies_and_runs_what_there_is() -> None:

@@ -102,6 +102,7 @@ def assert_ended(
     assert left == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [(), IN_PROCESSES], ids=["in_memory", "multi_processing"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_and_its_workers(
@@ -115,6 +116,7 @@ def test_a_signal_ends_the_run_and_its_workers(
     assert psutil.wait_procs(workers, timeout=GIVE_UP)[1] == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_fails_the_run(folder: Path, start: Starter) -> None:
     running = start(*IN_PROCESSES)
     first, second = workers_of(running, 2)
