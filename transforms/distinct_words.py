@@ -17,7 +17,6 @@ from transforms.stages.totals import Count
 from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.settings import TextSettings
-from transforms.words import extract
 
 
 @dataclass
@@ -66,7 +65,7 @@ class _CountDistinctFn(StageFn):
     def process(self, block: Block) -> Iterator[Any]:
         try:
             found, invalid_bytes = self._extract_retrier(
-                self._key_retrier, extract, block, self._normalization, self._min_word_length
+                self._key_retrier, block.words, self._normalization, self._min_word_length
             )
         except RetriesExhaustedError as error:
             yield self.to_dead_letter(error, block)

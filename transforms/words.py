@@ -16,7 +16,7 @@ from transforms.stages.retry import Resilience
 from transforms.stages.stage import ElementFn, Stage
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block
-from transforms.text.normalize import MAX_WORD_LENGTH, words
+from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
@@ -43,21 +43,6 @@ class ExtractWords(Stage):
         return self.apply_fn(blocks, "SplitIntoWords", fn, str)
 
 
-def extract(block: Block, normalization: str, min_length: int) -> tuple[list[str], int]:
-    """Returns the words of a block, and how many of its bytes were not valid text.
-
-    Args:
-      block: the text.
-      normalization: see `transforms.text.normalize`.
-      min_length: shorter words, in code points, are left out.
-    """
-    text, invalid_bytes = block.decode()
-    found = words(text, normalization)
-    if min_length > 1:
-        found = [word for word in found if len(word) >= min_length]
-    return found, invalid_bytes
-
-
 class _ExtractFn(ElementFn):
     def __init__(self, normalization: str, min_length: int, resilience: Resilience):
         super().__init__("extract", resilience)
@@ -70,7 +55,7 @@ class _ExtractFn(ElementFn):
 
     def process_element(self, block: Block) -> list[str]:
         began = time.perf_counter()
-        found, self._invalid_bytes = extract(block, self._normalization, self._min_length)
+        found, self._invalid_bytes = block.words(self._normalization, self._min_length)
         beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
         return found
 

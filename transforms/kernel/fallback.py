@@ -6,8 +6,7 @@ from typing import Any, Protocol
 
 from transforms.dictionary import Dictionary
 from transforms.stages.totals import MAX_COUNTED_LENGTH
-from transforms.text.encoding import decode
-from transforms.text.normalize import words
+from transforms.text.blocks import Block
 from transforms.text.signature import signature
 
 
@@ -65,8 +64,8 @@ class PlainTally:
         self.invalid_bytes = 0
 
     def add(self, data: bytes) -> None:
-        self._pending, self._pending_invalid = words_in(
-            data, self._dictionary.spec.normalization, self._min_word_length
+        self._pending, self._pending_invalid = Block("", 0, data).words(
+            self._dictionary.spec.normalization, self._min_word_length
         )
 
     def commit(self) -> None:
@@ -85,21 +84,3 @@ class PlainTally:
 
     def words_by_length(self) -> Iterable[tuple[int, int]]:
         return self._lengths.items()
-
-
-def words_in(data: bytes, normalization: str, min_word_length: int) -> tuple[list[str], int]:
-    """Finds the words of a text, as the compiled tally is to count them.
-
-    Args:
-      data: a text in UTF-8 that begins and ends between words.
-      normalization: how it becomes words.
-      min_word_length: shorter words, in code points, are left out.
-
-    Returns:
-      The words, and the number of invalid bytes that were deleted.
-    """
-    text, invalid = decode(data)
-    found = words(text, normalization)
-    if min_word_length > 1:
-        found = [word for word in found if len(word) >= min_word_length]
-    return found, invalid

@@ -21,7 +21,6 @@ import numpy as np
 
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.kernel import loops
-from transforms.kernel.fallback import words_in
 from transforms.kernel.letter_weights import (
     NOT_FILLED,
     PAGE,
@@ -32,6 +31,7 @@ from transforms.kernel.letter_weights import (
 )
 from transforms.kernel.perfect_hash import perfect_hash
 from transforms.stages.totals import MAX_COUNTED_LENGTH
+from transforms.text.blocks import Block
 from transforms.text.signature import signature
 
 # What the slow path keeps of pieces that it has met: so many results, for pieces of less than so
@@ -201,7 +201,7 @@ class BlockTally:
 
     def _count_slowly(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """Returns the slots of the words of a piece, all words' lengths, and its invalid bytes."""
-        found, invalid = words_in(piece, self._table.normalization, self._min_word_length)
+        found, invalid = Block("", 0, piece).words(self._table.normalization, self._min_word_length)
         slots = (self._table.slot_of.get(signature(word)) for word in found)
         lengths = tuple(min(len(word), MAX_COUNTED_LENGTH) for word in found)
         return tuple(slot for slot in slots if slot is not None), lengths, invalid

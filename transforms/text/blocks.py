@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from transforms.errors import UndecodableTextError
 from transforms.text.encoding import DROP, Encoding, counting_dropped, decode
-from transforms.text.normalize import MAX_WORD_LENGTH, split_unfinished_word
+from transforms.text.normalize import MAX_WORD_LENGTH, split_unfinished_word, words
 from transforms.text.settings import TextSettings
 
 #: Bytes after which a block ends at the next cut.
@@ -66,6 +66,19 @@ class Block(NamedTuple):
           Its text, and the number of invalid bytes that were deleted from it now.
         """
         return decode(self.data, self.encoding)
+
+    def words(self, normalization: str, min_length: int = 1) -> tuple[list[str], int]:
+        """Returns the block's words, and how many of its bytes were not valid text.
+
+        Args:
+          normalization: see `transforms.text.normalize`.
+          min_length: shorter words, in code points, are left out.
+        """
+        text, invalid_bytes = self.decode()
+        found = words(text, normalization)
+        if min_length > 1:
+            found = [word for word in found if len(word) >= min_length]
+        return found, invalid_bytes
 
 
 class FileRange(NamedTuple):
