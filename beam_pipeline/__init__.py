@@ -7,6 +7,8 @@ command line. Names are imported when they are first used, as Beam takes most of
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from transforms.notebooks import check_notebook
+
 if TYPE_CHECKING:
     from beam_pipeline.cli.command import run as run
     from beam_pipeline.io.sinks import WriteResults as WriteResults
@@ -31,6 +33,7 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_notebook()
     return getattr(importlib.import_module(_MODULES[name]), name)
 
 

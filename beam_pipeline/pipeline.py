@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypedDict, cast
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from transforms.checks import check_one_of, check_positive
+from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns import CombineWordCounts
 from transforms.counts import ClassTally, CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
@@ -172,11 +172,19 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
             min_count=self.min_count,
             threads=self.threads,
         )
+        check_type(beam.PTransform, type(None), previous=self.previous)
+        check_type(Resilience, resilience=self.resilience)
+        check_type(SideOutputs, type(None), side_outputs=self.side_outputs)
         self._text = TextSettings(self.normalization, self.encoding_errors)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
         self._keep_top = TopWords(self.top)
 
     def expand(self, text: PCollection[str | Block]) -> PCollection[AnagramCount]:
+        if not isinstance(text, PCollection):
+            raise TypeError(
+                "CountAnagrams takes a PCollection of str or Block: read text first, for example "
+                f"with ReadFiles; it was applied to a {type(text).__name__}"
+            )
         dictionary = self._dictionary
         stage: StageSettings = {"resilience": self.resilience, "side_outputs": self.side_outputs}
         engine = _ENGINES[self.engine, dictionary.is_corpus]
@@ -250,6 +258,7 @@ def build(
     Returns:
       A record for each word of the dictionary that has anagrams in the text.
     """
+    check_type(beam.PTransform, source=source)
     if isinstance(dictionary, DictionarySpec):
         settings["normalization"] = dictionary.normalization
     count = CountAnagrams(dictionary="gcide" if dictionary is None else dictionary, **settings)

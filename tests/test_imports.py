@@ -15,7 +15,10 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 #: Layers from the lowest to the highest: a file may import from its own layer and those before.
 #: The longest prefix of a path decides.
 LAYERS = (
-    ("transforms/__init__.py", "transforms/errors.py", "transforms/checks.py"),
+    (
+        *("transforms/__init__.py", "transforms/notebooks.py"),
+        *("transforms/errors.py", "transforms/checks.py"),
+    ),
     ("transforms/text/",),
     ("transforms/stages/",),
     ("transforms/files/",),
@@ -39,6 +42,7 @@ LAYERS = (
 PURE = {
     "transforms/checks.py": (),
     "transforms/errors.py": (),
+    "transforms/notebooks.py": (),
     "transforms/text/normalize.py": ("transforms",),
     "transforms/text/signature.py": (),
     "transforms/text/encoding.py": (),

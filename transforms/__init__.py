@@ -7,6 +7,8 @@ The public names are imported when they are first used, so that a module without
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from transforms.notebooks import check_notebook
+
 if TYPE_CHECKING:
     from transforms.columns import CombineWordCounts as CombineWordCounts
     from transforms.counts import ClassTally as ClassTally
@@ -66,6 +68,7 @@ def __getattr__(name: str) -> Any:
     name = _RENAMED.get(name, name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    check_notebook()
     return getattr(importlib.import_module(_MODULES[name]), name)
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.checks import check_positive
+from transforms.checks import check_positive, check_type
 from transforms.columns import bucket_words
 from transforms.stages.bundles import in_global_window
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
@@ -38,6 +38,7 @@ class CountDistinctWords(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(TextSettings, text=self.text)
         check_positive(min_word_length=self.min_word_length, max_distinct=self.max_distinct)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ from apache_beam.coders.typecoders import registry
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.combiners import Top
 
-from transforms.checks import check_positive
+from transforms.checks import check_positive, check_type
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount, DeadLetter
@@ -54,6 +54,7 @@ class ExpandSignatures(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(DictionarySpec, dictionary=self.dictionary)
         check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
 
     def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from apache_beam.pvalue import PCollection
 
+from transforms.checks import check_type
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.retry import Resilience, describe
 from transforms.stages.stage import ElementFn, Stage
@@ -28,6 +29,10 @@ class FilterBlocks(Stage):
     """
 
     text: TextSettings = field(default_factory=TextSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_type(TextSettings, text=self.text)
 
     @property
     def expects_dead_letters(self) -> bool:

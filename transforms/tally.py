@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms.checks import check_positive
+from transforms.checks import check_positive, check_type
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import PlainTally, Tally
 from transforms.stages import beam_metrics
@@ -51,6 +51,7 @@ class TallyBlocks(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(DictionarySpec, dictionary=self.dictionary)
         check_positive(
             min_word_length=self.min_word_length,
             threads=self.threads,

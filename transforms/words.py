@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from transforms.checks import check_positive
+from transforms.checks import check_positive, check_type
 from transforms.counts import ClassTally
 from transforms.stages import beam_metrics
 from transforms.stages.dead_letters import ClassCount
@@ -36,6 +36,7 @@ class ExtractWords(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(TextSettings, text=self.text)
         check_positive(min_length=self.min_length)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[str]:

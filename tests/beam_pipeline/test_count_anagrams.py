@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,19 @@ from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
 from tests.support.beam import pipeline
 from tests.support.strategies import texts
-from transforms import AnagramCount, Block, Chaos, Resilience, SideOutputs
+from transforms import (
+    AnagramCount,
+    Block,
+    Chaos,
+    CountDistinctWords,
+    ExpandSignatures,
+    ExtractWords,
+    FilterBlocks,
+    KeyBySignature,
+    Resilience,
+    SideOutputs,
+    TallyBlocks,
+)
 from transforms.errors import DictionaryError
 
 WORDS = ["act", "cat", "tac", "enlist", "listen", "silent", "l'été"]
@@ -104,7 +118,16 @@ def test_elements_of_another_type_are_refused_when_the_pipeline_is_built() -> No
         ({"min_count": 0}, ValueError, r"min_count=0.*1 or more"),
         ({"top": 0}, ValueError, r"top=0.*1 or more"),
         ({"threads": 0}, ValueError, r"threads=0.*1 or more"),
+        ({"engine": ["vectorized"]}, ValueError, r"engine=\['vectorized'\].*elementwise"),
+        ({"min_count": "3"}, TypeError, r"min_count='3'.*whole number"),
+        ({"min_class_size": 2.5}, TypeError, r"min_class_size=2\.5.*whole number"),
+        ({"min_word_length": None}, TypeError, r"min_word_length=None.*whole number"),
+        ({"top": True}, TypeError, r"top=True.*whole number"),
+        ({"resilience": None}, TypeError, r"resilience=None.*Resilience"),
+        ({"side_outputs": {}}, TypeError, r"side_outputs=\{\}.*SideOutputs or None"),
+        ({"previous": "r.json"}, TypeError, r"previous='r\.json'.*PTransform or None"),
         ({"dictionary": 7}, TypeError, r"int"),
+        ({"dictionary": None}, TypeError, r"iterable of words.*NoneType"),
         ({"dictionary": [1, 2]}, TypeError, r"int"),
         ({"dictionary": ["k.o."]}, (ValueError, DictionaryError), r"no usable word"),
     ],
@@ -114,6 +137,33 @@ def test_impossible_settings_are_refused_by_name_and_value(
 ) -> None:
     with pytest.raises(error, match=message):
         CountAnagrams(**arguments)
+
+
+def test_what_is_no_collection_is_refused_when_the_pipeline_is_built() -> None:
+    with pytest.raises(TypeError, match=r"PCollection of str or Block.*ReadFiles.*PBegin"):
+        pipeline() | CountAnagrams(dictionary=["act"])
+    with pytest.raises(TypeError, match="source='cat': must be PTransform"):
+        build(pipeline(), "cat", dictionary=["act"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("made", "settings", "message"),
+    [
+        (ExtractWords, {"text": "ascii"}, "text='ascii': must be TextSettings"),
+        (CountDistinctWords, {"text": "ascii"}, "text='ascii': must be TextSettings"),
+        (FilterBlocks, {"text": "strict"}, "text='strict': must be TextSettings"),
+        (TallyBlocks, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
+        (ExpandSignatures, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
+        (KeyBySignature, {"resilience": 3}, "resilience=3: must be Resilience"),
+        (Resilience, {"chaos": "read=1"}, "chaos='read=1': must be Chaos"),
+        (Resilience, {"max_backoff": "1"}, "max_backoff='1': must be int or float"),
+    ],
+)
+def test_single_transforms_name_the_setting_whose_type_is_wrong(
+    made: Callable[..., Any], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        made(**settings)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

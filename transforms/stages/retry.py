@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 import tenacity
 from apache_beam.io.filesystem import BeamIOError
 
-from transforms.checks import check_one_of, check_positive
+from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError
 from transforms.stages.chaos import Chaos, FaultInjector, InjectedError, stage_named
 
@@ -54,6 +54,8 @@ class Resilience:
 
     def __post_init__(self) -> None:
         check_positive(max_attempts=self.max_attempts)
+        check_type(Chaos, chaos=self.chaos)
+        check_type(int, float, initial_backoff=self.initial_backoff, max_backoff=self.max_backoff)
         check_one_of(FAULT_POLICIES, on_error=self.on_error)
 
     def without_chaos(self) -> "Resilience":

@@ -9,6 +9,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.display import DisplayDataItem
 
+from transforms.checks import check_type
 from transforms.errors import AnagramError
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
@@ -31,6 +32,7 @@ class Stage(beam.PTransform[Any, Any]):
       measures: what stages of this kind always count; see `transforms.stages.totals.invariants`.
 
     Raises:
+      TypeError: if a setting has a wrong type.
       ValueError: when applied, if there may be dead letters and no `side_outputs` to take them.
     """
 
@@ -40,6 +42,8 @@ class Stage(beam.PTransform[Any, Any]):
 
     def __post_init__(self) -> None:
         super().__init__()
+        check_type(Resilience, resilience=self.resilience)
+        check_type(SideOutputs, type(None), side_outputs=self.side_outputs)
 
     @property
     def expects_dead_letters(self) -> bool:

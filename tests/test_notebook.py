@@ -1,0 +1,130 @@
+"""The package in a notebook, run by nbconvert in an environment of its own."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+RECORDS = "".join(
+    f"AnagramCount(word='{word}', count=2, signature='eilnst')\n" for word in ("enlist", "silent")
+)
+
+
+class Notebooks:
+    """Runs cells as a notebook, with the packages of this environment and those installed here."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._python = folder / "environment" / "bin" / "python"
+        venv.create(folder / "environment", with_pip=True)
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        packages = folder / "environment" / "lib" / version / "site-packages"
+        here = [path for path in sys.path if Path(path).name == "site-packages"]
+        Path(packages, "here.pth").write_text("\n".join([str(ROOT), *here]))
+
+    def install(self, *packages: str) -> None:
+        """Installs packages with pip."""
+        self._call("-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
+
+    def run(self, *cells: str) -> list[str]:
+        """Runs the cells, and returns for each what it prints, or the error it ends with."""
+        written: list[dict[str, Any]] = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": cell,
+            }
+            for number, cell in enumerate(cells)
+        ]
+        notebook = {"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        path = self._folder / "notebook.ipynb"
+        path.write_text(json.dumps(notebook))
+        self._call(
+            *("-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors"),
+            *("--ExecutePreprocessor.timeout=300", "--inplace", str(path)),
+        )
+        return [_printed(cell["outputs"]) for cell in json.loads(path.read_text())["cells"]]
+
+    def _call(self, *arguments: str) -> None:
+        finished = subprocess.run(
+            [self._python, *arguments],
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def _printed(outputs: list[dict[str, Any]]) -> str:
+    texts = []
+    for output in outputs:
+        if output["output_type"] == "error":
+            texts.append(f"{output['ename']}: {output['evalue']}")
+        elif output.get("name") == "stdout":
+            texts.append("".join(output["text"]))
+    return "".join(texts)
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Notebooks:
+    made = Notebooks(tmp_path_factory.mktemp("notebooks"))
+    made.install("nbconvert", "ipykernel")
+    return made
+
+
+@pytest.fixture(scope="module")
+def example() -> str:
+    """The example of README.md, with all its imports."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_without_pandas_the_first_import_says_what_to_install(
+    notebooks: Notebooks, example: str
+) -> None:
+    # An environment that has pandas for another reason is made to look as if it had not.
+    hidden = "" if importlib.util.find_spec("pandas") is None else "sys.modules['pandas'] = None"
+    outputs = notebooks.run(
+        f"import sys\n{hidden}", example, "from transforms import ExtractWords", "import transforms"
+    )
+    remedy = (
+        "ImportError: in IPython and notebooks, Apache Beam needs pandas: "
+        "pip install 'apache-beam[dataframe]'"
+    )
+    assert outputs == ["", remedy, remedy, ""]
+
+
+def test_with_pandas_pipelines_and_whole_runs_work(notebooks: Notebooks, example: str) -> None:
+    notebooks.install("apache-beam[dataframe]")
+    outputs = notebooks.run(
+        example,
+        example.replace('runner="FnApiRunner"', ""),
+        "from beam_pipeline import run\ncode = run(['--text', 'cat'])",
+        "print(code)",
+        "from apache_beam.runners.interactive.interactive_runner import InteractiveRunner\n"
+        "from apache_beam.runners.interactive import interactive_beam\n"
+        "pipeline = beam.Pipeline(InteractiveRunner())\n"
+        "counted = pipeline | beam.Create(['cat']) | CountAnagrams()\n"
+        "print(sorted(interactive_beam.collect(counted)['word']))",
+    )
+    assert outputs == [
+        RECORDS,
+        RECORDS,
+        '{\n  "act": 1,\n  "cat": 1,\n  "tac": 1\n}\n',
+        "0\n",
+        "['act', 'cat', 'tac']\n",
+    ]
