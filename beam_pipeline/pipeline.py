@@ -8,11 +8,11 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.checks import check_one_of, check_positive, check_type
-from transforms.columns import CombineWordCounts
-from transforms.counts import ClassTally, CombineClassTallies, CountSignatures
+from transforms.columns import CombineColumns, ToColumns, ToRecords
+from transforms.counts import CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
-from transforms.distinct_words import CountDistinctWords
 from transforms.expand import AnagramCount, ExpandSignatures, TopWords
+from transforms.expand_columns import ExpandColumns
 from transforms.filtering import FilterBlocks
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
@@ -36,12 +36,15 @@ class EngineSettings(NamedTuple):
     text: TextSettings
     min_word_length: int
     threads: int
+    previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
+    expansion: tuple[DictionarySpec, int, int]
+    top: int | None
     stage: StageSettings
 
 
 @dataclass
-class _Engine(beam.PTransform[PCollection[Block], PCollection[tuple[str, Any]]]):
-    """Counts the words of blocks by signature."""
+class _Engine(beam.PTransform[PCollection[Block], PCollection[AnagramCount]]):
+    """Counts the words of blocks by signature, and expands signatures into records."""
 
     settings: EngineSettings
 
@@ -49,65 +52,48 @@ class _Engine(beam.PTransform[PCollection[Block], PCollection[tuple[str, Any]]])
         super().__init__()
 
 
-class CountWords(_Engine):
+class CountByElement(_Engine):
     """Makes an element of every word: the literal shape of the problem, and the reference."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        text, stage = self.settings.text, self.settings.stage
+    def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
+        settings, stage = self.settings, self.settings.stage
+        in_corpus_mode = settings.dictionary.is_corpus
+        key_words = KeyWithWord(**stage) if in_corpus_mode else KeyBySignature(**stage)
+        combine = CombineClassTallies() if in_corpus_mode else CountSignatures()
         return (
             blocks
-            | "ExtractWords" >> ExtractWords(text, self.settings.min_word_length, **stage)
-            | "KeyBySignature" >> KeyBySignature(**stage)
-            | "CountSignatures" >> CountSignatures()
+            | "ExtractWords" >> ExtractWords(settings.text, settings.min_word_length, **stage)
+            | "KeyBySignature" >> key_words
+            | "AddPrevious" >> AddPrevious(settings.previous)
+            | "CountSignatures" >> combine
+            | "ExpandSignatures" >> ExpandSignatures(*settings.expansion, **stage)
+            | "KeepTop" >> TopWords(settings.top)
         )
 
 
-class CountWordsOfCorpus(_Engine):
-    """The same where the words of the text are the dictionary, and so must be remembered."""
+class CountByColumn(_Engine):
+    """Counts words where they stand in blocks, in compiled code, and moves columns from there."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
-        text, stage = self.settings.text, self.settings.stage
+    def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
+        settings, stage = self.settings, self.settings.stage
+        tally = TallyBlocks(settings.dictionary, settings.min_word_length, settings.threads, **stage)
         return (
             blocks
-            | "ExtractWords" >> ExtractWords(text, self.settings.min_word_length, **stage)
-            | "KeyBySignature" >> KeyWithWord(**stage)
-            | "CountSignatures" >> CombineClassTallies()
+            | "TallyBlocks" >> tally
+            | "AddPrevious" >> AddPrevious(settings.previous, ToColumns())
+            | "CountSignatures" >> CombineColumns()
+            | "ExpandSignatures" >> ExpandColumns(*settings.expansion, **stage)
+            | "ToRecords" >> ToRecords()
+            | "KeepTop" >> TopWords(settings.top)
         )
 
 
-class CountInBlocks(_Engine):
-    """Counts words where they stand in blocks, in compiled code, a bundle at a time."""
-
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        dictionary, _, min_word_length, threads, stage = self.settings
-        return (
-            blocks
-            | "TallyBlocks" >> TallyBlocks(dictionary, min_word_length, threads, **stage)
-            | "CountSignatures" >> CountSignatures()
-        )
-
-
-class CountInBlocksOfCorpus(_Engine):
-    """The same where the words of the text are the dictionary: they move as columns."""
-
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
-        _, text, min_word_length, _, stage = self.settings
-        return (
-            blocks
-            | "CountDistinctWords" >> CountDistinctWords(text, min_word_length, **stage)
-            | "CountSignatures" >> CombineWordCounts()
-        )
-
-
-# Engine, and whether the words of the text itself are the dictionary.
-_ENGINES: Mapping[tuple[str, bool], type[_Engine]] = {
-    ("vectorized", False): CountInBlocks,
-    ("vectorized", True): CountInBlocksOfCorpus,
-    ("elementwise", False): CountWords,
-    ("elementwise", True): CountWordsOfCorpus,
+_ENGINES: Mapping[str, type[_Engine]] = {
+    "vectorized": CountByColumn,
+    "elementwise": CountByElement,
 }
 #: How words can be counted. The results are equal.
-ENGINES = tuple(dict.fromkeys(name for name, _ in _ENGINES))
+ENGINES = tuple(_ENGINES)
 
 
 @dataclass(kw_only=True)
@@ -187,17 +173,21 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
             )
         dictionary = self._dictionary
         stage: StageSettings = {"resilience": self.resilience, "side_outputs": self.side_outputs}
-        engine = _ENGINES[self.engine, dictionary.is_corpus]
-        settings = EngineSettings(dictionary, self._text, self.min_word_length, self.threads, stage)
-        expand = ExpandSignatures(dictionary, self.min_class_size, self.min_count, **stage)
+        settings = EngineSettings(
+            dictionary,
+            self._text,
+            self.min_word_length,
+            self.threads,
+            self.previous,
+            (dictionary, self.min_class_size, self.min_count),
+            self.top,
+            stage,
+        )
         return (
             text
             | "ToBlocks" >> ToBlocks()
             | "FilterText" >> FilterBlocks(self._text, **stage)
-            | "CountWords" >> engine(settings)
-            | "AddPrevious" >> AddPrevious(self.previous, in_corpus_mode=dictionary.is_corpus)
-            | "ExpandSignatures" >> expand
-            | "KeepTop" >> self._keep_top
+            | "CountWords" >> _ENGINES[self.engine](settings)
         )
 
 
@@ -223,21 +213,22 @@ def _to_block(text: str | Block) -> Block:
 
 
 @dataclass
-class AddPrevious(beam.PTransform[PCollection[tuple[str, Any]], PCollection[tuple[str, Any]]]):
+class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Adds words that were counted before to those of the text; see `CountAnagrams.previous`."""
 
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
-    in_corpus_mode: bool = field(kw_only=True)
+    convert: beam.PTransform[PCollection[tuple[str, Any]], PCollection[Any]] | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, counted: PCollection[tuple[str, Any]]) -> PCollection[tuple[str, Any]]:
+    def expand(self, counted: PCollection[Any]) -> PCollection[Any]:
         if self.previous is None:
             return counted
-        combine = CombineClassTallies() if self.in_corpus_mode else CountSignatures()
         previous = counted.pipeline | "ReadPrevious" >> self.previous
-        return (counted, previous) | "Both" >> beam.Flatten() | "CountBoth" >> combine
+        if self.convert is not None:
+            previous |= "Convert" >> self.convert
+        return (counted, previous) | "Both" >> beam.Flatten()
 
 
 def build(

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from transforms.notebooks import check_notebook
 
 if TYPE_CHECKING:
-    from transforms.columns import CombineWordCounts as CombineWordCounts
+    from transforms.columns import CombineColumns as CombineColumns
     from transforms.counts import ClassTally as ClassTally
     from transforms.counts import CombineClassTallies as CombineClassTallies
     from transforms.counts import CountSignatures as CountSignatures
     from transforms.dictionary import DictionarySpec as DictionarySpec
-    from transforms.distinct_words import CountDistinctWords as CountDistinctWords
     from transforms.errors import AnagramError as AnagramError
     from transforms.expand import AnagramCount as AnagramCount
     from transforms.expand import ExpandSignatures as ExpandSignatures
@@ -41,8 +40,7 @@ _MODULES = {
     "Chaos": "transforms.stages.chaos",
     "ClassTally": "transforms.counts",
     "CombineClassTallies": "transforms.counts",
-    "CombineWordCounts": "transforms.columns",
-    "CountDistinctWords": "transforms.distinct_words",
+    "CombineColumns": "transforms.columns",
     "CountSignatures": "transforms.counts",
     "DeadLetter": "transforms.stages.dead_letters",
     "DictionarySpec": "transforms.dictionary",

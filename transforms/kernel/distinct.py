@@ -8,18 +8,23 @@ that composes or changes places with the one before it, one beyond U+FFFF, or by
 valid UTF-8.
 """
 
+import functools
 import threading
 import unicodedata
 from collections import Counter
 
 import numpy as np
+import pyarrow
 
+from transforms.columns import COUNTS
 from transforms.kernel import word_loops
-from transforms.kernel.letter_weights import _is_independent
+from transforms.kernel.fallback import Counted
+from transforms.kernel.letter_weights import Int64Array, _is_independent
 from transforms.kernel.word_loops import NEEDS_SLOW_PATH, NOT_FILLED, SEPARATES
 from transforms.kernel.word_table import WordTable
+from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
-from transforms.text.normalize import is_separator, words
+from transforms.text.normalize import MAX_WORD_LENGTH, is_separator, words
 
 _PAGE = 256
 _BMP = 1 << 16
@@ -88,44 +93,54 @@ def _keeps_place(char: str) -> bool:
     return unicodedata.combining(decomposed[0]) == 0
 
 
-class DistinctTally:
-    """Counts the distinct words of blocks. Each thread needs one of its own.
+@functools.cache
+def spelling_table(normalization: str) -> SpellingTable:
+    """Returns the table of a normalization, which is made on the first call in a process."""
+    return SpellingTable(normalization)
 
-    What is added is pending until it is committed, see `transforms.kernel.fallback.Tally`.
+
+class DistinctTally:
+    """The compiled `transforms.kernel.fallback.Tally` of words. Each thread needs one of its own.
 
     Args:
       spellings: how text becomes words.
+      min_word_length: shorter words, in code points, are not counted.
+      max_distinct: how many distinct words make it full.
       max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
         return, so that it can read them.
-
-    Attributes:
-      table: the distinct words; its counts are what is pending.
-      counts: by number of the word, how often it occurred in what is committed.
-      invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
-    def __init__(self, spellings: SpellingTable, max_slow_pieces: int = 1 << 14):
+    def __init__(
+        self,
+        spellings: SpellingTable,
+        min_word_length: int = 1,
+        max_distinct: int = 1 << 18,
+        max_slow_pieces: int = 1 << 14,
+    ):
         self._spellings = spellings
+        self._min_word_length = min_word_length
+        self._max_distinct = max_distinct
         self._slow = np.zeros((max_slow_pieces, 2), np.int64)
         self._pending_invalid = 0
-        self.table = WordTable(1 << 16)
-        self.counts = np.zeros(0, np.int64)
-        self.invalid_bytes = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._table = WordTable()  # its counts are those that are pending
+        self._counts = np.zeros(0, np.int64)
+        self._invalid_bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._table.size >= self._max_distinct
 
     def add(self, data: bytes) -> None:
-        """Counts words, after dropping what is pending.
-
-        Args:
-          data: a text in UTF-8 that begins and ends between words.
-        """
-        table = self.table
+        table = self._table
         table.arrays.counts.fill(0)
         self._pending_invalid = 0
         text = np.frombuffer(data, np.uint8)
         position = 0
         table.make_room(text.size + word_loops.MAX_SPELLING)
         while position < text.size:
-            before = position
             position, table.size, slow, page = word_loops.read_words(
                 text,
                 position,
@@ -140,17 +155,44 @@ class DistinctTally:
                 self._add_slow_path(Counter(data[start:stop] for start, stop in pieces))
             if page >= 0:
                 self._spellings.fill_page(page)
-            elif position < text.size:
-                table.make_room(2 * (text.size - position) + 16 * word_loops.MAX_SPELLING)
+            table.make_room(2 * (text.size - position) + word_loops.MAX_SPELLING)
 
     def commit(self) -> None:
-        """Adds what is pending to the counts for good."""
-        pending = self.table.arrays.counts[: self.table.size]
-        self.counts = np.concatenate(
-            [self.counts, np.zeros(self.table.size - self.counts.size, np.int64)]
+        self._add_counts(self._table.arrays.counts[: self._table.size])
+        self._invalid_bytes += self._pending_invalid
+
+    def merge(self, other: "DistinctTally") -> None:
+        data, ends, _ = other._table.to_columns()
+        self._table.arrays.counts.fill(0)
+        self._table.add(data, ends, other._counts)
+        self._add_counts(self._table.arrays.counts[: self._table.size])
+        self._invalid_bytes += other._invalid_bytes
+
+    def drain(self) -> Counted:
+        data, ends, _ = self._table.to_columns()
+        lengths = np.empty(ends.size - 1, np.int64)
+        word_loops.lengths_of(data, ends, lengths)
+        counts = np.where(lengths >= self._min_word_length, self._counts, 0)
+        words_by_length: Counter[int] = Counter()
+        present, numbers = np.unique(np.minimum(lengths, MAX_COUNTED_LENGTH), return_inverse=True)
+        sums = np.zeros(present.size, np.int64)
+        np.add.at(sums, numbers, counts)
+        words_by_length.update(dict(zip(present.tolist(), sums.tolist(), strict=True)))
+        keys = pyarrow.LargeStringArray.from_buffers(
+            counts.size, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)
         )
-        self.counts += pending
-        self.invalid_bytes += self._pending_invalid
+        columns = pyarrow.table([keys, pyarrow.array(counts)], COUNTS)
+        is_kept = (counts > 0) & (lengths <= MAX_WORD_LENGTH)
+        if not is_kept.all():
+            columns = columns.filter(pyarrow.array(is_kept))
+        counted = Counted(columns, +words_by_length, self._invalid_bytes)
+        self._begin_anew()
+        return counted
+
+    def _add_counts(self, counts: Int64Array) -> None:
+        counts = counts.copy()
+        counts[: self._counts.size] += self._counts
+        self._counts = counts
 
     def _add_slow_path(self, pieces: Counter[bytes]) -> None:
         found: Counter[str] = Counter()
@@ -163,4 +205,4 @@ class DistinctTally:
             encoded = [word.encode() for word in found]
             ends = np.cumsum([0, *map(len, encoded)])
             counts = np.fromiter(found.values(), np.int64, len(found))
-            self.table.add(np.frombuffer(b"".join(encoded), np.uint8), ends, counts)
+            self._table.add(np.frombuffer(b"".join(encoded), np.uint8), ends, counts)
