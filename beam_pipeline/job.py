@@ -148,7 +148,9 @@ class _Pipeline:
         self._options = options
         self._scratch = scratch
         self._progress_folder = progress_folder
-        self._text = TextSettings(options.normalization, options.encoding_errors)
+        self._text = TextSettings(
+            options.normalization, options.encoding_errors, options.punctuation
+        )
         self._stage: StageSettings = {
             "resilience": Resilience(
                 options.max_attempts, options.on_error, Chaos.parse(options.chaos or "")
@@ -167,6 +169,7 @@ class _Pipeline:
             self._source(),
             dictionary=dictionary,
             engine=options.engine,
+            punctuation=options.punctuation,
             encoding_errors=options.encoding_errors,
             min_word_length=options.min_word_length,
             min_class_size=options.min_class_size,

@@ -11,13 +11,14 @@ from beam_pipeline.pipeline import ENGINES
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.text.encoding import ERROR_POLICIES
-from transforms.text.normalize import NORMALIZATIONS
+from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 LOG_FORMATS = ("text", "json")
 #: The options that each dead letter records, as they decide how its words are counted.
 SETTINGS_OF_DEAD_LETTERS = (
     "dictionary",
     "normalization",
+    "punctuation",
     "encoding",
     "encoding_errors",
     "min_word_length",
@@ -70,6 +71,13 @@ class AnagramOptions(PipelineOptions):
             choices=NORMALIZATIONS,
             default="unicode",
             help="how text becomes words (default: unicode)",
+        )
+        add(
+            "--punctuation",
+            choices=PUNCTUATION_RULES,
+            default="delete",
+            help="punctuation and symbols: delete them, so that what stands around them joins, or "
+            "split words at them; apostrophes are always deleted (default: delete)",
         )
         add(
             "--encoding",

@@ -79,10 +79,10 @@ class CountInBlocks(_Engine):
     """Counts words where they stand in blocks, in compiled code, a bundle at a time."""
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        dictionary, _, min_word_length, threads, stage = self.settings
+        dictionary, text, min_word_length, threads, stage = self.settings
         return (
             blocks
-            | "TallyBlocks" >> TallyBlocks(dictionary, min_word_length, threads, **stage)
+            | "TallyBlocks" >> TallyBlocks(dictionary, text, min_word_length, threads, **stage)
             | "CountSignatures" >> CountSignatures()
         )
 
@@ -123,6 +123,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
         iterable of words.
       engine: one of `ENGINES`.
       normalization: how text becomes words: ``unicode`` or ``ascii``.
+      punctuation: ``delete`` to join what stands around punctuation and symbols, or ``split`` to
+        take them for separators.
       encoding_errors: what to do with invalid bytes: ``replace``, ``strict`` or ``quarantine``.
       min_word_length: shorter words of the text, in code points, are left out.
       min_class_size: anagram classes with fewer members are left out.
@@ -153,6 +155,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
     dictionary: DictionaryLike = "gcide"
     engine: str = "vectorized"
     normalization: str = "unicode"
+    punctuation: str = "delete"
     encoding_errors: str = "replace"
     min_word_length: int = 1
     min_class_size: int = 1
@@ -175,7 +178,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
         check_type(beam.PTransform, type(None), previous=self.previous)
         check_type(Resilience, resilience=self.resilience)
         check_type(SideOutputs, type(None), side_outputs=self.side_outputs)
-        self._text = TextSettings(self.normalization, self.encoding_errors)
+        self._text = TextSettings(self.normalization, self.encoding_errors, self.punctuation)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
         self._keep_top = TopWords(self.top)
 

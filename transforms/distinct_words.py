@@ -42,18 +42,16 @@ class CountDistinctWords(Stage):
         check_positive(min_word_length=self.min_word_length, max_distinct=self.max_distinct)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[int, bytes]]:
-        fn = _CountDistinctFn(
-            self.text.normalization, self.min_word_length, self.max_distinct, self.resilience
-        )
+        fn = _CountDistinctFn(self.text, self.min_word_length, self.max_distinct, self.resilience)
         return self.apply_fn(blocks, "CountInBundle", fn, tuple[int, bytes])
 
 
 class _CountDistinctFn(StageFn):
     def __init__(
-        self, normalization: str, min_word_length: int, max_distinct: int, resilience: Resilience
+        self, text: TextSettings, min_word_length: int, max_distinct: int, resilience: Resilience
     ):
         super().__init__(resilience)
-        self._normalization = normalization
+        self._text = text
         self._min_word_length = min_word_length
         self._max_distinct = max_distinct
         self._extract_retrier = Retrier("extract", resilience)
@@ -66,7 +64,7 @@ class _CountDistinctFn(StageFn):
     def process(self, block: Block) -> Iterator[Any]:
         try:
             found, invalid_bytes = self._extract_retrier(
-                self._key_retrier, block.words, self._normalization, self._min_word_length
+                self._key_retrier, block.words, self._text, self._min_word_length
             )
         except RetriesExhaustedError as error:
             yield self.to_dead_letter(error, block)

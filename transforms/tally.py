@@ -22,6 +22,7 @@ from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count
 from transforms.text.blocks import BLOCK_SIZE, Block
+from transforms.text.settings import TextSettings
 
 
 @dataclass
@@ -34,15 +35,20 @@ class TallyBlocks(Stage):
 
     Attributes:
       dictionary: loaded once per worker process.
+      text: how bytes become words; its normalization must be that of the dictionary.
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
       small_bundle_bytes: a bundle of no more text than this is counted without loading the
         compiler.
       batch_bytes: blocks are counted together up to this size, as each time all counters are
         added up.
+
+    Raises:
+      ValueError: a setting is not possible, or `text` and `dictionary` differ in normalization.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
+    text: TextSettings = field(default_factory=TextSettings)
     min_word_length: int = 1
     threads: int = 1
     small_bundle_bytes: int = 1 << 18
@@ -52,6 +58,12 @@ class TallyBlocks(Stage):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_type(DictionarySpec, dictionary=self.dictionary)
+        check_type(TextSettings, text=self.text)
+        if self.text.normalization != self.dictionary.normalization:
+            raise ValueError(
+                f"normalization={self.text.normalization!r}: that of the dictionary is "
+                f"{self.dictionary.normalization!r}"
+            )
         check_positive(
             min_word_length=self.min_word_length,
             threads=self.threads,
@@ -66,6 +78,7 @@ class _TallyFn(StageFn):
     def __init__(self, settings: TallyBlocks):
         super().__init__(settings.resilience)
         self._dictionary = settings.dictionary
+        self._text = settings.text
         self._min_word_length = settings.min_word_length
         self._small_bundle_bytes = settings.small_bundle_bytes
         self._batch_bytes = settings.batch_bytes
@@ -126,12 +139,12 @@ class _TallyFn(StageFn):
 
     def _make_pool(self) -> "_TallyPool":
         if self._batch_size <= self._small_bundle_bytes:
-            plain = PlainTally(self._dictionary.load(), self._min_word_length)
+            plain = PlainTally(self._dictionary.load(), self._text, self._min_word_length)
             return _TallyPool([_Counter(plain, *self._retriers[0])])
         # Imported only here, as it loads the compiler.
         from transforms.kernel.tally import BlockTally, tally_table
 
-        table = tally_table(self._dictionary)
+        table = tally_table(self._dictionary, self._text)
         return _TallyPool(
             [
                 _Counter(BlockTally(table, self._min_word_length), *retriers)

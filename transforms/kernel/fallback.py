@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from transforms.dictionary import Dictionary
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
+from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
 
@@ -51,11 +52,13 @@ class PlainTally:
 
     Args:
       dictionary: whose classes are counted.
+      text: how bytes become words.
       min_word_length: shorter words, in code points, are not counted.
     """
 
-    def __init__(self, dictionary: Dictionary, min_word_length: int):
+    def __init__(self, dictionary: Dictionary, text: TextSettings, min_word_length: int):
         self._dictionary = dictionary
+        self._text = text
         self._min_word_length = min_word_length
         self._pending: list[str] = []
         self._pending_invalid = 0
@@ -65,7 +68,7 @@ class PlainTally:
 
     def add(self, data: bytes) -> None:
         self._pending, self._pending_invalid = Block("", 0, data).words(
-            self._dictionary.spec.normalization, self._min_word_length
+            self._text, self._min_word_length
         )
 
     def commit(self) -> None:

@@ -39,7 +39,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.text.normalize import is_separator, is_word_part, words
+from transforms.text.normalize import is_separator, is_word_part, letters_of, words
+from transforms.text.settings import TextSettings
 
 # In the place of the number of letters that a code point becomes: it separates words; it needs the
 # slow path; its page of the table is not filled yet.
@@ -48,6 +49,8 @@ SLOW_PATH = -2
 NOT_FILLED = -3
 #: Added to the length of a word by each letter that no class has, so that it matches none.
 NOT_IN_DICTIONARY = 1 << 40
+#: Added to the length of a code point of which only marks become.
+MARKS = 1 << 39
 
 #: Code points in a page of `CodePointEffects`.
 PAGE = 256
@@ -152,8 +155,8 @@ class CodePointEffects(NamedTuple):
     Attributes:
       low: by code point, the low weights of the letters that normalization makes of it, added up.
       high: their high weights, added up.
-      length: their number, with NOT_IN_DICTIONARY added if a letter is in no class; or else
-        SEPARATOR, SLOW_PATH or NOT_FILLED.
+      length: their number, with NOT_IN_DICTIONARY added if a letter is in no class, and MARKS if
+        all of them are marks; or else SEPARATOR, SLOW_PATH or NOT_FILLED.
     """
 
     low: UInt64Array
@@ -170,19 +173,21 @@ class CodePointEffects(NamedTuple):
         )
 
     def with_page(
-        self, page: int, weights: LetterWeights, normalization: str
+        self, page: int, weights: LetterWeights, text: TextSettings
     ) -> "CodePointEffects":
         """Returns a copy of the table in which one more page is filled."""
         filled = CodePointEffects(self.low.copy(), self.high.copy(), self.length.copy())
         for code in range(page * PAGE, (page + 1) * PAGE):
             char = chr(code)
-            if is_separator(char, normalization):
+            if is_separator(char, text.normalization, text.punctuation):
                 filled.length[code] = SEPARATOR
-            elif normalization == "unicode" and not _is_independent(char):
+            elif text.normalization == "unicode" and not _is_independent(char):
                 filled.length[code] = SLOW_PATH
             else:
-                letters = "".join(words(char, normalization))
+                letters = letters_of(char, text.normalization)
                 low, high, length = weights.sums_of(letters)
+                if letters and not words(char, text.normalization):
+                    length += MARKS
                 filled.low[code], filled.high[code], filled.length[code] = low, high, length
         return filled
 
@@ -192,7 +197,8 @@ def _is_independent(char: str) -> bool:
     composed = unicodedata.normalize("NFC", char)
     kept = "".join(filter(is_word_part, composed))
     folded = unicodedata.normalize("NFKC", kept).casefold()
-    return not any(_begins_composing(form) for form in {composed, kept, folded})
+    forms = {composed, kept, folded, letters_of(char)}
+    return not any(map(_begins_composing, forms))
 
 
 def _begins_composing(text: str) -> bool:

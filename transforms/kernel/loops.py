@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.kernel.letter_weights import (
+    MARKS,
     NOT_FILLED,
     NOT_IN_DICTIONARY,
     PAGE,
@@ -349,7 +350,9 @@ def _count_by_code_point(
             if effect >= 0:
                 low += lows[code]
                 high += highs[code]
-                length += effect
+                # Marks before a letter: whether this is a word is left to the slow path.
+                is_slow |= (length == 0) & (effect & MARKS != 0)
+                length += effect & ~MARKS
                 at += step
                 continue
             if effect == NOT_FILLED:

@@ -32,6 +32,7 @@ from transforms.kernel.letter_weights import (
 from transforms.kernel.perfect_hash import perfect_hash
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
+from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
 # What the slow path keeps of pieces that it has met: so many results, for pieces of less than so
@@ -45,25 +46,24 @@ class TallyTable:
 
     Args:
       dictionary: the dictionary.
+      text: how bytes become words, which must be as entries of the dictionary do.
 
     Attributes:
-      normalization: how text becomes words.
+      text: the same.
       classes: the dictionary's classes, by slot.
       slot_of: the slot of each class, by its signature.
       byte_effects: what bytes contribute to the sums of words.
       code_point_effects: what code points contribute.
     """
 
-    def __init__(self, dictionary: Dictionary):
-        self.normalization = dictionary.spec.normalization
+    def __init__(self, dictionary: Dictionary, text: TextSettings):
+        self.text = text
         self._weights = LetterWeights(dictionary.classes)
         signatures = list(dictionary.classes)
         self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
         self.slot_of = dict(zip(signatures, slots.tolist(), strict=True))
         self._filling = threading.Lock()
-        self.code_point_effects = CodePointEffects.empty().with_page(
-            0, self._weights, self.normalization
-        )
+        self.code_point_effects = CodePointEffects.empty().with_page(0, self._weights, self.text)
         self.byte_effects = loops.byte_effects(self.code_point_effects)
 
     def fill_page(self, page: int) -> None:
@@ -71,7 +71,7 @@ class TallyTable:
         with self._filling:
             if self.code_point_effects.length[page * PAGE] == NOT_FILLED:
                 self.code_point_effects = self.code_point_effects.with_page(
-                    page, self._weights, self.normalization
+                    page, self._weights, self.text
                 )
 
 
@@ -96,15 +96,15 @@ def _in_slots(sums: UInt64Array) -> tuple[loops.Classes, Int64Array]:
 _BUILDING = threading.Lock()
 
 
-def tally_table(spec: DictionarySpec) -> TallyTable:
+def tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
     """Returns the table of a dictionary, which is made on the first call in a process."""
     with _BUILDING:
-        return _tally_table(spec)
+        return _tally_table(spec, text)
 
 
 @functools.cache
-def _tally_table(spec: DictionarySpec) -> TallyTable:
-    return TallyTable(spec.load())
+def _tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
+    return TallyTable(spec.load(), text)
 
 
 class BlockTally:
@@ -201,7 +201,7 @@ class BlockTally:
 
     def _count_slowly(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """Returns the slots of the words of a piece, all words' lengths, and its invalid bytes."""
-        found, invalid = Block("", 0, piece).words(self._table.normalization, self._min_word_length)
+        found, invalid = Block("", 0, piece).words(self._table.text, self._min_word_length)
         slots = (self._table.slot_of.get(signature(word)) for word in found)
         lengths = tuple(min(len(word), MAX_COUNTED_LENGTH) for word in found)
         return tuple(slot for slot in slots if slot is not None), lengths, invalid
