@@ -27,7 +27,7 @@ PARTS = [
     KeyWithWord(),
     CountSignatures(),
     CombineClassTallies(),
-    TallyBlocks(DictionarySpec("gcide+web2"), 2, 3),
+    TallyBlocks(DictionarySpec("gcide+web2"), TextSettings(punctuation="split"), 2, 3),
     CountDistinctWords(TextSettings("ascii"), 2),
     ExpandSignatures(DictionarySpec("web2", "ascii"), 2, 3),
     WriteResults("result.csv", "csv", 3),

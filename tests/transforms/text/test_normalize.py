@@ -3,6 +3,7 @@
 import itertools
 import unicodedata
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
@@ -51,9 +52,9 @@ def test_words_are_those_of_the_reference(text: str, rule: tuple[str, str]) -> N
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_character_is_treated_as_the_reference_does(rule: tuple[str, str]) -> None:
-    chars = NOT_PLAIN if rule[1] == "split" else ASSIGNED
     # In the middle of a word, so that one taken for a separator shows, and alone.
-    text = "\n".join(f"a{char}b {char}" for char in chars)
+    chars = NOT_PLAIN if rule[1] == "split" else ASSIGNED
+    text = "\n".join([*(f"a{char}b" for char in chars), *NOT_PLAIN])
     assert words(text, *rule) == reference.words(text, *rule)
 
 
@@ -275,7 +276,7 @@ def test_no_long_run_of_marks_is_ever_normalized_at_once(
     """The time of `unicodedata.normalize` is quadratic in the length of a run of marks."""
     normalized = []
 
-    def normalize(form: str, text: str) -> str:
+    def normalize(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:
         normalized.append(text)
         return unicodedata.normalize(form, text)
 
