@@ -42,6 +42,7 @@ def separates(char: str, normalization: str, punctuation: str) -> bool:
     return normalization == "unicode" and unicodedata.category(char) == "Pd"
 
 
+@functools.lru_cache(1 << 19)
 def word_of(piece: str, normalization: str, punctuation: str) -> str:
     """Returns the word that a piece of text without separators becomes; it may be empty."""
     if normalization == "ascii":

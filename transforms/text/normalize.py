@@ -275,12 +275,14 @@ def _non_starters(char: str) -> tuple[int, int, bool]:
 @functools.cache
 def _long_runs() -> re.Pattern[str]:
     """Returns a pattern that is found in every text that is not stream-safe."""
-    chars = map(chr, range(1 << 17))  # behind U+1FFFF are no non-starters
     changed = (
-        char for char in chars if unicodedata.combining(char) or unicodedata.decomposition(char)
+        char
+        for char in map(chr, range(1 << 16))
+        if unicodedata.combining(char) or unicodedata.decomposition(char)
     )
     non_starters = "".join(char for char in changed if _non_starters(char)[0])
-    return re.compile(f"[{non_starters}]{{{_FEWEST_OF_A_LONG_RUN}}}")
+    # The next plane as a whole, as `re` is slow with many ranges there; behind it are none.
+    return re.compile(f"[{non_starters}\U00010000-\U0001ffff]{{{_FEWEST_OF_A_LONG_RUN}}}")
 
 
 def split_unfinished_word(

@@ -31,6 +31,7 @@ _PROBE_FORMS = (
         "{}\u0085{}",
     ),
     *("{}\u0301", "é{}", "{}\u00b4{}", "ﬁ{}", "{}ß", "İ{}", "{}\u0338", "\ufeff{}", "{}７", "{}²"),
+    *("{}❤\ufe0f", "{} ❤\ufe0f {}", "{}\u034f{}"),
 )
 
 # Other ways to write the letters of a word, which stays the same word.
