@@ -85,6 +85,17 @@ def test_a_dictionary_may_be_given_in_several_ways(engine: str, kind: str, tmp_p
             assert_that(counted, equal_to(records(expected)))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_punctuation_is_deleted_or_separates(engine: str) -> None:
+    with pipeline() as p:
+        lines = p | beam.Create(["cat,act <b>tac</b>", "don't cat❤\ufe0f \ufe0f"])
+        for punctuation, expected in (("delete", {"act": 1}), ("split", {"act": 4, "nodt": 1})):
+            counted = lines | punctuation >> CountAnagrams(
+                dictionary=["act", "nodt"], engine=engine, punctuation=punctuation
+            )
+            assert_that(counted, equal_to(records(expected)), f"Check {punctuation}")
+
+
 def test_it_can_be_applied_twice_under_two_labels() -> None:
     with pipeline() as p:
         lines = p | beam.Create(["cat listen"])
@@ -114,6 +125,7 @@ def test_elements_of_another_type_are_refused_when_the_pipeline_is_built() -> No
     [
         ({"engine": "fast"}, ValueError, r"engine='fast'.*vectorized"),
         ({"normalization": "nfc"}, ValueError, r"normalization='nfc'"),
+        ({"punctuation": "keep"}, ValueError, r"punctuation='keep'.*delete.*split"),
         ({"encoding_errors": "ignore"}, ValueError, r"encoding_errors='ignore'"),
         ({"min_count": 0}, ValueError, r"min_count=0.*1 or more"),
         ({"top": 0}, ValueError, r"top=0.*1 or more"),

@@ -58,7 +58,14 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     assert finished.code == 0
     for name in (
         *("input", "text", "output", "output_format", "num_shards", "dictionary"),
-        *("normalization", "encoding", "encoding_errors", "min_word_length", "min_class_size"),
+        *(
+            "normalization",
+            "punctuation",
+            "encoding",
+            "encoding_errors",
+            "min_word_length",
+            "min_class_size",
+        ),
         *("min_count", "top", "engine", "test_case"),
     ):
         assert f"--{name} " in finished.out.decode()
@@ -305,6 +312,32 @@ def test_both_normalizations_count_as_the_reference(normalization: str, here: He
     text = TEXT + " e\u0301cole ÉCOLE naïve ﬁne x–y straße\u00a0end"
     finished = here(f"--text={text}", "--dictionary=none", f"--normalization={normalization}")
     assert result(finished) == reference.counts(text, None, normalization)
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+@pytest.mark.parametrize(
+    ("text", "delete", "split"),
+    [
+        ("I ❤\ufe0f cats", ["i", "cats"], ["i", "cats"]),
+        ("love❤\ufe0f Sun\u2600\ufe0f", ["love", "sun"], ["love", "sun"]),
+        ("listen,silent don't", ["dont", "listensilent"], ["listen", "silent", "dont"]),
+        ("<p>cat</p>", ["pcatp"], ["p", "cat", "p"]),
+    ],
+)
+def test_punctuation_is_deleted_or_separates_words(
+    text: str, delete: list[str], split: list[str], engine: str, here: Here
+) -> None:
+    how = (f"--text={text}", "--dictionary=none", f"--engine={engine}")
+    for options, expected in (
+        ((), delete),
+        (("--punctuation=delete",), delete),
+        (("--punctuation", "split"), split),
+        (("--punctuation=split", "--normalization=ascii"), split),
+    ):
+        assert set(result(here(*how, *options))) == set(expected)
+    assert result(here(*how, "--punctuation=split")) == reference.counts(
+        text, None, punctuation="split"
+    )
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--text=cat", "--encoding=utf-7"], ["--encoding", "utf-7"]),
         (["--text=cat", "--encoding_errors=ignore"], ["--encoding_errors", "ignore"]),
         (["--text=cat", "--normalization=nfc"], ["--normalization", "nfc"]),
+        (["--text=cat", "--punctuation=keep"], ["--punctuation", "keep"]),
         (["--text=cat", "--engine=fast"], ["--engine", "fast"]),
         (["--text=cat", "--top=0"], ["--top", "0"]),
         (["--text=cat", "--top", "-1"], ["--top", "-1"]),

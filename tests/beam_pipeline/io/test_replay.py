@@ -236,12 +236,16 @@ def test_dead_letters_of_different_settings_are_refused(folder: Path, here: Here
 
 
 def test_the_settings_of_the_run_are_those_of_its_replay(folder: Path, here: Here) -> None:
-    how = ("--dictionary=none", "--normalization=ascii", "--min_word_length=3")
-    text = "--text=Café ab Cat"
+    how = (
+        *("--dictionary=none", "--normalization=ascii", "--punctuation=split"),
+        "--min_word_length=3",
+    )
+    text = "--text=Café ab Cat,dog"
     whole = ok(here(text, *how))
     to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
     ok(here(text, *how, *to_dead_letters, "--dead_letters=dead.jsonl"))
     assert ok(here("replay", "dead.jsonl")).out == whole.out
+    assert json.loads(whole.out) == {"caf": 1, "cat": 1, "dog": 1}
     longer = ok(here("replay", "dead.jsonl", "--min_word_length=4"))
     assert json.loads(longer.out) == {}
 
