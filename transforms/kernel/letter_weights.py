@@ -25,13 +25,15 @@ no such weight begin again at 1, in a second sum; a letter adds nothing to the s
 own. The argument above holds for each of the two sums, which are called low and high.
 
 **Large alphabets.** Both sums together have places for some sixty letters; the exact number depends
-on how often a class has a letter. A dictionary with more letters is given random weights of 128
-bits instead. Two given classes of one length then have equal sums with a probability of about
-2**-120, which is far less than that of an error in the machine's memory.
+on how often a class has a letter. A dictionary with more letters is given random weights instead,
+of 64 bits in each sum. They are drawn anew for each table, so nobody who writes a text or a
+dictionary can know them. Two words of one length and other letters then have equal sums with a
+probability of 2**-96 at most: the numbers of some letter differ by less than 2**17, so that at most
+16 bits of each sum are lost. This is far less than that of an error in the machine's memory.
 """
 
 import functools
-import hashlib
+import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -65,16 +67,18 @@ class LetterWeights:
 
     Args:
       classes: the dictionary's anagram classes, by their signatures.
+      positional: whether weights may be positional, if there is room for them.
 
     Attributes:
       max_length: the length of the longest class.
     """
 
-    def __init__(self, classes: Mapping[str, tuple[str, ...]]):
+    def __init__(self, classes: Mapping[str, tuple[str, ...]], *, positional: bool = True):
         self.max_length = max(map(len, classes))
         most = _most_of_each(classes)
-        self._weights = _positional_weights(most, self.max_length) or {
-            letter: _random_weights(letter) for letter in most
+        weights = _positional_weights(most, self.max_length) if positional else None
+        self._weights = weights or {
+            letter: (secrets.randbits(64), secrets.randbits(64)) for letter in most
         }
 
     def sums_of(self, letters: str) -> tuple[int, int, int]:
@@ -138,12 +142,6 @@ def _positional_weights(
         weights[letter] = low, high
         low, high = low * (number + 1), high * (number + 1)
     return weights
-
-
-def _random_weights(letter: str) -> tuple[int, int]:
-    """Returns weights that are the same in every process."""
-    digest = hashlib.blake2b(letter.encode(), digest_size=16).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 
 class CodePointEffects(NamedTuple):

@@ -35,10 +35,10 @@ from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
-# What the slow path keeps of pieces that it has met: so many results, for pieces of less than so
-# many bytes.
-_MAX_CACHED_PIECES = 1 << 17
+# Longer pieces, in bytes, hardly ever come again.
 _MAX_CACHED_SIZE = 1 << 10
+# About how many bytes the result of the slow path for a piece takes, besides those of the piece.
+_RESULT_BYTES = 300
 
 
 class TallyTable:
@@ -60,7 +60,11 @@ class TallyTable:
         self.text = text
         self._weights = LetterWeights(dictionary.classes)
         signatures = list(dictionary.classes)
-        self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
+        try:
+            self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
+        except ValueError:  # in practice, the dictionary was made to have equal hashes
+            self._weights = LetterWeights(dictionary.classes, positional=False)
+            self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
         self.slot_of = dict(zip(signatures, slots.tolist(), strict=True))
         self._filling = threading.Lock()
         self.code_point_effects = CodePointEffects.empty().with_page(0, self._weights, self.text)
@@ -115,6 +119,7 @@ class BlockTally:
       min_word_length: shorter words, in code points, are not counted.
       max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
         return, so that it can count them.
+      max_cached_bytes: how much memory the slow path may use to remember pieces and their results.
 
     Attributes:
       counts: by slot, the words that belong to the class in it.
@@ -122,9 +127,16 @@ class BlockTally:
       invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
-    def __init__(self, table: TallyTable, min_word_length: int = 1, max_slow_pieces: int = 1 << 14):
+    def __init__(
+        self,
+        table: TallyTable,
+        min_word_length: int = 1,
+        max_slow_pieces: int = 1 << 14,
+        max_cached_bytes: int = 1 << 25,
+    ):
         self._table = table
         self._min_word_length = min_word_length
+        self._free_cache_bytes = max_cached_bytes
         self._slow_results: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
         self._pending = loops.Counters(
             counts=np.zeros(table.classes.low.size, np.int64),
@@ -190,7 +202,9 @@ class BlockTally:
             result = self._slow_results.get(piece)
             if result is None:
                 result = self._count_slowly(piece)
-                if len(self._slow_results) < _MAX_CACHED_PIECES and len(piece) < _MAX_CACHED_SIZE:
+                size = len(piece) + _RESULT_BYTES
+                if len(piece) < _MAX_CACHED_SIZE and size <= self._free_cache_bytes:
+                    self._free_cache_bytes -= size
                     self._slow_results[piece] = result
             slots, lengths, invalid = result
             for slot in slots:

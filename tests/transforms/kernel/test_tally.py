@@ -1,11 +1,13 @@
 """The compiled tally counts exactly what the slow path and the oracle count."""
 
 import json
+import tracemalloc
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,8 @@ from tests.support.strategies import (
     texts,
 )
 from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.kernel.letter_weights import LetterWeights
+from transforms.kernel.loops import scramble
 from transforms.kernel.tally import BlockTally, TallyTable, tally_table
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATION_RULES
 from transforms.text.settings import TextSettings
@@ -210,6 +214,39 @@ def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: frozenset[s
     changed = [word[:-1] + chr(97 + (ord(word[-1]) - 96) % 26) for word in words]
     text = "\n".join([*words, *turned, *changed])
     assert tallied(table, text.encode()) == expected(table, text)
+
+
+def test_a_dictionary_made_to_have_equal_hashes_is_counted() -> None:
+    letters = [chr(0x4E00 + index) for index in range(70)]
+    every = "".join(letters)
+    weights = LetterWeights({every: (every,)})
+    of_low = {weights.sums_of(letter)[0]: letter for letter in letters}
+    of_high = {weights.sums_of(letter)[1]: letter for letter in letters}
+    # Weights are powers of 2, so there is a word for each low sum, and one for each high sum. Take
+    # a high sum that is scrambled to a low sum: the two words hash as one.
+    scrambled = scramble(np.arange(2000, dtype=np.uint64)).tolist()
+    high_sum = next(n for n in range(1, 2000) if scrambled[n] < 2 * max(of_low))
+    low_sum = scrambled[high_sum]
+    first = "".join(letter for weight, letter in of_low.items() if low_sum & weight)
+    high = "".join(letter for weight, letter in of_high.items() if high_sum & weight)
+    assert weights.sums_of(first)[:2] == (low_sum, 0)
+    assert weights.sums_of(high)[:2] == (0, high_sum)
+    table = table_of([every, first, high])
+    assert tallied(table, f"{first} {high[::-1]} {every}".encode()) == {
+        "".join(sorted(word)): 1 for word in (first, high, every)
+    }
+
+
+def test_what_the_slow_path_remembers_is_bounded() -> None:
+    table = table_of(["cat"])
+    tally = BlockTally(table, max_cached_bytes=1 << 16)
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            tally.add(" ".join(f"{number:04d}{n:04d}𝒙" + "x" * 900 for n in range(100)).encode())
+        assert tracemalloc.get_traced_memory()[0] < 1 << 19
+    finally:
+        tracemalloc.stop()
 
 
 def test_tallies_of_several_blocks_add_up() -> None:
