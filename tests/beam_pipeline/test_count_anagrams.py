@@ -89,7 +89,10 @@ def test_a_dictionary_may_be_given_in_several_ways(engine: str, kind: str, tmp_p
 def test_punctuation_is_deleted_or_separates(engine: str) -> None:
     with pipeline() as p:
         lines = p | beam.Create(["cat,act <b>tac</b>", "don't cat❤\ufe0f \ufe0f"])
-        for punctuation, expected in (("delete", {"act": 1}), ("split", {"act": 4, "nodt": 1})):
+        for punctuation, expected in (
+            ("delete", {"act": 1, "nodt": 1}),
+            ("split", {"act": 4, "nodt": 1}),
+        ):
             counted = lines | punctuation >> CountAnagrams(
                 dictionary=["act", "nodt"], engine=engine, punctuation=punctuation
             )
