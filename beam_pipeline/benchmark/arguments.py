@@ -7,8 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from beam_pipeline.benchmark.interrupts import Interrupted, signals_raise
+from beam_pipeline.benchmark.streams import prepare_streams, print_error
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import canonical_flag
+from beam_pipeline.pages.text import visible
 
 _SEPARATOR = "-"
 
@@ -36,15 +39,20 @@ class Parser(argparse.ArgumentParser):
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Runs a command, and returns its exit code; an error becomes one line and its own code."""
+    """Runs a command, and returns its exit code; an error becomes one line and its own code.
+
+    A command that is interrupted has nothing to keep, unless it handles `Interrupted` itself.
+    """
+    prepare_streams()
     try:
-        return command()
+        with signals_raise():
+            return command()
     except UsageError as error:
-        print("error:", " ".join(_message(error).split()), file=sys.stderr)
+        print_error(f"error: {visible(' '.join(_message(error).split()))}")
         return ExitCode.WRONG_USAGE
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+    except Interrupted as error:
+        print_error("error: interrupted; nothing was measured")
+        return error.exit_code
 
 
 def _message(error: UsageError) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from beam_pipeline.benchmark.compare.comparison import Comparison
+from beam_pipeline.benchmark.compare import oracle
+from beam_pipeline.benchmark.compare.comparison import Comparison, Texts
 from beam_pipeline.benchmark.compare.metrics import winners
 from beam_pipeline.benchmark.compare.orchestrator import find_orchestrators
 from beam_pipeline.benchmark.compare.results import OrchestratorResult
@@ -35,7 +36,7 @@ class Outcome:
     def __init__(self, folder: Path):
         no_python = folder / "is_no_python.py"
         no_python.write_text("class TaskOrchestrator\n")
-        planted = [path for path in find_orchestrators(PLANTED) if path != HANGS]
+        planted = [path for path in find_orchestrators(PLANTED).orchestrators if path != HANGS]
         os.environ["PLANTED_FOLDER"] = str(folder)
         try:
             comparison = Comparison(iterations=3, warm_ups=1, timeout=AMPLE, seed="planted")
@@ -100,7 +101,11 @@ def test_lost_multiplicity_shows_as_wrong_counts(outcome: Outcome) -> None:
 
 
 def test_accepting_other_types_is_a_violation(outcome: Outcome) -> None:
-    assert outcome.summaries["takes_bytes"].verdict == "WRONG: accepts what is not a str"
+    assert outcome.summaries["takes_bytes"].verdict == (
+        "WRONG: does not raise ValueError for what is not a str"
+    )
+    (note,) = outcome.summaries["takes_bytes"].notes
+    assert note == "given bytes it must raise ValueError, and does not"
 
 
 def test_a_cache_never_helps(outcome: Outcome) -> None:
@@ -172,15 +177,27 @@ def test_a_hanging_orchestrator_is_stopped_and_gets_no_further_text() -> None:
     assert judged.run.status == Status.TIMEOUT
     assert judged.run.error == "stopped after 0.5 s"
     (summary,) = summarize(result)
-    assert summary.timed_out and summary.verdict == "no answer"
+    assert summary.timed_out and summary.verdict == "timeout"
 
 
-def test_texts_are_new_in_every_round_and_equal_for_all() -> None:
-    (subject,) = built_in_subjects("small")
-    texts = [text for _, text, _ in Comparison(5, 2, 5, "a").rounds(subject)]
-    assert texts == [text for _, text, _ in Comparison(5, 2, 5, "a").rounds(subject)]
-    assert len(set(texts)) == len(texts)
-    assert texts != [text for _, text, _ in Comparison(5, 2, 5, "b").rounds(subject)]
+def test_texts_are_new_in_every_round_and_for_every_orchestrator() -> None:
+    (subject,) = built_in_subjects("medium")
+
+    def texts(seed: str, name: str) -> dict[Purpose, list[bytes]]:
+        made: dict[Purpose, list[bytes]] = {}
+        of_subject = Texts(subject, seed, warm_ups=2, iterations=5)
+        for number, purpose in of_subject.rounds():
+            text, right = of_subject.make(number, name)
+            assert right == oracle.tally(text)
+            made.setdefault(purpose, []).append(text)
+        return made
+
+    mine, others = texts("a", "mine"), texts("a", "other")
+    assert mine == texts("a", "mine")
+    assert mine[Purpose.NAMED] == others[Purpose.NAMED] == [subject.text]
+    for purpose in (Purpose.PROBE, Purpose.WARM_UP, Purpose.MEASURED):
+        together = mine[purpose] + others[purpose] + texts("b", "mine")[purpose]
+        assert len(set(together)) == len(together)
 
 
 def test_a_subject_with_wrong_expectations_is_refused() -> None:

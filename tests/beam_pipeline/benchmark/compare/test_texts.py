@@ -1,5 +1,6 @@
 """Fresh texts are new, of the model's size and character, and hard where words are hard."""
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -16,11 +17,13 @@ from beam_pipeline.cases import CASE_NAMES, load_cases
 class Fresh:
     """`FreshTexts` as text."""
 
-    def __init__(self, model: str, seed: str):
+    def __init__(self, model: str, seed: str, reader: str = "reader"):
         self._fresh = FreshTexts(model.encode(), seed)
+        self._numbers = itertools.count()
+        self._reader = reader
 
     def make(self) -> str:
-        return self._fresh.make().decode()
+        return self._fresh.make(next(self._numbers), self._reader).decode()
 
 
 @pytest.mark.parametrize("name", CASE_NAMES)
