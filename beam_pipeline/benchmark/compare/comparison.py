@@ -125,6 +125,7 @@ class Comparison:
         texts = Texts(subject, self.seed, self.warm_ups, self.iterations)
         results = [OrchestratorResult(process.name) for process in processes]
         order = random.Random(f"order {self.seed} {subject.name}")
+        last: OrchestratorProcess | None = None
         for number, purpose in texts.rounds():
             turns = list(zip(processes, results, strict=True))
             order.shuffle(turns)
@@ -133,10 +134,13 @@ class Comparison:
                     continue
                 self.on_progress(f"{subject.name}: {purpose.value}: {process.name}")
                 text, right = texts.make(number, process.name)
+                # Whoever had the last turn was the only one who could. Only now, as a process that
+                # was killed takes a moment to be gone.
+                disturbed = [one for one in processes if one is not last and one.was_disturbed()]
+                if last and disturbed:
+                    last.violations.add(_DISTURBS)
                 run = process.run(text, self.timeout)
-                for other in processes:
-                    if other is not process and other.was_disturbed():
-                        process.violations.add(_DISTURBS)
+                last = process
                 if not process.cannot_start:
                     result.runs.append(_judge(purpose, run, right))
             for process, result in zip(processes, results, strict=True):

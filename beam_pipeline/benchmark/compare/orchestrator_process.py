@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -47,6 +47,7 @@ class OrchestratorProcess:
 
     Attributes:
       name: of the file.
+      use_cgroup: whether it is put into a control group, where this is possible.
       start_seconds: how long each start took: process, imports, constructor.
       start_cpu_seconds: processor time of each start.
       usage: what the system has accounted for all of its processes that have ended.
@@ -77,14 +78,14 @@ class OrchestratorProcess:
         self._sampling_interval = sampling_interval
         self._start_timeout = start_timeout
         self._supervisor_timeout = supervisor_timeout
-        self._use_cgroup = use_cgroup
+        self.use_cgroup = use_cgroup
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._cgroup: Cgroup | None = None
         self._containment: Containment | None = None
         self._signs_of_life = -1
         self._seen: set[psutil.Process] = set()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as this object)
+        self._log: IO[bytes] | None = None
 
     def run(self, text: bytes, timeout: float) -> Run:
         """Hands over a text, and waits for the answer.
@@ -157,6 +158,8 @@ class OrchestratorProcess:
             self._supervisor.kill()
             self._wait_for_supervisor()
         os.close(self._signs_of_life)
+        if self._log is not None:
+            self._log.close()
         if self._cgroup is not None:
             seen_cpu = self._cgroup.cpu_seconds()
             self._cgroup.remove()
@@ -168,7 +171,8 @@ class OrchestratorProcess:
         began = time.monotonic()
         ours, theirs = socket.socketpair()
         self._signs_of_life, pipe = os.pipe()
-        self._cgroup = Cgroup.create() if self._use_cgroup else None
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (until the process is stopped)
+        self._cgroup = Cgroup.create() if self.use_cgroup else None
         with theirs:
             try:
                 self._supervisor = subprocess.Popen(
@@ -318,6 +322,7 @@ class OrchestratorProcess:
         if code is None:
             return "the process closed its channel"
         how = f"by signal {code - 128}" if code > 128 else f"with code {code}"
+        assert self._log is not None
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LOG_TAIL))
         printed = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return f"the process ended {how}" + (f": {one_line(printed[-1])}" if printed else "")

@@ -167,15 +167,15 @@ def test_what_cannot_be_imported_is_a_row_that_says_why(outcome: Outcome) -> Non
 def test_an_answer_of_another_type_is_a_failed_run(outcome: Outcome) -> None:
     runs = outcome.results["answers_floats"].runs
     assert {judged.run.status for judged in runs} == {Status.FAILED}
-    assert "whole numbers" in runs[0].run.error
+    assert "is not an int" in runs[0].run.error
 
 
 def test_a_hanging_orchestrator_is_stopped_and_gets_no_further_text() -> None:
-    comparison = Comparison(iterations=3, warm_ups=1, timeout=0.5, seed="planted")
+    comparison = Comparison(iterations=3, warm_ups=1, timeout=30, seed="planted")
     (result,) = comparison.run([HANGS], built_in_subjects("small"))
     (judged,) = result.orchestrators[0].runs
     assert judged.run.status == Status.TIMEOUT
-    assert judged.run.error == "stopped after 0.5 s"
+    assert judged.run.error == "stopped after 30 s"
     (summary,) = summarize(result)
     assert summary.timed_out and summary.verdict == "timeout"
 
