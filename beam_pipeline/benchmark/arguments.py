@@ -65,6 +65,11 @@ def _message(error: UsageError) -> str:
 def writable_path(text: str) -> Path:
     """An argparse type: the path of a file that can be written."""
     path = Path(text)
+    is_in_dev = path.absolute().is_relative_to("/dev")
+    if (path.exists() and not path.is_file() and not path.is_dir()) or (
+        is_in_dev and not path.resolve().is_relative_to("/dev/shm")
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular file")
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
     if not os.access(path if path.exists() else path.parent, os.W_OK):

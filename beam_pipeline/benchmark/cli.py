@@ -27,7 +27,7 @@ from beam_pipeline.benchmark.compare.results import SubjectResult
 from beam_pipeline.benchmark.compare.subjects import Subject, built_in_subjects, file_subjects
 from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.benchmark.machine import Machine
-from beam_pipeline.benchmark.presenting import console_for, measure_and_show, progress
+from beam_pipeline.benchmark.presenting import Screen, measure_and_show, progress
 from beam_pipeline.benchmark.saving import FOLDER, SavedResults
 from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.errors import ExitCode, UsageError
@@ -215,7 +215,7 @@ def _compare(
                     options.chart, results, conditions, remarks, detailed=options.detailed
                 ),
             )
-        return _shown(results, options) + "".join(f"{line}\n" for line in (*remarks, conditions))
+        return f"{_shown(results, remarks, options)}{conditions}\n"
 
     code = measure_and_show(saved, measure, show)
     return _Outcome(saved.results, code)
@@ -226,24 +226,22 @@ def _settings(options: argparse.Namespace, seed: str, machine: Machine) -> dict[
     return {"seed": seed, **asdict(machine), **{name: getattr(options, name) for name in kept}}
 
 
-def _shown(results: Sequence[SubjectResult], options: argparse.Namespace) -> str:
+def _shown(
+    results: Sequence[SubjectResult], remarks: Sequence[str], options: argparse.Namespace
+) -> str:
     """Returns what is printed of the results, but for what they were measured with."""
-    console = console_for(_WIDTH)
-    with console.capture() as shown:
-        for result in results:
-            mistakes = table.mistakes_tables(result)
-            if options.markdown:
-                of_result = table.markdown_table(result, detailed=options.detailed)
-                for text in (of_result, *map(table.in_markdown, mistakes)):
-                    console.out(text, highlight=False)
-            else:
-                console.print(table.terminal_table(result, detailed=options.detailed))
-                for mistake in mistakes:
-                    console.print(table.for_terminal(mistake))
-            for note in table.notes(result):
-                console.print(note, markup=False)
-        console.print(LEGEND, markup=False)
-    return shown.get()
+    screen = Screen(_WIDTH)
+    for result in results:
+        mistakes = table.mistakes_tables(result)
+        if options.markdown:
+            screen.add_raw(table.markdown_table(result, detailed=options.detailed))
+            screen.add_raw(*map(table.in_markdown, mistakes))
+        else:
+            screen.add(table.terminal_table(result, detailed=options.detailed))
+            screen.add(*map(table.for_terminal, mistakes))
+        screen.add(*table.notes(result))
+    screen.add(LEGEND, *remarks)
+    return screen.text()
 
 
 def _is_right(result: SubjectResult) -> bool:

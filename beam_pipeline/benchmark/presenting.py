@@ -1,11 +1,13 @@
 """How a command shows what it does and what it has measured, which is saved before."""
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from beam_pipeline.benchmark.interrupts import Interrupted
@@ -32,10 +34,43 @@ def progress(message: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(Text(visible(text)))
 
 
-def console_for(width: int) -> Console:
-    """Makes a console for standard output, of some width where this is not a terminal."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return Console(width=None if is_terminal else width, highlight=False)
+class Screen:
+    """Collects what standard output is to show, in its encoding and colors.
+
+    Args:
+      width: in characters, where standard output is not a terminal.
+    """
+
+    def __init__(self, width: int):
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        self._buffer = _Buffer()
+        self._console = Console(
+            file=self._buffer,
+            width=None if is_terminal else width,
+            force_terminal=is_terminal,
+            highlight=False,
+            markup=False,
+        )
+
+    def add(self, *lines: str | Table) -> None:
+        """Adds lines, which are broken where they are too long, and tables."""
+        for line in lines:
+            self._console.print(line)
+
+    def add_raw(self, *texts: str) -> None:
+        """Adds texts whose lines stay as they are."""
+        for text in texts:
+            self._buffer.write(f"{text}\n")
+
+    def text(self) -> str:
+        """Returns all that was added."""
+        return self._buffer.getvalue()
+
+
+class _Buffer(io.StringIO):
+    """Has the encoding of standard output, so that tables are drawn with what this has."""
+
+    encoding = property(lambda _: getattr(sys.stdout, "encoding", None))
 
 
 def measure_and_show(

@@ -41,15 +41,12 @@ class SavedResults(Generic[R]):
         self.is_complete = self.is_saved = False
         self.problems: list[str] = []
         self._text = ""
-        # A device or a FIFO is written once, when everything is known.
-        self._is_regular = not self.path.exists() or self.path.is_file()
-        if self._is_regular:
-            try:
-                temporary = _temporary(self.path.resolve())
-                temporary.touch(exist_ok=False)
-                temporary.unlink()
-            except OSError as error:
-                raise UsageError(str(error.strerror), setting="json", value=self.path) from None
+        try:
+            temporary = _temporary(self.path.resolve())
+            temporary.touch(exist_ok=False)
+            temporary.unlink()
+        except OSError as error:
+            raise UsageError(str(error.strerror), setting="json", value=self.path) from None
 
     def keep(self, results: list[R], text: str, *, is_complete: bool) -> None:
         """Replaces the results by newer ones.
@@ -61,8 +58,7 @@ class SavedResults(Generic[R]):
         """
         self.results, self.is_complete, self.is_saved = results, is_complete, False
         self._text = text
-        if self._is_regular:
-            self.save()
+        self.save()
 
     def save(self) -> None:
         """Writes the newest results, if the file does not have them."""
@@ -83,15 +79,12 @@ class SavedResults(Generic[R]):
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file, which is there as a whole or not at all.
 
-    A link is followed, and the mode of a file that was there stays. A device is written as it is.
+    A link is followed, and the mode of a file that was there stays.
 
     Raises:
       OSError: it cannot be written; what was there before still is.
     """
     target = path.resolve()
-    if target.exists() and not target.is_file():
-        target.write_bytes(data)
-        return
     temporary = _temporary(target)
     try:
         with temporary.open("xb") as file:

@@ -16,7 +16,7 @@ from beam_pipeline.benchmark.arguments import (
     writable_path,
 )
 from beam_pipeline.benchmark.machine import Machine
-from beam_pipeline.benchmark.presenting import console_for, measure_and_show, progress
+from beam_pipeline.benchmark.presenting import Screen, measure_and_show, progress
 from beam_pipeline.benchmark.saving import FOLDER, SavedResults
 from beam_pipeline.benchmark.throughput.rows import Row, run_in_turn
 from beam_pipeline.benchmark.throughput.sections import SECTIONS, SKIPPABLE, Settings
@@ -149,7 +149,6 @@ def _measure(
 def _shown(rows: Sequence[Row], *, markdown: bool) -> str:
     if markdown:
         return f"{markdown_table(rows)}\n"
-    console = console_for(_WIDTH)
-    with console.capture() as shown:
-        console.print(terminal_table(rows))
-    return shown.get()
+    screen = Screen(_WIDTH)
+    screen.add(terminal_table(rows))
+    return screen.text()

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -58,7 +59,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         probe.remove()
     made: list[OrchestratorProcess] = []
 
-    def make_one(work: str, name: str = "entry", **options: float) -> OrchestratorProcess:
+    def make_one(work: str, name: str = "entry", **options: Any) -> OrchestratorProcess:
         path = tmp_path / f"{name}.py"
         path.write_text(ENTRY + (work or "\n        pass\n"))
         made.append(OrchestratorProcess(path, use_cgroup=use_cgroup, **options))
@@ -159,7 +160,9 @@ def test_a_paused_process_that_is_woken_or_ended_is_noticed(make: Make) -> None:
             assert cpu_seconds(process) == before  # it sleeps on
             assert not process.was_disturbed()
         else:
-            while worker.is_running() and worker.status() in ("stopped", "zombie"):
+            if number == signal.SIGKILL:
+                worker.wait()
+            while worker.is_running() and worker.status() == psutil.STATUS_STOPPED:
                 time.sleep(0.01)
             assert process.was_disturbed()
             assert process.processes() == []
