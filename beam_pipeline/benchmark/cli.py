@@ -238,7 +238,8 @@ def _shown(
             screen.add_raw(*map(table.in_markdown, mistakes))
         else:
             screen.add(table.terminal_table(result, detailed=options.detailed))
-            screen.add(*map(table.for_terminal, mistakes))
+            for mistake in mistakes:
+                screen.add(mistake.title, table.for_terminal(mistake))
         screen.add(*table.notes(result))
     screen.add(LEGEND, *remarks)
     return screen.text()

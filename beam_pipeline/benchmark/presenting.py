@@ -29,6 +29,9 @@ def progress(message: str) -> Iterator[Callable[[str], None]]:
     Yields:
       A function that shows another message.
     """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda text: None
+        return
     spinner = "dots" if has_unicode(sys.stderr) else "line"
     with Console(stderr=True).status(message, spinner=spinner) as status:
         yield lambda text: status.update(Text(visible(text)))

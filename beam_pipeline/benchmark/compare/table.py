@@ -73,7 +73,10 @@ def make_table(result: SubjectResult, *, detailed: bool) -> Table:
 
 def terminal_table(result: SubjectResult, *, detailed: bool) -> RichTable:
     """Makes a table in which the best of each metric is green."""
-    return for_terminal(_arranged(make_table(result, detailed=detailed)))
+    table = _arranged(make_table(result, detailed=detailed))
+    shown = for_terminal(table)
+    shown.title, shown.title_justify = Text(table.title), "left"
+    return shown
 
 
 def markdown_table(result: SubjectResult, *, detailed: bool) -> str:
@@ -107,8 +110,8 @@ def mistakes_tables(result: SubjectResult) -> list[Table]:
 
 
 def for_terminal(table: Table) -> RichTable:
-    """Draws a table for a terminal."""
-    shown = RichTable(title=Text(table.title), title_justify="left")
+    """Draws a table for a terminal, without its title, which may be wider."""
+    shown = RichTable()
     shown.add_column("", no_wrap=True)
     for label in table.columns:
         shown.add_column(Text(label), justify="right")
