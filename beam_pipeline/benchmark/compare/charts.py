@@ -50,7 +50,9 @@ def _points_by_name(results: Sequence[SubjectResult]) -> Mapping[str, list[_Poin
     for result in sorted(results, key=lambda result: result.size_bytes):
         for summary in summarize(result):
             if not summary.is_wrong:
-                points.setdefault(summary.name, []).append(_Point(result.subject, result.size_bytes, summary))
+                points.setdefault(summary.name, []).append(
+                    _Point(result.subject, result.size_bytes, summary)
+                )
     return points
 
 

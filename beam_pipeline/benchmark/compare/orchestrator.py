@@ -103,7 +103,7 @@ def described(error: BaseException, path: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     of_file = [frame for frame in frames if Path(frame.filename) == path.resolve()]
     where = ""
-    last = (of_file or frames or [None])[-1]
+    last = (of_file or frames)[-1] if frames else None
     if last and last.filename != __file__ and not isinstance(error, SyntaxError):
         where = f" ({Path(last.filename).name}:{last.lineno})"
     text = " ".join(f"{type(error).__name__}: {error}"[: 4 * _MAX_ERROR_LENGTH].split())

@@ -4,13 +4,17 @@ No test waits for the sampler's own thread, except the one about it: samples are
 """
 
 import mmap
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from beam_pipeline.monitor.process_tree import Sample, TreeSampler
+from tests.support.cli import environment
 
 # No sample is taken within so many seconds, other than on demand.
 NEVER = 3600.0
@@ -153,3 +157,34 @@ def test_children_count_while_they_live_and_their_time_afterwards() -> None:
     assert during.cpu_seconds - before.cpu_seconds >= 0.45
     assert after.cpu_seconds >= during.cpu_seconds
     assert after.memory_bytes < during.memory_bytes
+
+
+def test_a_process_that_hides_is_measured_all_the_same() -> None:
+    """What it reads cannot be seen then, by anybody but the superuser; its memory can."""
+    if sys.platform != "linux":
+        pytest.skip("Linux only")
+    code = (
+        "import ctypes, os, subprocess, sys\n"
+        "from beam_pipeline.monitor.process_tree import TreeSampler\n"
+        "child = subprocess.Popen([sys.executable, '-c', '''if True:\n"
+        "    import ctypes\n"
+        "    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE\n"
+        "    memory = bytearray(b'x') * 200_000_000\n"
+        "    print(flush=True)\n"
+        "    input()'''], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "with TreeSampler() as sampler:\n"
+        "    pass\n"
+        "child.communicate(b'x')\n"
+        "assert sampler.unreadable == set()\n"
+        "print(sampler.peak_process_bytes)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        user=65534 if os.getuid() == 0 else None,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert int(finished.stdout) > 200_000_000

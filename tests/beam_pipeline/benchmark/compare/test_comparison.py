@@ -1,5 +1,6 @@
 """A wrong or cheating orchestrator cannot win, and a broken one does not end the comparison."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -21,11 +22,13 @@ pytestmark = pytest.mark.slow
 
 PLANTED = Path(__file__).parent / "planted"
 HONEST = Path(__file__).parents[4] / "benchmark_orchestrators" / "indexed.py"
-RIGHT = {"caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}
+RIGHT = {"takes_answers", "caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}
 WRONG = {"memorizes", "adds_words", "drops_multiplicity", "takes_bytes"}
 BROKEN = {"crashes", "lacks_package", "is_no_python", "answers_floats", "ends_supervisor"}
 #: Never answers: it has a comparison of its own, so that no other needs a short timeout.
 HANGS = PLANTED / "hangs.py"
+#: These have comparisons or commands of their own too.
+APART = {"hangs", "hangs_later", "wakes_others"}
 #: Seconds that no run needs, not even on a busy machine.
 AMPLE = 600
 
@@ -36,7 +39,9 @@ class Outcome:
     def __init__(self, folder: Path):
         no_python = folder / "is_no_python.py"
         no_python.write_text("class TaskOrchestrator\n")
-        planted = [path for path in find_orchestrators(PLANTED).orchestrators if path != HANGS]
+        planted = [
+            path for path in find_orchestrators(PLANTED).orchestrators if path.stem not in APART
+        ]
         os.environ["PLANTED_FOLDER"] = str(folder)
         try:
             comparison = Comparison(iterations=3, warm_ups=1, timeout=AMPLE, seed="planted")
@@ -52,6 +57,7 @@ class Outcome:
         self.escaped = int((folder / "escaped").read_text())
         self.cached = (folder / "cached").exists()
         self.cache_hit = (folder / "cache-hit").exists()
+        self.taken = {path.name.partition("-")[2] for path in folder.glob("taken-*")}
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +119,40 @@ def test_a_cache_never_helps(outcome: Outcome) -> None:
     assert len(runs) == 6
     assert all(judged.is_right for judged in runs)
     assert outcome.cached and not outcome.cache_hit
+
+
+def test_what_another_one_has_left_never_helps(outcome: Outcome) -> None:
+    """But on the named case, which everybody may know and which is not measured."""
+    (medium,) = built_in_subjects("medium")
+    assert outcome.taken <= {hashlib.sha256(medium.text).hexdigest()}
+    assert outcome.summaries["takes_answers"].verdict == "right"
+
+
+def test_who_wakes_others_is_to_blame() -> None:
+    comparison = Comparison(iterations=3, warm_ups=1, timeout=AMPLE, seed="planted")
+    paths = [HONEST, PLANTED / "wakes_others.py"]
+    (result,) = comparison.run(paths, built_in_subjects("small"))
+    honest, wakes_others = summarize(result)
+    assert wakes_others.verdict == "WRONG: wakes or ends the processes of others"
+    assert honest.verdict == "right"
+    assert (honest.successes, honest.runs) == (6, 6)
+
+
+def test_results_are_handed_out_after_each_round() -> None:
+    rounds: list[list[int]] = []
+    comparison = Comparison(
+        iterations=2,
+        warm_ups=1,
+        timeout=AMPLE,
+        seed="rounds",
+        on_round=lambda results: rounds.append(
+            [len(one.runs) for result in results for one in result.orchestrators]
+        ),
+    )
+    results = comparison.run([HONEST], built_in_subjects("small"))
+    assert rounds == [[1], [2], [3], [4], [5]]
+    (one,) = results[0].orchestrators
+    assert one.life is not None and one.life.cpu_seconds > one.start_cpu_seconds[0] > 0
 
 
 @pytest.mark.parametrize("name", ["claims_speed", "answers_lazily"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.benchmark.compare.charts import figures
+from beam_pipeline.benchmark.compare.mistakes import Mistake
 from beam_pipeline.benchmark.compare.page import chart, to_html
 from beam_pipeline.benchmark.compare.verdict import JudgedRun, Purpose
 from beam_pipeline.cases import Difference
@@ -77,6 +78,27 @@ def test_one_size_is_drawn_as_bars_and_several_as_lines() -> None:
     assert lines.title == "Runtime, median, by size of the text"
     assert "xy-graph" in lines.svg
     assert lines.rows[:2] == [("a, 10 B", "2.00 s"), ("a, 3.00 kB", "20.0 s")]
+
+
+def test_several_texts_of_one_size_have_a_bar_each() -> None:
+    again = subject(orchestrator("a", *measured(7, 8, 9)), name="again", size_bytes=10)
+    (bars, *_) = figures([SMALL, again])
+    assert "horizontalbar-graph" in bars.svg
+    for text in ("a, small", "a, again", "2.00 s", "8.00 s"):
+        assert f">{text}<" in bars.svg
+
+
+def test_mistakes_and_remarks_are_on_the_page() -> None:
+    mistaken = JudgedRun(
+        Purpose.PROBE,
+        run(1),
+        Difference(missing=("act",), wrong=("cat",), extra=("dog",)),
+        (Mistake("act", 2, None), Mistake("cat", 2, 1), Mistake("<b>", None, 1)),
+    )
+    page = Page(to_html([subject(orchestrator("c", mistaken))], "", ["skipped"], detailed=False))
+    for text in ("c, first wrong answer (probe text): 3 words differ", "expected", "'<b>'"):
+        assert text in page.texts
+    assert "skipped" in page.texts
 
 
 def test_who_was_wrong_is_in_no_chart_and_who_has_no_figures_is_not_zero() -> None:

@@ -81,6 +81,33 @@ def test_a_large_model_keeps_its_words_but_not_its_order() -> None:
     assert changed.keys() > before.keys()
 
 
+def shape(text: str) -> str:
+    """A text whose letters are all the same."""
+    return re.sub("[a-z]", "x", text)
+
+
+@pytest.mark.parametrize("name", CASE_NAMES)
+def test_the_texts_of_a_round_are_equal_work(name: str) -> None:
+    """The same lines, words of the same lengths in the same places; only their letters differ."""
+    (case,) = load_cases(name)
+    texts = [Fresh(case.text, "a", reader).make() for reader in ("x", "y", "z")]
+    assert len(set(texts)) == 3
+    assert len(set(map(shape, map(str.lower, texts)))) == 1
+    assert len({oracle.tally(text).words for text in texts}) == 1
+
+
+def test_large_texts_of_a_round_are_of_the_same_size_and_character() -> None:
+    """In a large text most words stay, so other lines must make it another text."""
+    model = "".join(f"Line {number % 977} with a cat, a hat.\n" for number in range(40_000))
+    texts = [Fresh(model, "a", reader).make() for reader in ("x", "y", "z")]
+    assert len({len(text) for text in texts}) == 1
+    assert len({shape(text[:5000]) for text in texts}) == 3
+    tallies = [oracle.tally(text) for text in texts]
+    assert len({tuple(tally.counts.items()) for tally in tallies}) == 3
+    for figure in ([tally.words for tally in tallies], [tally.counts["cat"] for tally in tallies]):
+        assert max(figure) / min(figure) < 1.01
+
+
 def test_no_model_no_text() -> None:
     assert Fresh("", "a").make() == ""
 
