@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from beam_pipeline.benchmark.interrupts import Interrupted, signals_raise
-from beam_pipeline.benchmark.streams import prepare_streams, print_error
+from beam_pipeline.benchmark.streams import prepare_streams, print_error, printable
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.pages.text import visible
 
 _SEPARATOR = "-"
 
@@ -48,7 +47,7 @@ def exit_code(command: Callable[[], int]) -> int:
         with signals_raise():
             return command()
     except UsageError as error:
-        print_error(f"error: {visible(' '.join(_message(error).split()))}")
+        print_error(f"error: {printable(' '.join(_message(error).split()))}")
         return ExitCode.WRONG_USAGE
     except Interrupted as error:
         print_error("error: interrupted; nothing was measured")

@@ -29,10 +29,10 @@ from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.benchmark.machine import Machine
 from beam_pipeline.benchmark.presenting import Screen, measure_and_show, progress
 from beam_pipeline.benchmark.saving import FOLDER, SavedResults
+from beam_pipeline.benchmark.streams import printable
 from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import seconds, whole_number
-from beam_pipeline.pages.text import visible
 from transforms.stages.chaos import Chaos
 
 _FOLDER = "benchmark_orchestrators"
@@ -266,7 +266,7 @@ def _selected(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
     if not found:
         message = f"no Python file in it has {EXPECTED}"
         raise UsageError(message, setting="compare_dir", value=folder)
-    remarks = [visible(f"not compared: {path.name} does not have {EXPECTED}") for path in others]
+    remarks = [printable(f"not compared: {path.name} does not have {EXPECTED}") for path in others]
     known = [path.stem for path in found]
     check_known("only", options.only or [], known)
     check_known("skip", options.skip, known)

@@ -12,9 +12,8 @@ from rich.text import Text
 
 from beam_pipeline.benchmark.interrupts import Interrupted
 from beam_pipeline.benchmark.saving import SavedResults
-from beam_pipeline.benchmark.streams import has_unicode, print_error, print_out
+from beam_pipeline.benchmark.streams import has_unicode, print_error, print_out, printable
 from beam_pipeline.errors import ExitCode
-from beam_pipeline.pages.text import visible
 
 R = TypeVar("R")
 
@@ -34,7 +33,7 @@ def progress(message: str) -> Iterator[Callable[[str], None]]:
         return
     spinner = "dots" if has_unicode(sys.stderr) else "line"
     with Console(stderr=True).status(message, spinner=spinner) as status:
-        yield lambda text: status.update(Text(visible(text)))
+        yield lambda text: status.update(Text(printable(text)))
 
 
 class Screen:
@@ -108,9 +107,9 @@ def measure_and_show(
     where = f"the results are saved in {saved.path}" if saved.is_saved else "nothing is saved"
     if code:
         part = "" if saved.is_complete else " (in part: of the rounds that were finished)"
-        print_error(visible(f"error: interrupted; {where}{part}"))
+        print_error(printable(f"error: interrupted; {where}{part}"))
     elif not problems:
-        print_error(visible(where))
+        print_error(printable(where))
     for problem in problems:
-        print_error(visible(f"error: {problem}; {where}"))
+        print_error(printable(f"error: {problem}; {where}"))
     return code or (ExitCode.FAILED if problems else ExitCode.DONE)

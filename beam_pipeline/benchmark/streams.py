@@ -35,6 +35,16 @@ def has_unicode(stream: TextIO | None) -> bool:
     return (getattr(stream, "encoding", None) or "").lower().startswith("utf")
 
 
+def printable(text: str) -> str:
+    r"""Writes what a terminal would obey or could not show as a Python string literal would.
+
+    Example:
+      >>> print(printable("caf\u00e9\x1b[2J\udce9"))
+      café\x1b[2J\udce9
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def print_out(text: str) -> None:
     """Prints to standard output.
 

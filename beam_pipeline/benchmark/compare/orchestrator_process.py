@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from beam_pipeline.benchmark.compare.answers import MAX_ANSWER_BYTES, checked_an
 from beam_pipeline.benchmark.compare.cgroup import Cgroup
 from beam_pipeline.benchmark.compare.channel import Channel
 from beam_pipeline.benchmark.compare.containment import Containment
-from beam_pipeline.benchmark.compare.descendants import state
+from beam_pipeline.benchmark.compare.descendants import send, state
 from beam_pipeline.benchmark.compare.run import Run, Status
 from beam_pipeline.benchmark.compare.worker import SIGN_OF_LIFE
 from beam_pipeline.monitor.process_tree import TreeSampler
@@ -154,6 +155,7 @@ class OrchestratorProcess:
         _kill(self._seen)  # without a supervisor they are not below it any more
         self._seen.clear()
         self._channel.close()
+        send([self._supervisor.pid], signal.SIGCONT)  # if it was stopped, it still ends in order
         if self._wait_for_supervisor() is None:
             self._supervisor.kill()
             self._wait_for_supervisor()

@@ -10,8 +10,8 @@ from rich.text import Text
 from beam_pipeline.benchmark.compare.metrics import DETAILS, METRICS, winners
 from beam_pipeline.benchmark.compare.results import SubjectResult
 from beam_pipeline.benchmark.compare.summary import summarize
+from beam_pipeline.benchmark.streams import printable
 from beam_pipeline.benchmark.units import format_bytes, format_count
-from beam_pipeline.pages.text import visible
 
 _MAX_WORD = 40
 # With more orchestrators than this, each has a row instead of a column.
@@ -60,9 +60,9 @@ def make_table(result: SubjectResult, *, detailed: bool) -> Table:
     metrics = (*METRICS, *(DETAILS if detailed else ()))
     rows = [
         (
-            visible(summary.name),
+            printable(summary.name),
             [
-                Cell(visible(metric.show(summary)), summary.name in best.get(metric.name, ()))
+                Cell(printable(metric.show(summary)), summary.name in best.get(metric.name, ()))
                 for metric in metrics
             ],
         )
@@ -100,12 +100,12 @@ def mistakes_tables(result: SubjectResult) -> list[Table]:
         heading += f"{format_count(words)} word{'s' * (words != 1)} differ{'s' * (words == 1)}"
         rows = [
             (
-                f"'{visible(mistake.word[:_MAX_WORD])}'",
+                f"'{printable(mistake.word[:_MAX_WORD])}'",
                 [Cell(_count(mistake.expected), False), Cell(_count(mistake.got), False)],
             )
             for mistake in wrong.mistakes
         ]
-        tables.append(Table(visible(heading), ["expected", "got"], rows))
+        tables.append(Table(printable(heading), ["expected", "got"], rows))
     return tables
 
 
@@ -134,13 +134,13 @@ def in_markdown(table: Table) -> str:
 def title(result: SubjectResult) -> str:
     """Says what was compared on."""
     words = f"{format_count(result.words)} word{'s' * (result.words != 1)}"
-    return f"{visible(result.subject)}: {words}, {format_bytes(result.size_bytes)}"
+    return f"{printable(result.subject)}: {words}, {format_bytes(result.size_bytes)}"
 
 
 def notes(result: SubjectResult) -> list[str]:
     """Says what else there is to know of each orchestrator, in a line each."""
     return [
-        visible(f"{summary.name}: {note}")
+        printable(f"{summary.name}: {note}")
         for summary in summarize(result)
         for note in summary.notes
     ]
