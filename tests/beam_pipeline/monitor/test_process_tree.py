@@ -4,7 +4,6 @@ No test waits for the sampler's own thread, except the one about it: samples are
 """
 
 import mmap
-import os
 import subprocess
 import sys
 import threading
