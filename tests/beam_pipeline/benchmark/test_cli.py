@@ -210,6 +210,39 @@ def test_an_interrupt_before_the_first_round_leaves_nothing_behind(tmp_path: Pat
     assert os.listdir(tmp_path) == ["hanging"]
 
 
+#: Runs the command, which gets a signal when it imports a module.
+INTERRUPTED_IMPORT = """
+import os, runpy, sys
+
+module, number = sys.argv[1:]
+sys.argv[1:] = ["compare"]
+
+def hook(event, arguments):
+    if event == "import" and arguments[0] == module:
+        os.kill(os.getpid(), int(number))
+
+sys.addaudithook(hook)
+runpy.run_module("beam_pipeline.benchmark", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["argparse", "beam_pipeline.benchmark.cli", "psutil"])
+def test_an_interrupt_during_imports_is_a_line(
+    module: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    with interruptible():
+        finished = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED_IMPORT, module, str(number.value)],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+    assert finished.returncode == 128 + number
+    assert finished.stderr == "error: interrupted; nothing was measured\n"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_keeps_the_rounds_that_were_finished(
     number: signal.Signals, code: int, tmp_path: Path
