@@ -23,7 +23,7 @@ def entry(tmp_path_factory: pytest.TempPathFactory) -> Orchestrator:
     return Orchestrator(path)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(5))
 def test_its_example_passes_every_probe(entry: Orchestrator, seed: int) -> None:
     text = probe(str(seed))
     assert entry.process_text(text)["anagram_counts"] == oracle.counts(text)

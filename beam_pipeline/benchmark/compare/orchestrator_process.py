@@ -84,6 +84,7 @@ class OrchestratorProcess:
         self._channel: Channel | None = None
         self._cgroup: Cgroup | None = None
         self._containment: Containment | None = None
+        self._is_garbled = False
         self._signs_of_life = -1
         self._seen: set[psutil.Process] = set()
         self._log: IO[bytes] | None = None
@@ -117,7 +118,7 @@ class OrchestratorProcess:
             peak_process_bytes=largest,
             cpu_seconds=max(sampler.cpu_seconds, self._cpu_seconds() - cpu_before),
         )
-        if run.status in (Status.TIMEOUT, Status.CRASHED):
+        if self._is_garbled or run.status in (Status.TIMEOUT, Status.CRASHED):
             self.stop()
         return run
 
@@ -194,6 +195,7 @@ class OrchestratorProcess:
             finally:
                 os.close(pipe)
         self.usage.ended = None
+        self._is_garbled = False
         self._channel = Channel(ours, max_bytes=MAX_ANSWER_BYTES)
         self._channel.limit(self._start_timeout)
         self._containment = Containment(
@@ -264,20 +266,26 @@ class OrchestratorProcess:
     def _exchange(self, channel: Channel, text: bytes, timeout: float) -> dict[str, Any]:
         """Hands over a text, waits for the answer, and returns what a `Run` says of it."""
         began = received = time.monotonic()
+        outcome = message = None
         channel.limit(timeout)
         try:
             channel.send_text(text)
             channel.receive()
             received = time.monotonic()
-            outcome = checked_answer(channel.receive())
+            message = channel.receive()
         except TimeoutError:
             outcome = {"status": Status.TIMEOUT, "error": f"stopped after {timeout:g} s"}
         except (EOFError, OSError) as error:
             outcome = {"status": Status.CRASHED, "error": self._how_it_ended(error)}
         except ValueError as error:
-            complaint = f"not a proper answer: {one_line(str(error))}"
-            outcome = {"status": Status.FAILED, "error": complaint}
+            outcome = _not_proper(error)
+            self._is_garbled = True  # nobody knows where the next message begins
         seconds = time.monotonic() - began
+        if outcome is None:
+            try:
+                outcome = checked_answer(message)
+            except ValueError as error:
+                outcome = _not_proper(error)
         return {**outcome, "seconds": seconds, "handover_seconds": received - began}
 
     def _supervisor_answers(self) -> bool:
@@ -328,6 +336,11 @@ class OrchestratorProcess:
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LOG_TAIL))
         printed = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return f"the process ended {how}" + (f": {one_line(printed[-1])}" if printed else "")
+
+
+def _not_proper(error: ValueError) -> dict[str, Any]:
+    complaint = f"not a proper answer: {one_line(str(error))}"
+    return {"status": Status.FAILED, "error": complaint}
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

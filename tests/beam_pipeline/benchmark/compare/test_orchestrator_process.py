@@ -110,6 +110,7 @@ def test_nothing_is_left_of_a_stopped_process(make: Make) -> None:
     assert busy.violations == set()
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_does_not_answer_is_a_violation(make: Make) -> None:
     process = make("\n        os.kill(os.getppid(), signal.SIGSTOP)\n", supervisor_timeout=0.5)
     assert process.run(b"cat", AMPLE).status == Status.CRASHED
@@ -124,6 +125,7 @@ def test_a_start_that_takes_too_long_is_stopped(make: Make, tmp_path: Path) -> N
     assert process.processes() == []
 
 
+@pytest.mark.slow
 def test_who_forks_as_fast_as_possible_is_paused_and_ended(make: Make, tmp_path: Path) -> None:
     """Neither a list of processes nor one signal for a group of them would find it."""
     process = make(FORK_CHAIN)
@@ -147,6 +149,7 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
+@pytest.mark.slow
 def test_a_paused_process_that_is_woken_or_ended_is_noticed(make: Make) -> None:
     """Whoever had the turn is to blame: all others are paused."""
     process = make(BUSY_THREAD)
@@ -169,35 +172,46 @@ def test_a_paused_process_that_is_woken_or_ended_is_noticed(make: Make) -> None:
             assert process.violations == set()
 
 
+@pytest.fixture(scope="module")
+def evaluates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrchestratorProcess]:
+    """An orchestrator that answers what its text evaluates to."""
+    path = tmp_path_factory.mktemp("evaluates") / "entry.py"
+    path.write_text(f"{ENTRY}        return eval(text)\n")
+    process = OrchestratorProcess(path)
+    yield process
+    process.stop()
+
+
 @pytest.mark.parametrize(
-    "work",
+    "answer",
     [
-        'return {"runtime": 10 ** 400, "anagram_counts": {}}',
-        'return {"runtime": 1e400, "anagram_counts": {}}',
-        'return {"runtime": float("nan"), "anagram_counts": {}}',
-        'return {"runtime": True, "anagram_counts": {}}',
-        'return {"runtime": 1, "anagram_counts": {"cat": 1 << 64}}',
-        'return {"runtime": 1, "anagram_counts": {"cat": 10 ** 5000}}',
-        'return {"runtime": 1, "anagram_counts": {"cat": None}}',
-        'return {"runtime": 1, "anagram_counts": [1]}',
-        'return {"runtime": 1}',
-        "return [[1]]",
-        'return {"runtime": 1, "anagram_counts": {"x" * 20_000_000: 1}}',
+        '{"runtime": 10 ** 400, "anagram_counts": {}}',
+        '{"runtime": 1e400, "anagram_counts": {}}',
+        '{"runtime": float("nan"), "anagram_counts": {}}',
+        '{"runtime": -1, "anagram_counts": {}}',
+        '{"runtime": True, "anagram_counts": {}}',
+        '{"runtime": 1, "anagram_counts": {"cat": 1 << 64}}',
+        '{"runtime": 1, "anagram_counts": {"cat": 10 ** 5000}}',
+        '{"runtime": 1, "anagram_counts": {"\x1b[2J": None}}',
+        '{"runtime": 1, "anagram_counts": [1]}',
+        '{"runtime": 1}',
+        "[[1]]",
+        "{1, 2}",
+        '{"runtime": 1, "anagram_counts": {"x" * 20_000_000: 1}}',
     ],
 )
 def test_an_answer_of_another_form_is_a_failed_run(
-    work: str, tmp_path: Path, request: pytest.FixtureRequest
+    answer: str, evaluates: OrchestratorProcess
 ) -> None:
-    path = tmp_path / "entry.py"
-    path.write_text(f"{ENTRY}        {work}\n")
-    process = OrchestratorProcess(path)
-    request.addfinalizer(process.stop)
-    run = process.run(b"cat", AMPLE)
+    run = evaluates.run(answer.encode(), AMPLE)
     assert run.status == Status.FAILED
     assert "answer" in run.error and len(run.error) < 400 and run.error.isprintable()
     assert run.reported_ms == 0 and run.counts == {}
+    after = evaluates.run(b'{"runtime": 1, "anagram_counts": {"\\ud800": 1}}', AMPLE)
+    assert after.counts == {"\ud800": 1}, after.error  # a word, to be judged as any other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -236,6 +250,7 @@ def test_an_exception_is_told_with_its_place(make: Make) -> None:
     assert process.violations == set()
 
 
+@pytest.mark.slow
 def test_what_is_hidden_is_measured_all_the_same(make: Make, tmp_path: Path) -> None:
     """The process says that nobody may look at it, and so does a child that nobody waits for."""
     process = make(
@@ -256,6 +271,7 @@ def test_what_is_hidden_is_measured_all_the_same(make: Make, tmp_path: Path) -> 
     assert process.usage.peak_process_bytes > 200_000_000
 
 
+@pytest.mark.slow
 def test_processes_that_are_over_at_once_are_accounted(make: Make) -> None:
     """Each is too short for any sample; who does not wait for them leaves them to the group."""
     process = make(
@@ -275,6 +291,7 @@ def test_processes_that_are_over_at_once_are_accounted(make: Make) -> None:
     assert process.run(b"cat", AMPLE).cpu_seconds > 0.3
 
 
+@pytest.mark.slow
 def test_if_the_comparison_is_killed_everything_ends(make: Make, tmp_path: Path) -> None:
     """Paused processes, which nobody would ever wake, included."""
     process = make(BUSY_THREAD)
