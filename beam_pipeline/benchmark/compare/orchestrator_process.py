@@ -84,7 +84,7 @@ class OrchestratorProcess:
         self._channel: Channel | None = None
         self._cgroup: Cgroup | None = None
         self._containment: Containment | None = None
-        self._is_garbled = False
+        self._must_stop = False
         self._signs_of_life = -1
         self._seen: set[psutil.Process] = set()
         self._log: IO[bytes] | None = None
@@ -118,7 +118,7 @@ class OrchestratorProcess:
             peak_process_bytes=largest,
             cpu_seconds=max(sampler.cpu_seconds, self._cpu_seconds() - cpu_before),
         )
-        if self._is_garbled or run.status in (Status.TIMEOUT, Status.CRASHED):
+        if self._must_stop or run.status in (Status.TIMEOUT, Status.CRASHED):
             self.stop()
         return run
 
@@ -195,7 +195,7 @@ class OrchestratorProcess:
             finally:
                 os.close(pipe)
         self.usage.ended = None
-        self._is_garbled = False
+        self._must_stop = False
         self._channel = Channel(ours, max_bytes=MAX_ANSWER_BYTES)
         self._channel.limit(self._start_timeout)
         self._containment = Containment(
@@ -215,7 +215,7 @@ class OrchestratorProcess:
         self._check_greeting(greeting)
         self._pause(sampler)
         self.start_cpu_seconds.append(max(sampler.cpu_seconds, self._cpu_seconds()))
-        if self.cannot_start:
+        if self.cannot_start or self._must_stop:
             self.stop()
 
     def _give_up_cgroup(self) -> None:
@@ -250,8 +250,10 @@ class OrchestratorProcess:
         self._seen |= {one for one in sampler.processes if one.pid != self._supervisor.pid}
         if self._containment.strays():
             self.violations.add("has processes outside of its control group")
+            self._must_stop = True
         if not self._containment.freeze():
             self.violations.add("has processes that cannot be paused")
+            self._must_stop = True
         if sampler.unreadable or self._containment.unreadable():
             self.violations.add("hides the memory of its processes")
 
@@ -279,7 +281,7 @@ class OrchestratorProcess:
             outcome = {"status": Status.CRASHED, "error": self._how_it_ended(error)}
         except ValueError as error:
             outcome = _not_proper(error)
-            self._is_garbled = True  # nobody knows where the next message begins
+            self._must_stop = True  # nobody knows where the next message begins
         seconds = time.monotonic() - began
         if outcome is None:
             try:

@@ -292,6 +292,28 @@ def test_processes_that_are_over_at_once_are_accounted(make: Make) -> None:
 
 
 @pytest.mark.slow
+def test_a_process_that_leaves_its_group_is_a_violation_and_ends(make: Make) -> None:
+    process = make(
+        """
+        for line in open("/proc/self/cgroup"):
+            if "anagram-benchmark" in line:
+                import pathlib
+                name = line.strip().rpartition("/")[2]
+                (group,) = pathlib.Path("/sys/fs/cgroup").rglob(name)
+                if not os.fork():
+                    (group.parent / "cgroup.procs").write_text("0")
+                    time.sleep(60)
+                time.sleep(0.5)
+"""
+    )
+    if not process.use_cgroup:
+        pytest.skip("there is no group to leave")
+    assert process.run(b"cat", AMPLE).status == Status.DONE
+    assert process.violations == {"has processes outside of its control group"}
+    assert process.processes() == []
+
+
+@pytest.mark.slow
 def test_if_the_comparison_is_killed_everything_ends(make: Make, tmp_path: Path) -> None:
     """Paused processes, which nobody would ever wake, included."""
     process = make(BUSY_THREAD)
