@@ -59,6 +59,13 @@ def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def print_notice(message: str, *, as_json: bool) -> None:
+    """Prints what the user should know while the run goes on, as one line on standard error."""
+    if as_json:
+        message = json.dumps({"event": "notice", "message": message})
+    print(message, file=sys.stderr, flush=True)
+
+
 def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> None:
     """Prints the verdict on a built-in case.
 

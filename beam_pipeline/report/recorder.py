@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.io import publishing
+from beam_pipeline.io.inputs import reads_terminal
+from beam_pipeline.monitor.progress_line import ProgressLine
 from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report import figures
@@ -46,12 +50,13 @@ class RunRecorder:
     Args:
       options: of the run.
       scratch: an empty folder for the run, on this machine.
+      began: when the run began, in seconds since the epoch; by default when it is first recorded.
 
     Attributes:
       progress_folder: where readers publish how far they are; empty where they run elsewhere.
     """
 
-    def __init__(self, options: AnagramOptions, scratch: str):
+    def __init__(self, options: AnagramOptions, scratch: str, began: float | None = None):
         self._options = options
         self._is_local = is_local(options.view_as(StandardOptions).runner)
         self._runner = describe_runner(options)
@@ -59,7 +64,9 @@ class RunRecorder:
         if self._is_local:
             self.progress_folder = str(Path(scratch, "progress"))
             Path(self.progress_folder).mkdir()
-        self._monitor = RunMonitor(self.progress_folder)
+        self._monitor = RunMonitor(self.progress_folder, began=began)
+        self._progress_line: ProgressLine | None = None
+        self._input_is_typed = reads_terminal(options.input or ())
         self._totals: Totals | None = None
         self._invariants: tuple[Invariant, ...] | None = None
         self._result: PipelineResult | None = None
@@ -70,18 +77,20 @@ class RunRecorder:
     def recording(self) -> Iterator[None]:
         """Monitors the run inside the ``with`` block, and shows its progress if that is wanted."""
         with contextlib.ExitStack() as stack:
-            listener = None
             if self._options.progress:
-                # Imported only here, as rich takes a while to load.
-                from beam_pipeline.monitor.progress_line import progress_line
-
-                show = stack.enter_context(progress_line())
-
-                def listener(monitor: RunMonitor) -> None:
-                    show(monitor.progress)
-
-            stack.enter_context(self._monitor.monitoring(listener))
+                self._progress_line = stack.enter_context(ProgressLine(sys.stderr))
+            stack.enter_context(self._monitor.monitoring(self._show_progress))
             yield
+
+    def end_progress(self) -> None:
+        """Removes the progress line, as something else is going to be printed."""
+        if self._progress_line is not None:
+            self._progress_line.close()
+
+    def _show_progress(self, monitor: RunMonitor) -> None:
+        is_typing = self._input_is_typed and monitor.submitted is None
+        if self._progress_line is not None and not is_typing:
+            self._progress_line.show(monitor.progress, began=monitor.began, now=time.time())
 
     def mark_submitted(self) -> None:
         """Records that the pipeline is built and its runner starts to work."""
@@ -121,7 +130,7 @@ class RunRecorder:
             error=None if error is None else one_line(error),
             started=_utc_timestamp(self._monitor.began),
             runner=self._runner,
-            options={} if options.report is None else figures.shown_options(options),
+            options={} if not options.report else figures.shown_options(options),
             versions=versions(),
             dictionary=self._dictionary(),
             input=self._input(),
@@ -156,7 +165,7 @@ class RunRecorder:
     def _dictionary(self) -> DictionaryIdentity:
         spec = DictionarySpec(self._options.dictionary, self._options.normalization)
         only_named = DictionaryIdentity(spec.spec, spec.normalization)
-        if self._options.report is None:
+        if not self._options.report:
             return only_named
         if spec.is_corpus:
             self._unknown["dictionary"] = "the words of the text itself"
@@ -207,7 +216,7 @@ class RunRecorder:
 
     def _result_figures(self) -> dict[str, Any]:
         output, options = self._output, self._options
-        if output is None or options.report is None:
+        if output is None or not options.report:
             return {}
         shards = range(options.num_shards)
         paths = [publishing.shard_path(output, shard, options.num_shards) for shard in shards]
