@@ -183,7 +183,8 @@ def _words(report: RunReport) -> str | None:
         return None
     if not matched:
         return f"{words:,}, none of them matched" if words else "0"
-    share = "all" if matched == words else f"{matched / words:.1%}"
+    # Neither all nor none of them is said of fewer or of more.
+    share = "all" if matched == words else f"{min(max(matched / words, 0.001), 0.999):.1%}"
     value = f"{words:,}, {share} of them in {classes:,} anagram {_plural(classes, 'class', 'es')}"
     return value + (f", {unmatched:,} unmatched" if unmatched else "")
 

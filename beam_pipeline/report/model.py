@@ -144,7 +144,8 @@ class RunReport:
       started: in UTC, as ISO 8601 has it.
       runner: the one that really ran, with its mode.
       options: ours, and Beam's that were given, without secrets.
-      wall_seconds: from before the input was listed until the result was published.
+      wall_seconds: from the start of the program, or the call of `run` in another one, until the
+        result was published.
       cpu_seconds: of all processes.
       phases: in order; together they take `wall_seconds`.
       bytes_per_second, words_per_second: of decompressed text, over `wall_seconds`.

@@ -7,7 +7,8 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +25,7 @@ fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 #: How long to wait for something that must happen, in seconds: it keeps a hang from blocking tests.
-_LIMIT = 300
+_LIMIT = 120
 
 
 class Terminal:
@@ -38,7 +39,6 @@ class Terminal:
       columns, lines: the size of the terminal.
       stdin, stdout, stderr: files to use instead of the terminal.
       variables: of the environment, besides those of this process.
-      command: what to run instead of ``python -m beam_pipeline``.
 
     Attributes:
       sent: all bytes that have arrived at the terminal.
@@ -55,14 +55,13 @@ class Terminal:
         stdin: Path | None = None,
         stdout: Path | None = None,
         stderr: Path | None = None,
-        command: Sequence[str] = COMMAND,
-        **variables: str,
+        variables: Mapping[str, str] | None = None,
     ):
-        self._arguments = [*command, *map(str, arguments)]
+        self._arguments = [*COMMAND, *map(str, arguments)]
         self._cwd = cwd
         self._files = (stdin, stdout, stderr)
-        self._environment = {**environment(), "TERM": "xterm-256color", **variables}
-        for name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"} - set(variables):
+        self._environment = {**environment(), "TERM": "xterm-256color", **(variables or {})}
+        for name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"} - set(variables or {}):
             self._environment.pop(name, None)
         self.sent = b""
         self.screens: list[list[str]] = []
@@ -109,9 +108,16 @@ class Terminal:
         self.screen.resize(lines, columns)
         self._resize()
 
-    def wait_for(self, text: str) -> None:
-        """Waits until `text` is on the screen."""
+    def wait_for(self, text: str, *, again: bool = False) -> None:
+        """Waits until `text` is on the screen; with `again`, until something new is drawn too."""
+        if again:
+            assert self._read(), self.seen()
         while not any(text in line for line in self.seen()):
+            assert self._read(), self.seen()
+
+    def wait_for_line(self, text: str) -> None:
+        """Waits until a line that begins with `text` stands above the cursor."""
+        while not any(line.startswith(text) for line in self.seen()[: self.screen.cursor.y]):
             assert self._read(), self.seen()
 
     def wait(self) -> int:
@@ -120,16 +126,19 @@ class Terminal:
             pass
         return self._process.wait(_LIMIT)
 
+    def wait_seconds(self, seconds: float) -> None:
+        """Lets some time pass, in which nothing need happen."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self._master], [], [], left)[0] and not self._read():
+                return
+
     def seen(self) -> list[str]:
         """Returns the lines on the screen, down to the last one that is not empty."""
         lines = [line.rstrip() for line in self.screen.display]
         while lines and not lines[-1]:
             lines.pop()
         return lines
-
-    def ever_seen(self, text: str) -> bool:
-        """Returns whether `text` has been on the screen at any time."""
-        return any(text in line for screen in self.screens for line in screen)
 
     @property
     def is_cursor_shown(self) -> bool:
