@@ -14,7 +14,8 @@ from beam_pipeline.errors import (
     UsageError,
 )
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.report.model import printable
+from beam_pipeline.pages.text import visible
+from beam_pipeline.redaction import redact
 from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
 
 
@@ -49,8 +50,11 @@ def message_of(error: AnagramError) -> str:
 
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
-    """Prints an error as one line on standard error, or as a JSON object with its exit code."""
-    message = printable(" ".join(message.splitlines()))
+    """Prints an error as one line on standard error, or as a JSON object with its exit code.
+
+    Secrets are hidden, and control characters cannot do anything to a terminal.
+    """
+    message = visible(redact(" ".join(message.splitlines())))
     if as_json:
         event = {"event": "error", "message": message, "exit_code": exit_code}
         message = json.dumps(event)

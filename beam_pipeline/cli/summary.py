@@ -10,13 +10,12 @@ from rich.filesize import decimal
 
 from beam_pipeline.io.publishing import shard_path
 from beam_pipeline.options import AnagramOptions
-from beam_pipeline.report.model import RunReport, printable
+from beam_pipeline.pages.text import counted, visible
+from beam_pipeline.redaction import redact
+from beam_pipeline.report.model import RunReport
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-# Of input smaller than this, in bytes, the figures are not worth showing.
-_TINY = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Summary:
     @property
     def is_tiny(self) -> bool:
         """Whether there was so little text that the figures say nothing."""
-        size = self.report.counter("bytes_read")
-        return size is not None and size < _TINY
+        return self.report.is_tiny
 
     @property
     def result(self) -> str:
@@ -55,9 +53,9 @@ class Summary:
             return ""
         first = shard_path(self.output, 0, self.num_shards)
         if self.num_shards == 1:
-            return printable(first)
+            return _shown(first)
         last = shard_path(self.output, self.num_shards - 1, self.num_shards)
-        return printable(f"{self.num_shards:,} shards, {first} to {last}")
+        return _shown(f"{self.num_shards:,} shards, {first} to {last}")
 
 
 def print_summary(summary: Summary, *, as_json: bool) -> None:
@@ -87,9 +85,9 @@ def to_json_line(summary: Summary) -> str:
         "peak_memory_bytes": report.peak_memory_bytes,
         "input_files": report.input.files,
         "input_bytes": report.input.bytes,
-        "output": summary.output,
+        "output": redact(summary.output) if summary.output else None,
         "num_shards": summary.num_shards,
-        "reports": list(summary.reports),
+        "reports": list(map(redact, summary.reports)),
         **{name: value for name, value in report.metrics.items() if not hasattr(value, "mean")},
     }
     return json.dumps(event)
@@ -138,20 +136,19 @@ def rows(summary: Summary) -> Iterator[tuple[str, str]]:
     if (words := _words(report)) is not None:
         yield "words", words
     if invalid := report.counter("invalid_bytes"):
-        yield "not valid text", f"{invalid:,} {_plural(invalid, 'byte')}"
+        yield "not valid text", counted(invalid, "byte")
     if retries := report.counter("retries"):
         yield "retries", f"{retries:,}"
     if letters := report.counter("dead_letters"):
         causes = ", ".join(f"{cause}: {n:,}" for cause, n in report.dead_letters.by_cause.items())
         where = f" in {report.dead_letters.path}" if report.dead_letters.path else ""
-        yield "dead letters", printable(f"{letters:,}{where}" + (f" ({causes})" if causes else ""))
+        yield "dead letters", _shown(f"{letters:,}{where}" + (f" ({causes})" if causes else ""))
     yield from _files(summary)
     yield "time", f"{summary.seconds:.1f} s"
     if report.bytes_per_second is not None:
         speed = f"{decimal(int(report.bytes_per_second))}/s"
         if report.words_per_second is not None:
-            words_per_second = round(report.words_per_second)
-            speed += f", {words_per_second:,} {_plural(words_per_second, 'word')}/s"
+            speed += f", {counted(round(report.words_per_second), 'word')}/s"
         yield "throughput", speed
     if report.peak_memory_bytes is not None:
         yield "peak memory", decimal(report.peak_memory_bytes)
@@ -162,8 +159,8 @@ def _files(summary: Summary) -> Iterator[tuple[str, str]]:
     if summary.result:
         yield "result", summary.result
     if summary.reports:
-        paths = " and ".join(map(printable, summary.reports))
-        yield _plural(len(summary.reports), "report"), paths
+        paths = " and ".join(map(_shown, summary.reports))
+        yield "report" if len(summary.reports) == 1 else "reports", paths
 
 
 def _input(report: RunReport) -> str | None:
@@ -173,7 +170,7 @@ def _input(report: RunReport) -> str | None:
         return None
     if not files:  # not known, or the text was given itself
         return decimal(size)
-    return f"{decimal(size)} in {files:,} {_plural(files, 'file')}"
+    return f"{decimal(size)} in {counted(files, 'file')}"
 
 
 def _words(report: RunReport) -> str | None:
@@ -185,9 +182,11 @@ def _words(report: RunReport) -> str | None:
         return f"{words:,}, none of them matched" if words else "0"
     # Neither all nor none of them is said of fewer or of more.
     share = "all" if matched == words else f"{min(max(matched / words, 0.001), 0.999):.1%}"
-    value = f"{words:,}, {share} of them in {classes:,} anagram {_plural(classes, 'class', 'es')}"
+    in_classes = counted(classes, "anagram class", "anagram classes")
+    value = f"{words:,}, {share} of them in {in_classes}"
     return value + (f", {unmatched:,} unmatched" if unmatched else "")
 
 
-def _plural(number: int, singular: str, ending: str = "s") -> str:
-    return singular if number == 1 else f"{singular}{ending}"
+def _shown(text: str) -> str:
+    """Returns a text that comes from outside as it may be shown on a terminal."""
+    return visible(redact(text))

@@ -37,6 +37,9 @@ COUNTERS = (
     Count.DEAD_LETTERS,
 )
 
+# Smaller than a block, in bytes.
+_TINY = 1 << 20
+
 
 @dataclass(frozen=True)
 class Versions:
@@ -184,6 +187,12 @@ class RunReport:
     timeline: tuple[TimelinePoint, ...] | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there was so little text that rates and the like say nothing."""
+        size = self.counter("bytes_read")
+        return size is not None and size < _TINY
 
     def counter(self, name: str) -> int | None:
         """Returns the value of a counter; None if it is not known."""

@@ -16,6 +16,7 @@ from beam_pipeline.io.inputs import reads_terminal
 from beam_pipeline.monitor.progress_line import ProgressLine
 from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.redaction import redact
 from beam_pipeline.report import figures
 from beam_pipeline.report.model import (
     DictionaryIdentity,
@@ -61,7 +62,8 @@ class RunRecorder:
         self._is_local = is_local(options.view_as(StandardOptions).runner)
         self._runner = describe_runner(options)
         self.progress_folder = ""
-        if self._is_local:
+        # A text that is given itself is not read from anywhere.
+        if self._is_local and options.text is None:
             self.progress_folder = str(Path(scratch, "progress"))
             Path(self.progress_folder).mkdir()
         self._monitor = RunMonitor(self.progress_folder, began=began)
@@ -140,7 +142,7 @@ class RunRecorder:
             metrics=self._metrics(),
             invariants=self._invariants,
             words_by_length=None if totals is None else figures.words_by_length(totals),
-            dead_letters=figures.dead_letters(options.dead_letters, totals),
+            dead_letters=figures.dead_letters(redact(options.dead_letters or "") or None, totals),
             **self._resource_usage(failed=error is not None),
             **self._result_figures(),
             unknown=self._unknown,
@@ -151,6 +153,8 @@ class RunRecorder:
             elsewhere = f"{self._runner} may work on other machines"
             self._unknown |= dict.fromkeys(_OF_THIS_MACHINE, elsewhere)
             return {}
+        if not self.progress_folder:
+            self._unknown["timeline"] = "a text that is given itself is not read from files"
         phases = self._monitor.phases(failed=failed)
         if phases is None:
             self._unknown["phases"] = "the run failed before its runner began"
@@ -164,7 +168,7 @@ class RunRecorder:
 
     def _dictionary(self) -> DictionaryIdentity:
         spec = DictionarySpec(self._options.dictionary, self._options.normalization)
-        only_named = DictionaryIdentity(spec.spec, spec.normalization)
+        only_named = DictionaryIdentity(redact(spec.spec), spec.normalization)
         if not self._options.report:
             return only_named
         if spec.is_corpus:
@@ -176,7 +180,7 @@ class RunRecorder:
             self._unknown["dictionary"] = one_line(error)
             return only_named
         return DictionaryIdentity(
-            spec.spec,
+            redact(spec.spec),
             spec.normalization,
             dictionary.size,
             len(dictionary.classes),
@@ -189,13 +193,13 @@ class RunRecorder:
             return Input(("<text>",), 0, len(options.text.encode("utf-8", "surrogateescape")))
         if options.replay is not None:
             self._unknown["input"] = "a replay reads parts of files"
-            return Input((options.replay,))
+            return Input((redact(options.replay),))
         files, size = progress.files, progress.bytes
         if self._totals is not None:
             files, size = self._totals[Count.INPUT_FILES], self._totals[Count.INPUT_BYTES]
         if files is None:
             self._unknown["input"] = "the run failed, and its files may not have been listed"
-        return Input(tuple(options.input), files, size)
+        return Input(tuple(map(redact, options.input)), files, size)
 
     def _metrics(self) -> dict[str, int | Distribution | None]:
         of_beam: dict[str, Distribution] = {}
@@ -222,7 +226,9 @@ class RunRecorder:
         paths = [publishing.shard_path(output, shard, options.num_shards) for shard in shards]
         try:
             return {
-                "result": tuple(identify(path, path if options.output else None) for path in paths),
+                "result": tuple(
+                    identify(path, redact(path) if options.output else None) for path in paths
+                ),
                 "largest_classes": largest_classes(paths, options.output_format, LARGEST_CLASSES),
             }
         except Exception as error:  # each filesystem raises its own
@@ -232,10 +238,10 @@ class RunRecorder:
 
 
 def one_line(error: BaseException) -> str:
-    """Returns the message of an error as one line, for a user."""
+    """Returns the message of an error as one line without secrets, for a user."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was published"
-    return " ".join(str(error).split()) or type(error).__name__
+    return redact(" ".join(str(error).split())) or type(error).__name__
 
 
 def _utc_timestamp(seconds: float) -> str:
