@@ -34,12 +34,12 @@ class ProgressLine:
       max_width: columns that it takes at most, on a terminal of any width.
     """
 
-    def __init__(self, stream: TextIO, *, delay: float = 1.0, max_width: int = 79):
+    def __init__(self, stream: TextIO | None, *, delay: float = 1.0, max_width: int = 79):
         self._delay = delay
         self._max_width = max_width
-        self._encoding = stream.encoding or "ascii"
+        self._encoding = getattr(stream, "encoding", None) or "ascii"
         # A duplicate, as standard error is replaced while a job runs.
-        self._terminal = os.dup(stream.fileno()) if _can_erase(stream) else None
+        self._terminal = os.dup(stream.fileno()) if stream and _can_erase(stream) else None
         self._since = time.monotonic()
         self._is_drawn = False
         self._lock = threading.Lock()

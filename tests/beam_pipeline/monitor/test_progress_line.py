@@ -141,8 +141,9 @@ def test_the_line_follows_the_size_of_the_terminal() -> None:
 
 def test_nothing_is_written_off_a_terminal() -> None:
     file = io.StringIO()
-    with ProgressLine(file, delay=0) as line:
-        show(line, READING)
+    for stream in (file, None):  # closed standard streams are None
+        with ProgressLine(stream, delay=0) as line:
+            show(line, READING)
     assert file.getvalue() == ""
 
 
