@@ -4,12 +4,18 @@ What changes the process for good is done here and nowhere else: `beam_pipeline.
 programs may call, leaves their process as it was.
 """
 
+import time
+
+_BEGAN = time.time()  # before the imports, which take a large part of a short run
+
+# ruff: noqa: E402
 import gc
 import logging
 import os
 import sys
 import threading
 
+from beam_pipeline.cli.version import is_version_wanted, version_text
 from beam_pipeline.errors import ExitCode
 from beam_pipeline.runners.shutdown import Terminated, end_children, signals_raise
 
@@ -37,6 +43,9 @@ def main() -> int:
 
 
 def _run() -> int:
+    if is_version_wanted(sys.argv[1:]):
+        print(version_text())
+        return ExitCode.DONE
     from beam_pipeline.cli.command import run
 
     if "--verbose" not in sys.argv:
@@ -45,7 +54,7 @@ def _run() -> int:
     # collector need not look through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], _BEGAN)
     gc.freeze()  # nor need it look for anything at exit
     return code
 

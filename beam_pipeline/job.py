@@ -20,7 +20,7 @@ from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
 from beam_pipeline.pipeline import StageSettings, build
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.report.recorder import RunRecorder
-from beam_pipeline.report.write import write
+from beam_pipeline.report.write import write_all
 from beam_pipeline.runners.names import is_in_process, threads_for
 from beam_pipeline.runners.run import is_template, run_to_end
 from transforms.dictionary import WORD_LISTS, DictionarySpec
@@ -31,7 +31,7 @@ from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
 
-def run_job(options: AnagramOptions) -> RunReport:
+def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
     """Runs the job to its end, and writes its result and its report.
 
     Without an output path the result is written to standard output. A run that has failed leaves
@@ -39,6 +39,7 @@ def run_job(options: AnagramOptions) -> RunReport:
 
     Args:
       options: complete ones, see `beam_pipeline.cli.completion`.
+      began: when the run began, in seconds since the epoch; by default now.
 
     Returns:
       The report.
@@ -48,20 +49,19 @@ def run_job(options: AnagramOptions) -> RunReport:
         report cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="anagrams-") as scratch:
-        recorder = RunRecorder(options, scratch)
+        recorder = RunRecorder(options, scratch, began)
         try:
             with recorder.recording():
                 _run(options, scratch, recorder)
         except UsageError:
             raise
         except (AnagramError, KeyboardInterrupt) as error:
-            if options.report is not None:
+            if options.report:
                 with contextlib.suppress(AnagramError):  # the first error is the worse one
-                    write(recorder.report(error), options.report)
+                    write_all(recorder.report(error), options.report)
             raise
         report = recorder.report()
-        if options.report is not None:
-            write(report, options.report)
+        write_all(report, options.report)
         return report
 
 
@@ -95,6 +95,7 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         recorder.record_totals(manifest.totals, side_outputs.measured)
         recorder.record_output(output)
         if options.output is None:
+            recorder.end_progress()
             _copy_to_stdout(output)
 
 

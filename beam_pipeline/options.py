@@ -164,14 +164,18 @@ class AnagramOptions(PipelineOptions):
         add("--replay", metavar="DEAD_LETTERS", help=argparse.SUPPRESS)
         add(
             "--report",
+            action="append",
+            default=[],
             metavar="PATH",
-            help="write a report of the run to a file: .html to read, or .json for programs",
+            help="write a report of the run to a file: .html to read, or .json for programs; may "
+            "be repeated",
         )
         add(
             "--progress",
             action="store_true",
             default=None,
-            help="show how far the run is (default: on a terminal, unless --verbose)",
+            help="show how far the run is, once it has taken a second (default: on a terminal, "
+            "unless --verbose)",
         )
         add("--no_progress", dest="progress", action="store_false", help="do not show it")
         add(

@@ -29,6 +29,7 @@ LAYERS = (
     (
         *("beam_pipeline/pipeline.py", "beam_pipeline/io/", "beam_pipeline/cases.py"),
         *("beam_pipeline/errors.py", "beam_pipeline/flags.py", "beam_pipeline/sources.py"),
+        "beam_pipeline/redaction.py",
     ),
     ("beam_pipeline/options.py",),
     ("beam_pipeline/runners/",),
@@ -53,6 +54,7 @@ PURE = {
     "transforms/stages/dead_letters.py": ("transforms",),
     "beam_pipeline/errors.py": ("transforms",),
     "beam_pipeline/flags.py": (),
+    "beam_pipeline/redaction.py": (),
     "beam_pipeline/monitor/read_progress.py": (),
     "tests/support/reference.py": ("english_words",),
 }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,24 +14,29 @@ from beam_pipeline.cli.messages import (
     JsonFormatter,
     message_of,
     print_error,
+    print_notice,
     print_verdict,
     wants_json,
 )
 from beam_pipeline.cli.parsing import help_text, parse
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.replay import replay_arguments
-from beam_pipeline.cli.summary import print_summary
+from beam_pipeline.cli.summary import Summary, print_summary
+from beam_pipeline.cli.version import is_version_wanted, version_text
 from beam_pipeline.errors import ExitCode, UsageError
+from beam_pipeline.io.inputs import reads_terminal
 from beam_pipeline.job import run_job
 from beam_pipeline.options import AnagramOptions
 from transforms.errors import AnagramError
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], began: float | None = None) -> int:
     """Runs the command line, inside any process, which stays as it was.
 
     Args:
       argv: the arguments, without the name of the program.
+      began: when the program was started, in seconds since the epoch; by default now. The time
+        that a run has taken is counted from then.
 
     Returns:
       An `ExitCode`: 0 if all is done, 1 if the run has failed, 2 if the usage is wrong. Errors are
@@ -39,6 +45,10 @@ def run(argv: Sequence[str]) -> int:
     Raises:
       KeyboardInterrupt: the run was interrupted; nothing is left behind.
     """
+    began = time.time() if began is None else began
+    if is_version_wanted(argv):
+        print(version_text())
+        return ExitCode.DONE
     if "--help" in argv or "-h" in argv:
         print(help_text(), end="")
         return ExitCode.DONE
@@ -50,14 +60,18 @@ def run(argv: Sequence[str]) -> int:
             stack.enter_context(_logging(options))
             if options.test_case:
                 return _run_cases(options)
-            report = run_job(options)
+            if reads_terminal(options.input or ()):
+                notice = "reading standard input; end with Ctrl-D at the start of a line"
+                print_notice(notice, as_json=options.log_format == "json")
+            report = run_job(options, began)
         except AnagramError as error:
             if "--verbose" in argv:
                 logging.exception("The run failed")
             code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
             print_error(message_of(error), code, as_json=wants_json(argv))
             return code
-    print_summary(report, as_json=options.log_format == "json")
+    summary = Summary.of(report, options, seconds=time.time() - began)
+    print_summary(summary, as_json=options.log_format == "json")
     return ExitCode.DONE
 
 

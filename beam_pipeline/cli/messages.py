@@ -14,7 +14,8 @@ from beam_pipeline.errors import (
     UsageError,
 )
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.report.model import printable
+from beam_pipeline.pages.text import visible
+from beam_pipeline.redaction import redact
 from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
 
 
@@ -49,13 +50,23 @@ def message_of(error: AnagramError) -> str:
 
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
-    """Prints an error as one line on standard error, or as a JSON object with its exit code."""
-    message = printable(" ".join(message.splitlines()))
+    """Prints an error as one line on standard error, or as a JSON object with its exit code.
+
+    Secrets are hidden, and control characters cannot do anything to a terminal.
+    """
+    message = visible(redact(" ".join(message.splitlines())))
     if as_json:
         event = {"event": "error", "message": message, "exit_code": exit_code}
         message = json.dumps(event)
     else:
         message = f"error: {message}"
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_notice(message: str, *, as_json: bool) -> None:
+    """Prints what the user should know while the run goes on, as one line on standard error."""
+    if as_json:
+        message = json.dumps({"event": "notice", "message": message})
     print(message, file=sys.stderr, flush=True)
 
 

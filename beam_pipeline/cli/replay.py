@@ -47,5 +47,9 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
             "replay: there are undecodable bytes in dead letters: give --encoding_errors=replace "
             "to leave them out, or --dead_letters=PATH for those that still cannot be decoded"
         )
-    given = [f"--{name}={value}" for name, value in settings.items() if value is not None]
+    given = [
+        f"--{name}={value}"
+        for name, value in settings.items()
+        if value is not None and f"--{name}" not in flags
+    ]
     return [f"--replay={path}", *given, *rest]

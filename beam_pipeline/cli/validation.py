@@ -44,7 +44,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
 
 def _check_test_case(options: AnagramOptions) -> None:
     for name in ("input", "text", "output", "replay", "merge", "dead_letters", "report"):
-        if getattr(options, name) is not None:
+        if getattr(options, name) not in (None, []):
             message = f"cannot be combined with --{name}"
             raise UsageError(message, setting="test_case", value=options.test_case)
 
@@ -54,7 +54,9 @@ def _check_input(options: AnagramOptions) -> None:
     if len(given) > 1:
         raise UsageError(f"--{given[0]} and --{given[1]}: give only one of them")
     if not given:
-        raise UsageError("no input: give --input, --text or --test_case (see --help)")
+        raise UsageError(
+            "no input: give --text=STRING, --input=PATTERN or --test_case=small (see --help)"
+        )
     if (options.input or []).count(STDIN) > 1:
         raise UsageError("standard input can be read only once", setting="input", value=STDIN)
 
@@ -114,24 +116,28 @@ def _check_output(options: AnagramOptions, *, local: bool) -> None:
 
 
 def _check_report(options: AnagramOptions) -> None:
-    path = options.report
-    if path is None:
-        return
-    if not path.lower().endswith(EXTENSIONS):
-        message = f"must end in {' or '.join(EXTENSIONS)}"
-        raise UsageError(message, setting="report", value=path)
-    _check_own_file(options, "report", "output", "dead_letters", "replay", "merge")
+    files = [os.path.abspath(path) for path in options.report]
+    for path in options.report:
+        if not path.lower().endswith(EXTENSIONS):
+            message = f"must end in {' or '.join(EXTENSIONS)}"
+            raise UsageError(message, setting="report", value=path)
+        if files.count(os.path.abspath(path)) > 1:
+            raise UsageError("is given twice", setting="report", value=path)
+        _check_own_file(options, "report", "output", "dead_letters", "replay", "merge", path=path)
 
 
-def _check_own_file(options: AnagramOptions, name: str, *others: str) -> None:
+def _check_own_file(
+    options: AnagramOptions, name: str, *others: str, path: str | None = None
+) -> None:
     """Checks that the file that an option names can be written, and that no other names it too.
 
     Args:
       options: all options.
       name: the name of the option.
       *others: the names of the options that must not have the same file.
+      path: the file; by default the value of the option.
     """
-    path = getattr(options, name)
+    path = getattr(options, name) if path is None else path
     for other in others:
         given = getattr(options, other)
         if given and os.path.abspath(given) == os.path.abspath(path):

@@ -7,12 +7,12 @@ read by many workers.
 
 import glob
 import os
-import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from io import BufferedReader
+from typing import cast
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -53,7 +53,7 @@ def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
     if not pattern:
         raise InputError(": no file has an empty name")
     if pattern == STDIN:
-        return [_spool(sys.stdin.buffer, spool_folder)]
+        return [_spool(cast(BufferedReader, sys.stdin.buffer), spool_folder)]
     if FileSystems.get_scheme(pattern) is not None:
         is_folder = pattern.endswith("/")
         patterns = _variants(pattern + "**" if is_folder else pattern)
@@ -84,9 +84,28 @@ def _variants(pattern: str) -> list[str]:
     return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
 
 
-def _spool(pipe: BinaryIO, folder: str) -> str:
+def reads_terminal(patterns: Sequence[str]) -> bool:
+    """Returns whether one of the patterns, as a user gave them, is what is typed on a terminal."""
+    return any(map(_is_terminal, patterns))
+
+
+def _is_terminal(pattern: str) -> bool:
+    if pattern == STDIN:
+        return sys.stdin is not None and sys.stdin.isatty()
+    try:
+        if not stat.S_ISCHR(os.stat(pattern).st_mode):
+            return False
+        with open(pattern, "rb", buffering=0) as device:
+            return device.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def _spool(pipe: BufferedReader, folder: str) -> str:
     with tempfile.NamedTemporaryFile(dir=folder, prefix="pipe-", delete=False) as file:
-        shutil.copyfileobj(pipe, file, BLOCK_SIZE)
+        # Until nothing comes: to read on would ask a terminal for one more end of the input.
+        while data := pipe.read1(BLOCK_SIZE):
+            file.write(data)
     return glob.escape(file.name)
 
 

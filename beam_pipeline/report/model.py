@@ -37,6 +37,9 @@ COUNTERS = (
     Count.DEAD_LETTERS,
 )
 
+# Smaller than a block, in bytes.
+_TINY = 1 << 20
+
 
 @dataclass(frozen=True)
 class Versions:
@@ -144,7 +147,8 @@ class RunReport:
       started: in UTC, as ISO 8601 has it.
       runner: the one that really ran, with its mode.
       options: ours, and Beam's that were given, without secrets.
-      wall_seconds: from before the input was listed until the result was published.
+      wall_seconds: from the start of the program, or the call of `run` in another one, until the
+        result was published.
       cpu_seconds: of all processes.
       phases: in order; together they take `wall_seconds`.
       bytes_per_second, words_per_second: of decompressed text, over `wall_seconds`.
@@ -183,6 +187,12 @@ class RunReport:
     timeline: tuple[TimelinePoint, ...] | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there was so little text that rates and the like say nothing."""
+        size = self.counter("bytes_read")
+        return size is not None and size < _TINY
 
     def counter(self, name: str) -> int | None:
         """Returns the value of a counter; None if it is not known."""

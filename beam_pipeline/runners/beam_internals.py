@@ -15,7 +15,7 @@ import logging
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,7 +27,10 @@ _SAMPLING_PERIOD_MS = 10
 # Options
 
 
-def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
+def options_parser(
+    fail: Callable[[str], NoReturn],
+    actions: Mapping[str | None, type[argparse.Action]] | None = None,
+) -> argparse.ArgumentParser:
     """Returns a parser of all options that Beam or this program has declared.
 
     `PipelineOptions` itself ignores options that it does not know, and ends the process when a
@@ -39,6 +42,8 @@ def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
 
     Args:
       fail: called with a message when a value is wrong.
+      actions: what to use instead of argparse's own actions, by the names with which options are
+        declared, such as ``store_true``.
     """
     from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
@@ -47,6 +52,8 @@ def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
             fail(message)
 
     parser = Parser(allow_abbrev=False, add_help=False)
+    for name, action in (actions or {}).items():
+        parser.register("action", name, action)
     for options_class in PipelineOptions.__subclasses__():
         options_class._add_argparse_args(parser)
     return parser

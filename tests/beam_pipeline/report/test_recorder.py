@@ -80,6 +80,12 @@ def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
         assert found["unknown"][name] == "the run failed"
 
 
+def test_of_a_text_that_is_given_itself_no_reading_is_reported(tmp_path: Path) -> None:
+    found = plain(reported(tmp_path, "--text=x", totals=TOTALS))
+    assert {point["bytes_read"] for point in found["timeline"]} == {None}
+    assert found["unknown"]["timeline"] == "a text that is given itself is not read from files"
+
+
 def test_the_longest_words_share_one_length(tmp_path: Path) -> None:
     found = plain(reported(tmp_path, "--text=x", totals=TOTALS))
     assert found["words_by_length"] == [{"length": 3, "words": 3}, {"length": 64, "words": 1}]
