@@ -1,5 +1,6 @@
 """The summary of a finished run: a table on a terminal, otherwise lines of text, or JSON."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -8,10 +9,13 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from beam_pipeline.report.model import RunReport, printable
+from transforms.dictionary import SourceEntries
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+# A word list of which a greater share of the entries is rejected is mentioned.
+_MAX_REJECTED = 0.1
 # Of input smaller than this, in bytes, the figures are not worth showing.
 _TINY = 1 << 20
 
@@ -23,13 +27,24 @@ def print_summary(report: RunReport, *, as_json: bool) -> None:
       as_json: one line that is a JSON object, for machines.
     """
     if as_json:
-        print(to_json_line(report), file=sys.stderr)
+        print(*rejecting_sources(report), to_json_line(report), sep="\n", file=sys.stderr)
     elif sys.stderr.isatty():
         from rich.console import Console  # takes a while to load
 
         Console(stderr=True, soft_wrap=True).print(to_table(report))
     else:
         print(*to_lines(report), sep="\n", file=sys.stderr)
+
+
+def rejecting_sources(report: RunReport) -> Iterator[str]:
+    """Yields a JSON object in one line for each word list of which much is not words."""
+    for source in report.dictionary.sources or ():
+        if _rejects_much(source):
+            yield json.dumps({"event": "dictionary", **dataclasses.asdict(source)})
+
+
+def _rejects_much(source: SourceEntries) -> bool:
+    return source.rejected > _MAX_REJECTED * source.entries
 
 
 def to_json_line(report: RunReport) -> str:
@@ -63,12 +78,12 @@ def to_table(report: RunReport) -> "Table":
 def to_lines(report: RunReport) -> list[str]:
     """Returns the main figures as lines of text; the last one has the time and the runner.
 
-    For a tiny input that is the only line, unless there were retries, dead letters or bytes that
-    are not valid text.
+    For a tiny input that is the only line, unless there were retries, dead letters, bytes that are
+    not valid text, or a word list of which much is not words.
     """
     size = report.counter("bytes_read")
     shown = [] if size is not None and size < _TINY else ["input", "words"]
-    shown += ["not valid text", "retries", "dead letters"]
+    shown += ["dictionary", "not valid text", "retries", "dead letters"]
     lines = [f"{name}: {value}" for name, value in rows(report) if name in shown]
     rate = ""
     if "input" in shown and report.bytes_per_second is not None:
@@ -81,6 +96,11 @@ def to_lines(report: RunReport) -> list[str]:
 def rows(report: RunReport) -> Iterator[tuple[str, str]]:
     """Yields name and value of each figure, without what is not known or did not happen."""
     yield "runner", report.runner
+    for source in report.dictionary.sources or ():
+        if _rejects_much(source):
+            examples = ", ".join(map(repr, source.examples))
+            value = f"{source.rejected:,} of {source.entries:,} entries in {source.name}"
+            yield "dictionary", printable(f"{value} are not words, such as {examples}")
     if (where := _input(report)) is not None:
         yield "input", where
     words, matched = report.counter("words"), report.counter("words_matched")

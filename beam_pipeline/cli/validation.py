@@ -9,6 +9,7 @@ from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.write import EXTENSIONS
+from transforms.dictionary import DictionarySpec
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
@@ -32,6 +33,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     else:
         _check_input(options)
     _check_encoding(options)
+    _check_dictionary(options)
     _check_chaos(options)
     _check_merge(options)
     _check_dead_letters(options)
@@ -64,6 +66,14 @@ def _check_encoding(options: AnagramOptions) -> None:
         Encoding(options.encoding)
     except ValueError as error:
         raise UsageError(str(error), setting="encoding", value=options.encoding) from None
+
+
+def _check_dictionary(options: AnagramOptions) -> None:
+    codec = options.dictionary_encoding
+    try:
+        DictionarySpec(encoding=codec)
+    except ValueError as error:
+        raise UsageError(str(error), setting="dictionary_encoding", value=codec) from None
 
 
 def _check_chaos(options: AnagramOptions) -> None:

@@ -38,6 +38,8 @@ from transforms.text.signature import signature
 # many bytes.
 _MAX_CACHED_PIECES = 1 << 17
 _MAX_CACHED_SIZE = 1 << 10
+# How many tables a process keeps.
+_MAX_TABLES = 8
 
 
 class TallyTable:
@@ -98,11 +100,12 @@ _BUILDING = threading.Lock()
 
 def tally_table(spec: DictionarySpec) -> TallyTable:
     """Returns the table of a dictionary, which is made on the first call in a process."""
+    pinned = spec.pinned()
     with _BUILDING:
-        return _tally_table(spec)
+        return _tally_table(pinned)
 
 
-@functools.cache
+@functools.lru_cache(_MAX_TABLES)
 def _tally_table(spec: DictionarySpec) -> TallyTable:
     return TallyTable(spec.load())
 
