@@ -49,8 +49,8 @@ def check_codec(encoding: str) -> None:
       ValueError: there is no such codec for text.
     """
     try:
-        # Python also has codecs from bytes to bytes, for example.
-        b"".decode(encoding)
+        # This fails for codecs that are not for text, too.
+        " ".encode(encoding)
     except (LookupError, ValueError):
         raise ValueError(f"{encoding!r} is not a known encoding") from None
 

@@ -41,7 +41,7 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
     try:
         settings = settings_of_dead_letters(path)
     except DeadLettersError as error:
-        raise UsageError(f"replay: {error}") from error
+        raise UsageError(f"replay: {error}") from None  # no option has named the file
     given = {canonical_flag(argument).partition("=")[0].removeprefix("--") for argument in rest}
     recorded = _arguments(path, settings, without=given)
     if "merge" in given:

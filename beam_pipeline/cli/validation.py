@@ -88,6 +88,22 @@ def _check_merge(options: AnagramOptions) -> None:
     if options.merge is not None and format_of(options.merge) is None:
         message = f"the extension names no format; it must be one of {', '.join(FORMATS)}"
         raise UsageError(message, setting="merge", value=options.merge)
+    if options.merge and options.output and _is_same(options.merge, options.output):
+        # Whoever merges into a file means to do it again.
+        for name in ("min_word_length", "min_class_size", "min_count", "top"):
+            value = getattr(options, name)
+            if value not in (None, 1):
+                message = (
+                    "would leave words out of the result that is merged, to which nothing could be "
+                    "added any more: give another --output"
+                )
+                raise UsageError(message, setting=name, value=value)
+
+
+def _is_same(path: str, other: str) -> bool:
+    if FileSystems.get_scheme(path) or FileSystems.get_scheme(other):
+        return path == other
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _check_dead_letters(options: AnagramOptions) -> None:

@@ -156,9 +156,9 @@ def read_result(
         raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
     if dictionary.is_corpus:
         found = itertools.chain.from_iterable(one.words for one in classes.values())
-        if (word := _not_normalized(found, dictionary.normalization)) is not None:
+        if (wrong := _not_normalized(found, dictionary.normalization)) is not None:
             raise PreviousResultError(
-                f"{name}: {_shown(word)} is not a word ({dictionary.normalization})"
+                f"{name}: {_shown(wrong)} is not a word ({dictionary.normalization})"
             )
     else:
         _check_classes(classes.values(), dictionary, name)
