@@ -31,6 +31,8 @@ NO_DICTIONARY = "none"
 _APOSTROPHES = str.maketrans("", "", "'’")
 # How many rejected entries are kept as examples, and how many characters of each.
 _EXAMPLES, _EXAMPLE_LENGTH = 5, 40
+# So many entries are normalized at once.
+_BATCH = 1 << 14
 # How many dictionaries a process keeps.
 _MAX_LOADED = 8
 
@@ -315,12 +317,12 @@ def _load(spec: DictionarySpec, contents: Mapping[WordSource, bytes]) -> Diction
         entries = _entries(source, contents, spec.encoding)
         usable, summary = _usable(source.spec, source.name, entries, spec.normalization)
         summaries.append(summary)
-        found |= usable
+        found = found | usable if found else usable
     return Dictionary(spec, found, tuple(summaries))
 
 
 def _usable(
-    spec: str, name: str, entries: Collection[str], normalization: str
+    spec: str, name: str, entries: Iterable[str], normalization: str
 ) -> tuple[set[str], SourceEntries]:
     """Returns what `accept` does.
 
@@ -330,14 +332,14 @@ def _usable(
     accepted, summary = accept(entries, normalization, name)
     if not accepted:
         which = f"{name!r} has " if name not in ("", spec) else ""
-        read = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+        read = "1 entry" if summary.entries == 1 else f"{summary.entries} entries"
         such = f", such as {summary.examples[0]!r}" if summary.examples else ""
         raise DictionaryError(f"{spec}: {which}no usable word in {read}{such}")
     return accepted, summary
 
 
 def accept(
-    entries: Collection[str], normalization: str = "unicode", name: str = ""
+    entries: Iterable[str], normalization: str = "unicode", name: str = ""
 ) -> tuple[set[str], SourceEntries]:
     """Accepts and normalizes the entries of a dictionary that are words.
 
@@ -352,32 +354,38 @@ def accept(
     Returns:
       The distinct normalized words, and how many entries were rejected.
     """
-    candidates: list[str] = []
+    unordered = isinstance(entries, (set, frozenset))
+    usable: set[str] = set()
     rejected: list[str] = []
-    for entry in entries:
-        (candidates if entry.isalpha() or is_word(entry) else rejected).append(entry)
-    found = words(" ".join(candidates), normalization)  # at most one word of each
-    usable = {word for word in found if len(word) <= MAX_WORD_LENGTH}
-    left_out = len(candidates) - sum(len(word) <= MAX_WORD_LENGTH for word in found)
-    if left_out and len(rejected) < _EXAMPLES:
-        rejected += itertools.islice(_leaving_nothing(candidates, normalization), _EXAMPLES)
-    if isinstance(entries, (set, frozenset)):
+    number = left_out = 0
+    remaining = iter(entries)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        candidates: list[str] = []
+        others: list[str] = []
+        for entry in batch:
+            (candidates if entry.isalpha() or is_word(entry) else others).append(entry)
+        found = words(" ".join(candidates), normalization)  # at most one word of each
+        fitting = [word for word in found if len(word) <= MAX_WORD_LENGTH]
+        usable.update(fitting)
+        number += len(batch)
+        left_out += len(batch) - len(fitting)
+        if unordered or len(rejected) < _EXAMPLES:
+            rejected += others
+            if len(fitting) < len(candidates):
+                rejected += (entry for entry in candidates if not _is_usable(entry, normalization))
+    if unordered:
         rejected.sort()
     examples = tuple(map(_shortened, rejected[:_EXAMPLES]))
-    number = len(entries) - len(candidates) + left_out
-    return usable, SourceEntries(name, len(entries), number, examples)
+    return usable, SourceEntries(name, number, left_out, examples)
 
 
-def accepted_words(entries: Collection[str], normalization: str = "unicode") -> set[str]:
+def accepted_words(entries: Iterable[str], normalization: str = "unicode") -> set[str]:
     """Returns the words that `accept` does."""
     return accept(entries, normalization)[0]
 
 
-def _leaving_nothing(entries: Iterable[str], normalization: str) -> Iterator[str]:
-    return (entry for entry in entries if not _is_usable(words(entry, normalization)))
-
-
-def _is_usable(found: list[str]) -> bool:
+def _is_usable(entry: str, normalization: str) -> bool:
+    found = words(entry, normalization)
     return bool(found) and len(found[0]) <= MAX_WORD_LENGTH
 
 
@@ -475,7 +483,7 @@ def _digest(contents: Mapping[WordSource, bytes]) -> str:
 
 def _entries(
     source: WordSource, contents: Mapping[WordSource, bytes], encoding: str | None
-) -> Collection[str]:
+) -> Iterable[str]:
     if not source.is_file:
         from english_words import get_english_words_set
 

@@ -13,8 +13,10 @@ Which entries are words is decided elsewhere, for all formats alike.
 """
 
 import codecs
+import itertools
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from transforms.files.retrying_file import open_retrying
@@ -36,6 +38,8 @@ _COUNT = re.compile("[0-9]{1,9}")
 # Hunspell's count is approximate. A first line that is less than a tenth of the number of entries
 # belongs to a list that begins with numbers.
 _MAX_ENTRIES_PER_COUNT = 10
+# About so many characters of a text are split into lines at once.
+_PART = 1 << 16
 
 
 class UndecodableListError(ValueError):
@@ -65,8 +69,10 @@ def read_content(path: str) -> bytes:
         return file.read()
 
 
-def parse_entries(content: bytes, path: str = "", encoding: str | None = None) -> list[str]:
+def parse_entries(content: bytes, path: str = "", encoding: str | None = None) -> Iterable[str]:
     """Returns the entries of a word list, without empty ones and comments.
+
+    Those of a long text are made one after the other, as together they take several times its size.
 
     Args:
       content: of the file, decompressed.
@@ -88,12 +94,10 @@ def parse_entries(content: bytes, path: str = "", encoding: str | None = None) -
             pass  # a list that begins with a bracket
         else:
             return _words_of_json(parsed)
-    lines = text.splitlines()
-    if "#" in text:
-        lines = [_COMMENT.sub("", line) for line in lines]
-    entries = list(filter(None, map(str.strip, lines)))
-    if _is_count_of(entries):
-        return _words_of_hunspell(entries[1:])
+    entries = _entries_of_text(text)
+    first = next(_entries_of_text(text), "")
+    if _COUNT.fullmatch(first) and int(first) * _MAX_ENTRIES_PER_COUNT >= text.count("\n") - 1:
+        return _words_of_hunspell(itertools.islice(entries, 1, None))
     return _words_of_hunspell(entries) if ".dic" in suffixes else entries
 
 
@@ -126,13 +130,23 @@ def _words_of_json(parsed: object) -> list[str]:
     return parsed
 
 
-def _is_count_of(entries: list[str]) -> bool:
-    """Whether the first entry is the number of the others, as Hunspell has it."""
-    if not entries or not _COUNT.fullmatch(entries[0]):
-        return False
-    return int(entries[0]) * _MAX_ENTRIES_PER_COUNT >= len(entries) - 1
+def _entries_of_text(text: str) -> Iterator[str]:
+    has_comments = "#" in text
+    for line in _lines(text):
+        entry = (_COMMENT.sub("", line) if has_comments else line).strip()
+        if entry:
+            yield entry
 
 
-def _words_of_hunspell(entries: list[str]) -> list[str]:
-    words = (_AFTER_WORD.sub("", entry).replace("\\/", "/") for entry in entries)
-    return list(filter(None, map(str.strip, words)))
+def _lines(text: str) -> Iterator[str]:
+    """Yields what `str.splitlines` returns."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _PART) + 1 or len(text)
+        yield from text[start:end].splitlines()
+        start = end
+
+
+def _words_of_hunspell(entries: Iterable[str]) -> Iterator[str]:
+    words = (_AFTER_WORD.sub("", entry).replace("\\/", "/").strip() for entry in entries)
+    return filter(None, words)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import texts
-from transforms.word_lists import UndecodableListError, check_codec, parse_entries
+from transforms import word_lists
+from transforms.word_lists import UndecodableListError, check_codec
+
+
+def parse_entries(content: bytes, path: str = "", encoding: str | None = None) -> list[str]:
+    """All entries of a list."""
+    return list(word_lists.parse_entries(content, path, encoding))
+
 
 HUNSPELL = "3\nlisten/DRSMZG\nsilent/MD\tpo:adj\ncat\tpo:noun is:plural\n"
 
@@ -169,3 +176,11 @@ def test_any_bytes_are_entries_or_an_error(content: bytes, name: str) -> None:
 def test_json_gives_every_string_as_it_is(words: list[str]) -> None:
     assert parse_entries(json.dumps(words).encode()) == words
     assert parse_entries(json.dumps({"list": words}).encode(), "w.json") == words
+
+
+@given(st.text("ab \n\r\x0b\x1c\u2028", max_size=12), st.integers(0, 4))
+def test_a_long_text_is_split_into_the_same_lines(text: str, times: int) -> None:
+    whole = (text + "x" * (1 << 15)) * times
+    assert parse_entries(whole.encode()) == [
+        line.strip() for line in whole.splitlines() if line.strip()
+    ]

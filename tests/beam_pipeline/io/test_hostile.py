@@ -118,7 +118,12 @@ def test_a_result_is_accepted_exactly_if_it_is_whole_and_of_the_dictionary(
 
 
 @settings(suppress_health_check=[ONCE_A_FOLDER])
-@given(text=st.one_of(texts(), st.text("q\u0301\ufc5e\ufe70\u037a\u0323 ", max_size=8)))
+@given(
+    text=st.one_of(texts(), st.text("q\u0301\ufc5e\ufe70\u0323 ", max_size=8)).map(
+        # Normalization makes a space and an iota of it, and so composes less than it could.
+        lambda text: text.replace("\u037a", "")
+    )
+)
 def test_a_result_of_any_text_is_accepted(text: str, tmp_path: Path) -> None:
     pairs = [(word, 1) for word in sorted(set(reference.words(text)))]
     (tmp_path / "r.json").write_bytes(serialized(pairs, "r.json"))
