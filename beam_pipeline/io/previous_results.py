@@ -1,7 +1,8 @@
 """Reads what earlier runs have counted, so that it can be added to the counts of this one."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -138,36 +139,33 @@ def read_result(
       PreviousResultError: it cannot be read, or is not a whole result of this dictionary.
     """
     name = name or path
-    classes: dict[str, ClassCount] = {}
-    total = 0
+    counts: dict[str, int] = {}
+    classes: dict[str, list[str]] = {}
     for word, count in _counted_words(path, name, retrier):
         key = signature(word)
-        seen = classes.get(key)
-        if seen is None:
-            total += count
-            classes[key] = ClassCount(key, count, (word,))
-            continue
-        if word in seen.words:
-            raise PreviousResultError(f"{name}: {_shown(word)} is there twice")
-        if seen.count != count:
+        if counts.setdefault(key, count) != count:
             raise PreviousResultError(f"{name}: {_shown(word)} has another count than its anagrams")
-        classes[key] = seen._replace(words=(*seen.words, word))
-    if total >= MAX_COUNT:
+        classes.setdefault(key, []).append(word)
+    if sum(counts.values()) >= MAX_COUNT:
         raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
+    for words in classes.values():
+        if len(words) > 1 and len(set(words)) < len(words):
+            ((word, _),) = Counter(words).most_common(1)
+            raise PreviousResultError(f"{name}: {_shown(word)} is there twice")
     if dictionary.is_corpus:
-        found = itertools.chain.from_iterable(one.words for one in classes.values())
+        found = itertools.chain.from_iterable(classes.values())
         if (wrong := _not_normalized(found, dictionary.normalization)) is not None:
             raise PreviousResultError(
                 f"{name}: {_shown(wrong)} is not a word ({dictionary.normalization})"
             )
     else:
-        _check_classes(classes.values(), dictionary, name)
-    return classes.values()
+        _check_classes(classes, dictionary, name)
+    return (ClassCount(key, count, tuple(classes[key])) for key, count in counts.items())
 
 
-def _check_classes(classes: Iterable[ClassCount], dictionary: DictionarySpec, name: str) -> None:
+def _check_classes(classes: Mapping[str, list[str]], dictionary: DictionarySpec, name: str) -> None:
     members_of = dictionary.load().members
-    for key, _, words in classes:
+    for key, words in classes.items():
         members = set(members_of(key))
         for word in words:
             if word not in members:
