@@ -13,7 +13,8 @@ from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultEr
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
 from beam_pipeline.io.inputs import expand_patterns
-from beam_pipeline.io.previous_results import ReadPreviousCounts, shards_of
+from beam_pipeline.io.pipes import copy_of_pipe
+from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
@@ -23,10 +24,10 @@ from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.report.write import write_all
 from beam_pipeline.runners.names import is_in_process, threads_for
 from beam_pipeline.runners.run import is_template, run_to_end
-from transforms.dictionary import WORD_LISTS, DictionarySpec
+from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.stages.chaos import Chaos
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Resilience, Retrier, describe
 from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
@@ -74,9 +75,9 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
             prepare(options, scratch)
         output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
         side_outputs = SideOutputs()
-        pipeline = _Pipeline(options, scratch, recorder.progress_folder, side_outputs).to_file(
-            output, token
-        )
+        builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs)
+        recorder.record_dictionary(builder.dictionary)
+        pipeline = builder.to_file(output, token)
         stack.enter_context(publishing.output_lock(output, token))
         if options.dead_letters:
             try:
@@ -137,6 +138,12 @@ class _Pipeline:
       scratch: a folder that lasts as long as the run.
       progress_folder: where readers write how far they are.
       side_outputs: where all stages' totals and dead letters go.
+
+    Attributes:
+      dictionary: whose words are counted.
+
+    Raises:
+      UsageError: the dictionary cannot be read, or has no usable word.
     """
 
     def __init__(
@@ -158,17 +165,17 @@ class _Pipeline:
             ),
             "side_outputs": side_outputs,
         }
+        self.dictionary = self._dictionary()
 
     def to_file(self, output: str, token: str) -> beam.Pipeline:
         """Returns the pipeline that writes the result of the run with this token to `output`."""
         options = self._options
-        dictionary = self._dictionary()
-        previous = self._previous(dictionary)
+        previous = self._previous()
         pipeline = beam.Pipeline(options=options)
         records = build(
             pipeline,
             self._source(),
-            dictionary=dictionary,
+            dictionary=self.dictionary,
             engine=options.engine,
             punctuation=options.punctuation,
             encoding_errors=options.encoding_errors,
@@ -193,27 +200,38 @@ class _Pipeline:
         return pipeline
 
     def _dictionary(self) -> DictionarySpec:
-        dictionary = DictionarySpec(self._options.dictionary, self._text.normalization)
-        if not dictionary.is_corpus and not set(dictionary.spec.split("+")) <= set(WORD_LISTS):
-            try:
-                dictionary.load()  # fails here rather than on a worker
-            except DictionaryError as error:
-                raise UsageError(str(error)) from error
-        return dictionary
+        try:
+            return DictionarySpec.union(
+                self._options.dictionary,
+                self._text.normalization,
+                encoding=self._options.dictionary_encoding,
+                locate=lambda path: copy_of_pipe(path, self._scratch),
+            ).pinned()  # a file that cannot be read fails here rather than on a worker
+        except DictionaryError as error:
+            raise UsageError(str(error)) from error
 
-    def _previous(self, dictionary: DictionarySpec) -> beam.PTransform[Any, Any] | None:
+    def _previous(self) -> beam.PTransform[Any, Any] | None:
         merge, replay = self._options.merge, self._options.replay
-        if merge:
-            retrier = Retrier("read", self._stage["resilience"].without_chaos())
-            try:
-                retrier(shards_of, merge)
-            except PreviousResultError as error:
-                raise UsageError(str(error)) from error
-            except RetriesExhaustedError as error:
-                raise UsageError(str(error), setting="merge", value=merge) from error
         if not merge and not replay:
             return None
-        return ReadPreviousCounts(dictionary, merge or "", replay or "", **self._stage)
+        result = ""
+        if merge:
+            try:
+                result = copy_of_pipe(merge, self._scratch)
+                retrier = Retrier("read", self._stage["resilience"].without_chaos())
+                check_result(result, self.dictionary, retrier, name=merge)
+            except PreviousResultError as error:
+                raise UsageError(str(error)) from error
+            except OSError as error:
+                message = f"cannot be read ({describe(error)})"
+                raise UsageError(message, setting="merge", value=merge) from error
+        return ReadPreviousCounts(
+            dictionary=self.dictionary,
+            result=result,
+            dead_letters=replay or "",
+            min_word_length=self._options.min_word_length,
+            **self._stage,
+        )
 
     def _source(self) -> beam.PTransform[Any, Any]:
         options = self._options

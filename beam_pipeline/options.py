@@ -17,6 +17,7 @@ LOG_FORMATS = ("text", "json")
 #: The options that each dead letter records, as they decide how its words are counted.
 SETTINGS_OF_DEAD_LETTERS = (
     "dictionary",
+    "dictionary_encoding",
     "normalization",
     "punctuation",
     "encoding",
@@ -61,10 +62,17 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--dictionary",
-            default="gcide",
+            action="append",
             metavar="SPEC",
-            help="gcide, web2, a+b for both of them, the path of a word list (text or JSON), or "
-            "none for the words of the text itself (default: gcide)",
+            help="gcide, web2, a+b for both of them, the path of a word list (a word a line, "
+            "Hunspell's .dic without its affix rules, or JSON; plain or compressed), or none for "
+            "the words of the text itself; may be repeated for the union (default: gcide)",
+        )
+        add(
+            "--dictionary_encoding",
+            metavar="CODEC",
+            help="of word lists, such as latin-1; by default a byte order mark decides, and "
+            "without one it is utf-8",
         )
         add(
             "--normalization",
@@ -153,7 +161,8 @@ class AnagramOptions(PipelineOptions):
         add(
             "--merge",
             metavar="RESULT",
-            help="add the counts of an earlier result, made with the same dictionary",
+            help="add the counts of an earlier result, made with the same dictionary and without "
+            "--min_word_length, --min_class_size, --min_count and --top; these apply to the sum",
         )
         add(
             "--chaos",

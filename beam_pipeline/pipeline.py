@@ -138,6 +138,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
 
     Raises:
       ValueError, TypeError: naming the setting that is not possible.
+      DictionaryError: the dictionary cannot be read, or has no usable word. That of a file is
+        raised when the transform is applied.
 
     Example:
       >>> import apache_beam as beam
@@ -188,7 +190,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
                 "CountAnagrams takes a PCollection of str or Block: read text first, for example "
                 f"with ReadFiles; it was applied to a {type(text).__name__}"
             )
-        dictionary = self._dictionary
+        dictionary = self._dictionary.pinned()
         stage: StageSettings = {"resilience": self.resilience, "side_outputs": self.side_outputs}
         engine = _ENGINES[self.engine, dictionary.is_corpus]
         settings = EngineSettings(dictionary, self._text, self.min_word_length, self.threads, stage)

@@ -22,7 +22,7 @@ LAYERS = (
     ("transforms/text/",),
     ("transforms/stages/",),
     ("transforms/files/",),
-    ("transforms/dictionary.py",),
+    ("transforms/dictionary.py", "transforms/word_lists.py"),
     ("transforms/kernel/",),
     ("transforms/",),
     ("beam_pipeline/__init__.py", "beam_pipeline/monitor/", "beam_pipeline/pages/"),

@@ -22,3 +22,7 @@ class UndecodableTextError(InputError):
 
 class DictionaryError(AnagramError):
     """A dictionary cannot be loaded. The message begins with its specification."""
+
+
+class UndecodableDictionaryError(DictionaryError):
+    """A dictionary has bytes that are not valid in its encoding."""

@@ -89,6 +89,9 @@ class _TallyFn(StageFn):
             )
         ]
 
+    def setup(self) -> None:
+        self._dictionary = self._dictionary.pinned()
+
     def start_bundle(self) -> None:
         super().start_bundle()
         self._batch: list[Block] = []

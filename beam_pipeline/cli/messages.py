@@ -16,7 +16,13 @@ from beam_pipeline.errors import (
 from beam_pipeline.flags import canonical_flag
 from beam_pipeline.pages.text import visible
 from beam_pipeline.redaction import redact
-from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
+from transforms.errors import (
+    AnagramError,
+    DictionaryError,
+    InputError,
+    UndecodableDictionaryError,
+    UndecodableTextError,
+)
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -45,6 +51,9 @@ def message_of(error: AnagramError) -> str:
         return message_of(error.__cause__)  # the error of a lower layer, before the run
     if isinstance(error, UndecodableTextError):
         return f"{error}; --encoding_errors=replace leaves such bytes out"
+    if isinstance(error, UndecodableDictionaryError):
+        hint = "name its encoding, such as --dictionary_encoding=latin-1"
+        return f"--dictionary={error}; {hint}"
     option = _OPTIONS.get(type(error))
     return str(error) if option is None else f"--{option}={error}"
 

@@ -1,5 +1,6 @@
 """The summary of a finished run: a table on a terminal, otherwise lines of text, or JSON."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,13 @@ from beam_pipeline.options import AnagramOptions
 from beam_pipeline.pages.text import counted, visible
 from beam_pipeline.redaction import redact
 from beam_pipeline.report.model import RunReport
+from transforms.dictionary import SourceEntries
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+# A word list of which a greater share of the entries is rejected is mentioned.
+_MAX_REJECTED = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,24 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
       as_json: one line that is a JSON object, for machines.
     """
     if as_json:
-        print(to_json_line(summary), file=sys.stderr)
+        print(*rejecting_sources(summary.report), to_json_line(summary), sep="\n", file=sys.stderr)
     elif sys.stderr.isatty() and not summary.is_tiny:
         from rich.console import Console  # takes a while to load
 
         Console(stderr=True, soft_wrap=True).print(to_table(summary))
     else:
         print(*to_lines(summary), sep="\n", file=sys.stderr)
+
+
+def rejecting_sources(report: RunReport) -> Iterator[str]:
+    """Yields a JSON object in one line for each word list of which much is not words."""
+    for source in report.dictionary.sources or ():
+        if _rejects_much(source):
+            yield json.dumps({"event": "dictionary", **dataclasses.asdict(source)})
+
+
+def _rejects_much(source: SourceEntries) -> bool:
+    return source.rejected > _MAX_REJECTED * source.entries
 
 
 def to_json_line(summary: Summary) -> str:
@@ -109,11 +125,11 @@ def to_table(summary: Summary) -> "Table":
 def to_lines(summary: Summary) -> list[str]:
     """Returns the main figures as lines of text; the last one has the time and the runner.
 
-    For a tiny input that is the only line, unless there were retries, dead letters or bytes that
-    are not valid text.
+    For a tiny input that is the only line, unless there were retries, dead letters, bytes that are
+    not valid text, or a word list of which much is not words.
     """
     report = summary.report
-    shown = ["not valid text", "retries", "dead letters"]
+    shown = ["dictionary", "not valid text", "retries", "dead letters"]
     if not summary.is_tiny:
         shown += ["input", "words"]
     lines = [f"{name}: {value}" for name, value in rows(summary) if name in shown]
@@ -131,6 +147,11 @@ def rows(summary: Summary) -> Iterator[tuple[str, str]]:
     """Yields name and value of each figure, without what is not known or did not happen."""
     report = summary.report
     yield "runner", report.runner
+    for source in report.dictionary.sources or ():
+        if _rejects_much(source):
+            examples = ", ".join(map(repr, source.examples))
+            value = f"{source.rejected:,} of {source.entries:,} entries in {source.name}"
+            yield "dictionary", visible(f"{value} are not words, such as {examples}")
     if (where := _input(report)) is not None:
         yield "input", where
     if (words := _words(report)) is not None:

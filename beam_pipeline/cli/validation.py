@@ -9,6 +9,7 @@ from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.write import EXTENSIONS
+from transforms.dictionary import DictionarySpec
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
@@ -32,6 +33,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     else:
         _check_input(options)
     _check_encoding(options)
+    _check_dictionary(options)
     _check_chaos(options)
     _check_merge(options)
     _check_dead_letters(options)
@@ -68,6 +70,14 @@ def _check_encoding(options: AnagramOptions) -> None:
         raise UsageError(str(error), setting="encoding", value=options.encoding) from None
 
 
+def _check_dictionary(options: AnagramOptions) -> None:
+    codec = options.dictionary_encoding
+    try:
+        DictionarySpec(encoding=codec)
+    except ValueError as error:
+        raise UsageError(str(error), setting="dictionary_encoding", value=codec) from None
+
+
 def _check_chaos(options: AnagramOptions) -> None:
     if options.chaos:
         try:
@@ -80,6 +90,22 @@ def _check_merge(options: AnagramOptions) -> None:
     if options.merge is not None and format_of(options.merge) is None:
         message = f"the extension names no format; it must be one of {', '.join(FORMATS)}"
         raise UsageError(message, setting="merge", value=options.merge)
+    if options.merge and options.output and _is_same(options.merge, options.output):
+        # Whoever merges into a file means to do it again.
+        for name in ("min_word_length", "min_class_size", "min_count", "top"):
+            value = getattr(options, name)
+            if value not in (None, 1):
+                message = (
+                    "would leave words out of the result that is merged, to which nothing could be "
+                    "added any more: give another --output"
+                )
+                raise UsageError(message, setting=name, value=value)
+
+
+def _is_same(path: str, other: str) -> bool:
+    if FileSystems.get_scheme(path) or FileSystems.get_scheme(other):
+        return path == other
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _check_dead_letters(options: AnagramOptions) -> None:

@@ -10,6 +10,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.errors import DeadLettersError
+from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.io.sources import ReadFiles, ReadRangeFn
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json
@@ -56,8 +57,11 @@ def settings_of_dead_letters(path: str) -> dict[str, Any]:
     """Returns the settings that all dead letters in a file agree on; none if there is no letter.
 
     Raises:
-      DeadLettersError: they do not agree, or `read_dead_letters` raises it.
+      DeadLettersError: they do not agree, `read_dead_letters` raises it, or the file is a pipe: it
+        is read again by the run.
     """
+    if not is_regular(path):
+        raise DeadLettersError(f"{path}: can be read only once; write it to a file first")
     agreed: dict[str, Any] | None = None
     for _, settings in read_dead_letters(path):
         if agreed is not None and settings != agreed:
@@ -108,8 +112,16 @@ class _LettersFn(StageFn):
 
 
 class _ReadPayloadFn(ReadRangeFn):
+    def __init__(self, settings: ReadDeadLetters):
+        super().__init__(settings)
+        self._path = settings.path
+
     def process(self, payload: Block | FileRange) -> Iterator[Any]:
         if isinstance(payload, FileRange):
+            if not is_regular(payload.source):  # it would never end, or block
+                raise DeadLettersError(
+                    f"{self._path}: names {payload.source}, which is not a regular file"
+                )
             yield from self.read_range(payload)
         else:
             self.totals.add(Count.RANGES_READ)

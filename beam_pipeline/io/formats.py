@@ -4,9 +4,11 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow
 import pyarrow.parquet
@@ -16,6 +18,10 @@ from transforms.text.signature import signature
 
 #: A word and its count.
 Counted = tuple[str, int]
+
+_ROWS_AT_ONCE = 10_000
+_DIGITS = re.compile("[0-9]+")
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def format_of(path: str) -> str | None:
@@ -37,27 +43,35 @@ def format_of(path: str) -> str | None:
     return name if name in FORMATS else None
 
 
-# Words consist of letters, marks and digits only, so no format has to escape anything in them.
+# Words consist of letters, marks and digits, in which no format has anything to escape. But the
+# records of a pipeline of somebody's own may hold any string, so each format's library writes it.
 
 
 def _write_json(counts: Iterable[Counted], file: BinaryIO) -> None:
     before = "{\n"
     for word, count in counts:
-        file.write(f'{before}  "{word}": {count}'.encode())
+        file.write(f"{before}  {_quoted(word)}: {count}".encode())
         before = ",\n"
     file.write(b"{}\n" if before == "{\n" else b"\n}\n")
 
 
 def _write_jsonl(counts: Iterable[Counted], file: BinaryIO) -> None:
     for word, count in counts:
-        line = f'{{"word": "{word}", "count": {count}, "signature": "{signature(word)}"}}\n'
+        key = _quoted(signature(word))
+        line = f'{{"word": {_quoted(word)}, "count": {count}, "signature": {key}}}\n'
         file.write(line.encode())
 
 
-def _write_csv(counts: Iterable[Counted], file: BinaryIO) -> None:
+def _write_csv(
+    counts: Iterable[Counted], file: BinaryIO, *, rows_at_once: int = _ROWS_AT_ONCE
+) -> None:
     file.write(b"word,count,signature\n")
-    for word, count in counts:
-        file.write(f"{word},{count},{signature(word)}\n".encode())
+    remaining = iter(counts)
+    while rows := list(itertools.islice(remaining, rows_at_once)):
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows((word, count, signature(word)) for word, count in rows)
+        file.write(text.getvalue().encode())
 
 
 _PARQUET_SCHEMA = pyarrow.schema(
@@ -83,23 +97,59 @@ def write_parquet(
 
 
 def _read_json(file: BinaryIO) -> Iterator[Counted]:
-    yield from json.load(file).items()
+    counts = json.load(file, object_pairs_hook=_object)
+    if not isinstance(counts, dict):
+        raise ValueError("it is not an object of words and their counts")
+    yield from counts.items()
 
 
 def _read_jsonl(file: BinaryIO) -> Iterator[Counted]:
-    for line in io.TextIOWrapper(file, "utf-8"):  # not every decompressed file yields lines
-        record = json.loads(line)
+    # Not every decompressed file yields lines.
+    for number, line in enumerate(io.TextIOWrapper(file, "utf-8-sig"), 1):
+        if line.isspace():
+            continue
+        record = json.loads(line, object_pairs_hook=_object)
+        if not isinstance(record, dict) or not record.keys() >= {"word", "count"}:
+            raise ValueError(f"line {number}: is not an object with word and count")
         yield record["word"], record["count"]
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes an object of JSON; of equal keys the parser would silently take the last."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+        raise ValueError(f"{twice!r:.60} is there twice")
+    return made
+
+
 def _read_csv(file: BinaryIO) -> Iterator[Counted]:
-    for row in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
-        yield row["word"], int(row["count"])
+    rows = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+    header = next(rows, [])
+    word, count = (_index_of(name, header) for name in ("word", "count"))
+    for row in filter(None, rows):
+        if len(row) != len(header):
+            raise ValueError(
+                f"line {rows.line_num}: has {len(row)} fields, and the header {len(header)}"
+            )
+        if not _DIGITS.fullmatch(row[count]):
+            raise ValueError(f"line {rows.line_num}: {row[count]!r:.60} is not a count")
+        yield row[word], int(row[count])
 
 
 def _read_parquet(file: BinaryIO) -> Iterator[Counted]:
-    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=["word", "count"]):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    table = pyarrow.parquet.ParquetFile(file)
+    for name in ("word", "count"):
+        _index_of(name, table.schema_arrow.names)
+    for batch in table.iter_batches(columns=["word", "count"]):
+        yield from zip(batch["word"].to_pylist(), batch["count"].to_pylist(), strict=True)
+
+
+def _index_of(name: str, header: Sequence[str]) -> int:
+    if header.count(name) != 1:
+        number = "no column" if name not in header else "more than one column"
+        raise ValueError(f"it has {number} {name!r}")
+    return header.index(name)
 
 
 #: For each format, a function that writes counted words, which come in order, to a binary file.

@@ -125,14 +125,23 @@ def _sections(report: RunReport) -> Iterator[Section]:
             Entry("bytes, as stored", _shown(found.bytes), "input"),
         ],
     )
+    dictionary = dataclasses.asdict(report.dictionary)
+    for source in dictionary.pop("sources") or ():
+        dictionary[f"entries of {source['name']}"] = _entries(**source)
     tables = {
-        "dictionary": dataclasses.asdict(report.dictionary),
+        "dictionary": dictionary,
         "options": report.options,
         "versions": dataclasses.asdict(report.versions),
     }
     for field, values in tables.items():
         entries = [Entry(str(name), _shown(value), field) for name, value in values.items()]
         yield Section(field.capitalize(), entries)
+
+
+def _entries(name: str, entries: int, rejected: int, examples: tuple[str, ...]) -> str:
+    if not rejected:
+        return f"{entries:,}"
+    return f"{entries:,}; {rejected:,} rejected, such as {', '.join(map(repr, examples))}"
 
 
 def _shown(value: Any) -> str | None:

@@ -15,6 +15,7 @@ import apache_beam as beam
 
 import beam_pipeline
 from beam_pipeline.monitor.run_monitor import Phase, TimelinePoint
+from transforms.dictionary import SourceEntries
 from transforms.stages.totals import Count, Invariant
 
 #: The version of the JSON in ``resources/report.schema.json``. It is incremented when a field
@@ -59,6 +60,7 @@ class DictionaryIdentity:
       spec, normalization: as the options say.
       words, classes: how many words and anagram classes it has.
       sha256: of the sorted normalized words, one a line; None in corpus mode.
+      sources: how many entries each of its sources has, and how many of them were rejected.
     """
 
     spec: str
@@ -66,6 +68,7 @@ class DictionaryIdentity:
     words: int | None = None
     classes: int | None = None
     sha256: str | None = None
+    sources: tuple[SourceEntries, ...] | None = None
 
 
 @dataclass(frozen=True)

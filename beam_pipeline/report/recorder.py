@@ -73,6 +73,7 @@ class RunRecorder:
         self._invariants: tuple[Invariant, ...] | None = None
         self._result: PipelineResult | None = None
         self._output: str | None = None
+        self._dictionary_spec: DictionarySpec | None = None
         self._unknown: dict[str, str] = {}
 
     @contextlib.contextmanager
@@ -101,6 +102,10 @@ class RunRecorder:
     def record_result(self, result: PipelineResult) -> None:
         """Records what the runner has returned."""
         self._result = result
+
+    def record_dictionary(self, dictionary: DictionarySpec) -> None:
+        """Records which words are counted."""
+        self._dictionary_spec = dictionary
 
     def record_totals(self, totals: Totals, measured: Iterable[Count]) -> None:
         """Records the totals of the whole run.
@@ -167,24 +172,28 @@ class RunRecorder:
         }
 
     def _dictionary(self) -> DictionaryIdentity:
-        spec = DictionarySpec(self._options.dictionary, self._options.normalization)
-        only_named = DictionaryIdentity(redact(spec.spec), spec.normalization)
-        if not self._options.report:
-            return only_named
+        options, spec = self._options, self._dictionary_spec
+        named = DictionaryIdentity(redact("+".join(options.dictionary)), options.normalization)
+        if spec is None:
+            self._unknown["dictionary"] = "the run failed before it was loaded"
+            return named
         if spec.is_corpus:
             self._unknown["dictionary"] = "the words of the text itself"
-            return only_named
+            return named
+        if not options.report and not spec.digest:
+            return named  # loading it for the report only takes a while
         try:
             dictionary = spec.load()
         except AnagramError as error:
             self._unknown["dictionary"] = one_line(error)
-            return only_named
+            return named
         return DictionaryIdentity(
             redact(spec.spec),
             spec.normalization,
             dictionary.size,
-            len(dictionary.classes),
-            dictionary.sha256(),
+            len(dictionary.classes) if options.report else None,
+            dictionary.sha256() if options.report else None,
+            dictionary.sources,
         )
 
     def _input(self) -> Input:

@@ -38,8 +38,10 @@ def check_dataflow(options: AnagramOptions) -> None:
     paths = [("input", path) for path in options.input or ()]
     paths += [("output", options.output), ("temp_location", cloud.temp_location)]
     paths += [("staging_location", cloud.staging_location)]
-    if options.dictionary not in (*WORD_LISTS, NO_DICTIONARY, "+".join(WORD_LISTS)):
-        paths.append(("dictionary", options.dictionary))
+    named = {*WORD_LISTS, NO_DICTIONARY}
+    paths += [
+        ("dictionary", it) for it in options.dictionary if not named.issuperset(it.split("+"))
+    ]
     for name, path in paths:
         if path is None:
             continue

@@ -62,7 +62,7 @@ def threads_for(options: AnagramOptions) -> int:
     """
     direct = options.view_as(DirectOptions)
     is_only_worker = is_in_process(options) and direct.direct_running_mode == "in_memory"
-    is_compiled = options.engine == "vectorized" and options.dictionary != NO_DICTIONARY
+    is_compiled = options.engine == "vectorized" and options.dictionary != [NO_DICTIONARY]
     return _cores() if is_only_worker and is_compiled else 1
 
 

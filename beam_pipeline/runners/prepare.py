@@ -116,9 +116,11 @@ def _use_absolute_paths(options: AnagramOptions) -> None:
         path = getattr(options, name)
         if path and FileSystems.get_scheme(path) is None:
             setattr(options, name, os.path.abspath(path))
-    spec = options.dictionary
-    if spec not in (*WORD_LISTS, NO_DICTIONARY) and os.path.exists(spec):
-        options.dictionary = os.path.abspath(spec)
+    named = (*WORD_LISTS, NO_DICTIONARY)
+    options.dictionary = [
+        os.path.abspath(spec) if spec not in named and os.path.exists(spec) else spec
+        for spec in options.dictionary
+    ]
 
 
 def _find_prism(options: PrismRunnerOptions) -> None:

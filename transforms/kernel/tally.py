@@ -39,6 +39,8 @@ from transforms.text.signature import signature
 _MAX_CACHED_SIZE = 1 << 10
 # About how many bytes the result of the slow path for a piece takes, besides those of the piece.
 _RESULT_BYTES = 300
+# How many tables a process keeps.
+_MAX_TABLES = 8
 
 
 class TallyTable:
@@ -102,11 +104,12 @@ _BUILDING = threading.Lock()
 
 def tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
     """Returns the table of a dictionary, which is made on the first call in a process."""
+    pinned = spec.pinned()
     with _BUILDING:
-        return _tally_table(spec, text)
+        return _tally_table(pinned, text)
 
 
-@functools.cache
+@functools.lru_cache(_MAX_TABLES)
 def _tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
     return TallyTable(spec.load(), text)
 

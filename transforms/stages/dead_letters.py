@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from transforms.text.blocks import Block, FileRange
+from transforms.text.encoding import Encoding
+
+# Numbers are smaller.
+_MAX_NUMBER = 1 << 63
 
 
 class ClassCount(NamedTuple):
@@ -128,14 +132,14 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
     match fields["kind"]:
         case "block":
             if "text" in fields:
-                data = _field(fields, "text", str).encode()
+                data = _text(fields, "text").encode()
             else:
                 data = base64.b64decode(_field(fields, "base64", str), validate=True)
             return Block(
                 _field(fields, "source", str),
                 _field(fields, "offset", int),
                 data,
-                _field(fields, "encoding", str),
+                Encoding(_field(fields, "encoding", str)).name,
                 _field(fields, "invalid_bytes", int),
             )
         case "file":
@@ -144,17 +148,25 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
                 _field(fields, "offset", int),
                 _field(fields, "end", int, type(None)),
                 _field(fields, "starts_at_cut", bool),
-                _field(fields, "partial_word", str, type(None)),
+                _text(fields, "partial_word", type(None)),
             )
         case "class":
-            words = tuple(_field({"words": word}, "words", str) for word in fields["words"])
-            return ClassCount(_field(fields, "signature", str), _field(fields, "count", int), words)
+            words = tuple(_text({"words": word}, "words") for word in fields["words"])
+            return ClassCount(_text(fields, "signature"), _field(fields, "count", int), words)
         case kind:
             raise ValueError(f"unknown kind {kind!r}")
 
 
 def _field(fields: Mapping[str, Any], name: str, *types: type) -> Any:
     value = fields[name]
-    if type(value) not in types or (isinstance(value, int) and value < 0):
+    if type(value) not in types or (isinstance(value, int) and not 0 <= value < _MAX_NUMBER):
         raise TypeError(f"{name} is {value!r}"[:100])
+    return value
+
+
+def _text(fields: Mapping[str, Any], name: str, *types: type) -> Any:
+    """Returns the value of a field if it can be encoded, as text can that was decoded."""
+    value = _field(fields, name, str, *types)
+    if value is not None:
+        value.encode()
     return value

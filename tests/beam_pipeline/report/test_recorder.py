@@ -12,6 +12,7 @@ from beam_pipeline.report.html import to_html
 from beam_pipeline.report.model import RunReport, to_json
 from beam_pipeline.report.recorder import RunRecorder, one_line
 from tests.support.reports import Page, check_schema
+from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError
 from transforms.stages.totals import Count, Totals
 
@@ -41,6 +42,8 @@ def reported(
     """The report of a run of which only these totals are known."""
     options = parse([f"--output={scratch}/r.json", f"--report={scratch}/r.html", *arguments])
     recorder = RunRecorder(options, tempfile.mkdtemp(dir=scratch))
+    if error is None:
+        recorder.record_dictionary(DictionarySpec.union(options.dictionary))
     with recorder.recording():
         if totals is not None:
             recorder.record_totals(totals, Count)
@@ -99,7 +102,7 @@ def test_a_dictionary_that_cannot_be_read_has_no_identity(tmp_path: Path) -> Non
     error = DictionaryError("nosuch: no such dictionary")
     report = reported(tmp_path, "--text=x", "--dictionary=nosuch", totals=None, error=error)
     assert plain(report)["dictionary"]["words"] is None
-    assert "nosuch" in plain(report)["unknown"]["dictionary"]
+    assert plain(report)["unknown"]["dictionary"] == "the run failed before it was loaded"
 
 
 def test_a_broken_invariant_is_reported_as_broken(tmp_path: Path) -> None:

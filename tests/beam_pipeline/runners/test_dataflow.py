@@ -131,6 +131,7 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
     assert {"input", "output", "dictionary", "engine"} <= names
     assert not names & set(LEFT_OUT)
     values = {"input": "gs://b/x", "output": "gs://b/y.json", "encoding": "latin-1"}
+    values["dictionary_encoding"] = "latin-1"
     values |= {"merge": "gs://b/old.json", "dead_letters": "gs://b/d.jsonl", "chaos": "take-home"}
     needed = {"dead_letters": ["--on_error=dead_letter"]}
     for parameter in listed["parameters"]:
