@@ -12,7 +12,7 @@ import apache_beam as beam
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
-from beam_pipeline.io.inputs import expand_patterns
+from beam_pipeline.io.inputs import resolve_input
 from beam_pipeline.io.previous_results import ReadPreviousCounts, shards_of
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
@@ -225,11 +225,7 @@ class _Pipeline:
         if options.replay is not None:
             return ReadDeadLetters(path=options.replay, **settings)
         try:
-            patterns = [
-                found
-                for pattern in options.input
-                for found in expand_patterns(pattern, self._scratch)
-            ]
+            patterns = [resolve_input(pattern, self._scratch) for pattern in options.input]
         except InputError as error:
             raise UsageError(str(error)) from error
         return ReadFiles(tuple(patterns), **settings)

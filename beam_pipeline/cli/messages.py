@@ -15,7 +15,13 @@ from beam_pipeline.errors import (
 )
 from beam_pipeline.flags import canonical_flag
 from beam_pipeline.report.model import printable
-from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
+from transforms.errors import (
+    AnagramError,
+    DictionaryError,
+    InputError,
+    NotTextError,
+    UndecodableTextError,
+)
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -39,13 +45,21 @@ def message_of(error: AnagramError) -> str:
     """Returns the line for the user: the message of an error, with the option that it is about."""
     if isinstance(error, UsageError) and error.setting:
         value = "" if error.value is None else f"={error.value}"
-        return f"--{error.setting}{value}: {error}"
+        piped = _piped(error) if error.setting == "input" else ""
+        return f"--{error.setting}{value}: {error}{piped}"
     if isinstance(error, UsageError) and isinstance(error.__cause__, AnagramError):
         return message_of(error.__cause__)  # the error of a lower layer, before the run
+    if isinstance(error, NotTextError):
+        return f"--input={error}{_piped(error)}"
     if isinstance(error, UndecodableTextError):
         return f"{error}; --encoding_errors=replace leaves such bytes out"
     option = _OPTIONS.get(type(error))
     return str(error) if option is None else f"--{option}={error}"
+
+
+def _piped(error: AnagramError) -> str:
+    """Returns what to do with the command that an error about an input may have between ticks."""
+    return " (pipe that into --input=-)" if "`" in str(error) else ""
 
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:

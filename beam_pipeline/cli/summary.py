@@ -68,7 +68,7 @@ def to_lines(report: RunReport) -> list[str]:
     """
     size = report.counter("bytes_read")
     shown = [] if size is not None and size < _TINY else ["input", "words"]
-    shown += ["not valid text", "retries", "dead letters"]
+    shown += ["skipped", "not valid text", "retries", "dead letters"]
     lines = [f"{name}: {value}" for name, value in rows(report) if name in shown]
     rate = ""
     if "input" in shown and report.bytes_per_second is not None:
@@ -83,6 +83,13 @@ def rows(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "runner", report.runner
     if (where := _input(report)) is not None:
         yield "input", where
+    if skipped := report.counter("files_skipped"):
+        what = _plural(
+            skipped,
+            "FIFO, socket, device or broken link",
+            "FIFOs, sockets, devices or broken links",
+        )
+        yield "skipped", f"{skipped:,} {what}"
     words, matched = report.counter("words"), report.counter("words_matched")
     unmatched, classes = report.counter("words_unmatched"), report.counter("classes")
     if words is not None and matched is not None and classes is not None:

@@ -95,10 +95,11 @@ def read_result(path: str, retrier: Retrier) -> Iterable[ClassCount]:
 
 
 def _counted_words(path: str, retrier: Retrier) -> Iterator[Counted]:
+    result_format = format_of(path) or ""
     try:
         for shard in retrier(shards_of, path):
-            with open_buffered(shard, retrier) as file:
-                for word, count in READERS[format_of(path) or ""](file):
+            with open_buffered(shard, retrier, is_text=result_format != "parquet") as file:
+                for word, count in READERS[result_format](file):
                     if type(count) is not int or count < 1:
                         raise ValueError(f"{count!r} is not a count")
                     yield word, count

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.io.fileio import EmptyMatchTreatment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.io.inputs import expand_patterns, plan_shards
+from beam_pipeline.io.inputs import list_files, plan_shards, resolve_input
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from tests.support import reference
 from tests.support.beam import assert_source_gives
@@ -155,7 +156,8 @@ def test_the_plan_covers_every_byte_once_in_shards_of_bounded_size(
     for index, size in enumerate(sizes):
         (folder / f"{index}.txt").write_bytes(bytes(size))
     lengths = {str(folder / f"{index}.txt"): size for index, size in enumerate(sizes)}
-    for shard in plan_shards((f"{folder}/*", f"{folder}/0*"), shard_size):
+    listing = list_files((f"{folder}/*", f"{folder}/0*"), EmptyMatchTreatment.ALLOW)
+    for shard in plan_shards(listing.sizes, shard_size):
         filled = 0
         for path, start, end, *_ in shard:
             assert start % 4 == 0  # no wide code unit is cut
@@ -171,7 +173,7 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
     path.touch()
     for size in ((100 << 20) + 1, (100 << 20) + 64, (100 << 20) + 191):
         os.truncate(path, size)
-        parts = [part for shard in plan_shards((str(path),)) for part in shard]
+        parts = [part for shard in plan_shards(list_files((str(path),)).sizes) for part in shard]
         assert len(parts) > 10
         assert all(start % 4 == 0 for _, start, *_ in parts)
         assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
@@ -180,11 +182,11 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
 def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b"cat")
-    (shard,) = plan_shards((f"{tmp_path}/*",), 40)
+    (shard,) = plan_shards(list_files((f"{tmp_path}/*",)).sizes, 40)
     assert sorted(part[0][-1] for part in shard) == ["a", "b", "c"]
     big = tmp_path / "d.gz"
     big.write_bytes(bytes(100))
-    assert list(plan_shards((str(big),), 40)) == [(FileRange(str(big)),)]
+    assert list(plan_shards(list_files((str(big),)).sizes, 40)) == [(FileRange(str(big)),)]
 
 
 @pytest.mark.parametrize(
@@ -215,9 +217,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def matched(pattern: str, spool: Path) -> list[str]:
-    """The files that the patterns `resolve` gives lead to, each once."""
-    shards = plan_shards(tuple(expand_patterns(pattern, str(spool))))
-    return sorted(os.path.relpath(part[0]) for shard in shards for part in shard)
+    """The files that a pattern of a user matches, relative to the current folder."""
+    return sorted(map(os.path.relpath, list_files((resolve_input(pattern, str(spool)),)).sizes))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +253,7 @@ def test_what_matches_nothing_is_an_error_that_names_it(
 ) -> None:
     (tree / "empty").mkdir()
     with pytest.raises(AnagramError) as caught:
-        expand_patterns(pattern, str(tmp_path))
+        resolve_input(pattern, str(tmp_path))
     assert str(caught.value).startswith(f"{pattern}: ")
 
 
@@ -268,7 +269,8 @@ def test_pipes_are_copied_so_that_any_process_can_read_them(tmp_path: Path) -> N
         os.mkfifo(path)
         writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
         writer.start()
-        found += expand_patterns(str(path), str(spool))
+        found.append(resolve_input(str(path), str(spool)))
         writer.join(60)
-    parts = [part for shard in plan_shards(tuple(found)) for part in shard]
-    assert sorted(Path(part[0]).read_bytes() for part in parts) == sorted(contents.values())
+    assert sorted(Path(path).read_bytes() for path in list_files(found).sizes) == sorted(
+        contents.values()
+    )
