@@ -84,12 +84,8 @@ def rows(report: RunReport) -> Iterator[tuple[str, str]]:
     if (where := _input(report)) is not None:
         yield "input", where
     if skipped := report.counter("files_skipped"):
-        what = _plural(
-            skipped,
-            "FIFO, socket, device or broken link",
-            "FIFOs, sockets, devices or broken links",
-        )
-        yield "skipped", f"{skipped:,} {what}"
+        what = _plural(skipped, "file that is", "files that are")
+        yield "skipped", f"{skipped:,} {what} a FIFO, socket, device or broken link"
     words, matched = report.counter("words"), report.counter("words_matched")
     unmatched, classes = report.counter("words_unmatched"), report.counter("classes")
     if words is not None and matched is not None and classes is not None:

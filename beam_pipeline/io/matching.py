@@ -63,6 +63,8 @@ Match = MatchedFile | UnlistedFolder | SpecialFile
 def match_files(pattern: str) -> Iterator[Match]:
     """Yields what a pattern matches, in no particular order, and possibly more than once.
 
+    Local paths are yielded as absolute ones.
+
     A part of a pattern is taken as it is where a file or folder of that name exists. A folder
     stands for all files below it. Links are followed, but not to a folder that they are in.
 
@@ -76,15 +78,12 @@ def match_files(pattern: str) -> Iterator[Match]:
     if not is_local(pattern):
         yield from _match_remote(pattern)
         return
-    if os.path.lexists(pattern):
-        yield from _match_local(pattern, [])
-        return
-    start = "/" if pattern.startswith("/") else ""
-    parts = [part for part in pattern.split("/") if part]
-    if pattern.endswith("/"):
-        parts.append("**")
-    for alternative in _without_joined_folders(parts):
-        yield from _match_local(start, alternative)
+    path = os.path.abspath(pattern)
+    if os.path.lexists(path):
+        yield from _match_local(path, [])
+    else:
+        below = ["**"] if pattern.endswith("/") else []
+        yield from _match_local("/", [*path[1:].split("/"), *below])
 
 
 def _match_remote(pattern: str) -> Iterator[MatchedFile]:
@@ -105,21 +104,6 @@ def _variants(pattern: str) -> list[str]:
     return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
 
 
-def _without_joined_folders(parts: list[str]) -> Iterator[list[str]]:
-    """Yields the parts of a pattern, twice if one is like ``a**b``: ``a*b`` and ``a*/**/*b``."""
-    for index, part in enumerate(parts):
-        before, deep, after = part.partition("**")
-        if deep and part != deep:
-            for rest in _without_joined_folders([after.lstrip("*"), *parts[index + 1 :]]):
-                joined = f"{before}*{rest[0]}"
-                yield [*parts[:index], joined, *rest[1:]]
-                last = [f"*{rest[0]}"] if rest[0] or rest[1:] else []
-                first = [f"{before}*"] if before else []
-                yield [*parts[:index], *first, deep, *last, *rest[1:]]
-            return
-    yield parts
-
-
 def _match_local(path: str, parts: list[str]) -> Iterator[Match]:
     """Yields what the parts of a pattern match below `path`, or `path` itself without parts."""
     while parts:
@@ -128,10 +112,7 @@ def _match_local(path: str, parts: list[str]) -> Iterator[Match]:
             break
         path, parts = inner, parts[1:]
     if parts:
-        if parts[0] == "**":
-            yield from _match_below(path, parts[1:])
-        else:
-            yield from _match_inside(path, parts[0], parts[1:])
+        yield from _match_wildcard(path, *parts)
         return
     try:
         status = os.stat(path)
@@ -143,6 +124,21 @@ def _match_local(path: str, parts: list[str]) -> Iterator[Match]:
         yield from _match_below(path, [])
     else:  # even if it is a pipe: it was named
         yield MatchedFile(path, status.st_size)
+
+
+def _match_wildcard(folder: str, part: str, *rest: str) -> Iterator[Match]:
+    """Yields what a pattern matches in a folder that begins with a wildcard."""
+    before, deep, after = part.partition("**")
+    if part == deep:
+        yield from _match_below(folder, [*rest])
+    elif not deep:
+        yield from _match_inside(folder, part, [*rest])
+    else:  # such as a**b, which is a*b and a*/**/*b
+        after = after.lstrip("*")
+        yield from _match_wildcard(folder, f"{before}*{after}", *rest)
+        first = [f"{before}*"] if before else []
+        last = [f"*{after}"] if after or rest else []
+        yield from _match_wildcard(folder, *first, deep, *last, *rest)
 
 
 def _match_inside(folder: str, part: str, rest: list[str]) -> Iterator[Match]:
@@ -179,7 +175,7 @@ def _match_below(folder: str, rest: list[str]) -> Iterator[Match]:
                     yield from _match_entry(entry)
                 continue
             if inside is None:
-                inside = above | {_identity(os.stat(folder or os.curdir))}
+                inside = above | {_identity(os.stat(folder))}
             if not (entry.is_symlink() and _identity(entry.stat()) in inside):
                 pending.append((entry.path, inside))
 
@@ -188,11 +184,11 @@ def _list(folder: str, parts: list[str]) -> list["os.DirEntry[str]"] | UnlistedF
     """Returns what is in a folder; nothing if there is none any more.
 
     Args:
-      folder: its path; empty for the current folder.
+      folder: its path.
       parts: of the pattern, that are to match in the folder.
     """
     try:
-        with os.scandir(folder or os.curdir) as entries:
+        with os.scandir(folder) as entries:
             found = list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []

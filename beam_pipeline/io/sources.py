@@ -13,7 +13,7 @@ from beam_pipeline.io.inputs import Listing, ReadShard, list_files, plan_shards
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
 from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError, InputError, NotTextError
-from transforms.files.compression import HeadFile
+from transforms.files.decompression import HeadFile
 from transforms.files.recognition import FormatError
 from transforms.files.retrying_file import open_retrying
 from transforms.stages import beam_metrics

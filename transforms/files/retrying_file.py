@@ -10,7 +10,8 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
-from transforms.files.compression import HeadFile, open_raw, open_recognized
+from transforms.files.compression import open_raw, open_recognized
+from transforms.files.decompression import HeadFile
 from transforms.stages.retry import Retrier
 
 
