@@ -16,7 +16,13 @@ from typing import BinaryIO
 
 from apache_beam.io.fileio import EmptyMatchTreatment
 
-from beam_pipeline.io.matching import MatchedFile, SpecialFile, UnlistedFolder, match_files
+from beam_pipeline.io.matching import (
+    MatchedFile,
+    SpecialFile,
+    UnlistedFolder,
+    has_wildcard,
+    match_files,
+)
 from beam_pipeline.io.publishing import is_temporary
 from transforms.errors import InputError, NotTextError
 from transforms.files.compression import is_compressed, open_decompressed
@@ -83,10 +89,16 @@ def list_files(
                         continue
                     listing.sizes[path] = size
             is_empty = False
-        if is_empty and not EmptyMatchTreatment.allow_empty_match(pattern, empty_match_treatment):
+        if is_empty and not _may_be_empty(pattern, empty_match_treatment):
             raise InputError(f"{pattern}: no file matches")
     listing.skipped = len(skipped)
     return listing
+
+
+def _may_be_empty(pattern: str, treatment: str) -> bool:
+    if treatment == EmptyMatchTreatment.ALLOW_IF_WILDCARD:
+        return has_wildcard(pattern)
+    return treatment == EmptyMatchTreatment.ALLOW
 
 
 def resolve_input(pattern: str, spool_folder: str) -> str:
@@ -168,7 +180,7 @@ def plan_shards(sizes: Mapping[str, int], shard_size: int | None = None) -> Iter
     """
     if shard_size is None:
         shard_size = min(max(sum(sizes.values()) // _SHARDS, _MIN_SHARD_SIZE), MAX_SHARD_SIZE)
-        shard_size += -shard_size % 4  # ranges must not cut code units of 2 or 4 bytes
+    shard_size += -shard_size % 4  # ranges must not cut code units of 2 or 4 bytes
     shard: list[FileRange] = []
     filled = 0
     for path, size in sizes.items():

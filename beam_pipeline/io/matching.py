@@ -86,6 +86,11 @@ def match_files(pattern: str) -> Iterator[Match]:
         yield from _match_local("/", [*path[1:].split("/"), *below])
 
 
+def has_wildcard(pattern: str) -> bool:
+    """Returns whether a pattern may match more than one name."""
+    return _WILDCARD.search(pattern) is not None
+
+
 def _match_remote(pattern: str) -> Iterator[MatchedFile]:
     if "[" in pattern and FileSystems.exists(pattern):
         files = [FileSystems.get_filesystem(pattern).metadata(pattern)]

@@ -71,6 +71,8 @@ class ReadFiles(Stage):
         else UTF-8.
       text: how bytes become words; reading must know, as very long words are decoded on the way.
       block_size: about how large blocks are, in bytes.
+      shard_size: about how many bytes of a file, as stored, one worker reads at a time; by default
+        a share of the whole.
       empty_match_treatment: whether a pattern may match no file, one of the constants of
         `apache_beam.io.fileio.EmptyMatchTreatment`.
       spool_folder: the folder of files that last as long as the run, such as copies of pipes.
@@ -87,6 +89,7 @@ class ReadFiles(Stage):
     encoding: str | None = None
     text: TextSettings = field(default_factory=TextSettings)
     block_size: int = BLOCK_SIZE
+    shard_size: int | None = None
     empty_match_treatment: str = EmptyMatchTreatment.DISALLOW
     spool_folder: str = ""
     progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
@@ -99,6 +102,8 @@ class ReadFiles(Stage):
         if self.encoding is not None:
             Encoding(self.encoding)
         check_positive(block_size=self.block_size)
+        if self.shard_size is not None:
+            check_positive(shard_size=self.shard_size)
         check_one_of(_EMPTY_MATCH, empty_match_treatment=self.empty_match_treatment)
 
     @property
@@ -163,6 +168,7 @@ class _PlanFn(ListFilesFn):
         super().__init__(settings)
         self._patterns = settings.patterns
         self._empty_match_treatment = settings.empty_match_treatment
+        self._shard_size = settings.shard_size
         self._progress_folder = settings.progress_folder
 
     def process(self, _: None) -> Iterator[Any]:
@@ -172,7 +178,7 @@ class _PlanFn(ListFilesFn):
         self.totals.add(Count.INPUT_FILES, len(listing.sizes))
         self.totals.add(Count.INPUT_BYTES, size)
         yield from self.unlisted(listing)
-        for shard in plan_shards(listing.sizes):
+        for shard in plan_shards(listing.sizes, self._shard_size):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield shard
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,9 @@ def run_as_nobody(*arguments: object, cwd: Path) -> Finished:
 
     Skips the test where that user can read neither Python nor this checkout.
     """
-    how = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    how: dict[str, Any] = {}
+    if os.getuid() == 0:
+        how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     settings = environment(HOME="/nonexistent", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
     probe = subprocess.run([COMMAND[0], "-c", "import transforms"], cwd=cwd, env=settings, **how)
     if probe.returncode:
