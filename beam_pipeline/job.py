@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import apache_beam as beam
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
-from beam_pipeline.io.inputs import resolve_input
+from beam_pipeline.io.inputs import STDIN, resolve_input
 from beam_pipeline.io.previous_results import ReadPreviousCounts, shards_of
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
@@ -72,11 +73,12 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
             from beam_pipeline.runners.prepare import prepare
 
             prepare(options, scratch)
+        source_names: dict[str, str] = {}
         output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
         side_outputs = SideOutputs()
-        pipeline = _Pipeline(options, scratch, recorder.progress_folder, side_outputs).to_file(
-            output, token
-        )
+        pipeline = _Pipeline(
+            options, scratch, recorder.progress_folder, side_outputs, source_names
+        ).to_file(output, token)
         stack.enter_context(publishing.output_lock(output, token))
         if options.dead_letters:
             try:
@@ -87,7 +89,7 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         try:
             recorder.record_result(run_to_end(pipeline, options))
         except (AnagramError, KeyboardInterrupt) as error:
-            manifest = _finish(output, token, error)
+            manifest = _finish(output, token, _with_names(error, source_names))
         else:
             if is_template(options):
                 return
@@ -96,6 +98,14 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         recorder.record_output(output)
         if options.output is None:
             _copy_to_stdout(output)
+
+
+def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseException:
+    """Returns an error that calls copies of pipes by the `source_names` that the user gave."""
+    message = str(error)
+    for path, name in source_names.items():
+        message = message.replace(path, name)
+    return error if message == str(error) else type(error)(message)
 
 
 def _committed(output: str, token: str) -> publishing.Manifest:
@@ -136,6 +146,8 @@ class _Pipeline:
       scratch: a folder that lasts as long as the run.
       progress_folder: where readers write how far they are.
       side_outputs: where all stages' totals and dead letters go.
+      source_names: what the user calls the inputs, by the paths that workers are given for them;
+        to be filled in for copies of pipes.
     """
 
     def __init__(
@@ -144,10 +156,12 @@ class _Pipeline:
         scratch: str,
         progress_folder: str,
         side_outputs: SideOutputs,
+        source_names: dict[str, str],
     ):
         self._options = options
         self._scratch = scratch
         self._progress_folder = progress_folder
+        self._source_names = source_names
         self._text = TextSettings(options.normalization, options.encoding_errors)
         self._stage: StageSettings = {
             "resilience": Resilience(
@@ -228,6 +242,9 @@ class _Pipeline:
             patterns = [resolve_input(pattern, self._scratch) for pattern in options.input]
         except InputError as error:
             raise UsageError(str(error)) from error
+        for given, path in zip(options.input, patterns, strict=True):
+            if path.startswith(self._scratch):
+                self._source_names[path] = "standard input" if given == STDIN else given
         return ReadFiles(tuple(patterns), **settings)
 
 

@@ -253,8 +253,8 @@ class ReadRangeFn(StageFn):
         source = getattr(letter.payload, "source", "")
         if self._spool_folder and source.startswith(self._spool_folder):
             raise AnagramError(
-                f"standard input or pipe: {letter.cause}; it cannot be read again, and so cannot "
-                "become a dead letter: give a file"
+                f"{source}: {letter.cause}; a pipe cannot be read again, and so cannot become a "
+                "dead letter: give a file"
             )
         return super().emit_dead_letter(letter)
 
