@@ -1,8 +1,11 @@
 """Runs the command line as a user who may not read everything, also where root runs the tests."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.cli import Finished, environment
@@ -12,10 +15,11 @@ NOBODY = 65534
 
 # Everything is loaded and used once before, as the other user may not be able to read Python.
 _RUN = f"""
-import contextlib, os, sys
+import contextlib, logging, os, sys
+logging.basicConfig(level=logging.CRITICAL)
 from beam_pipeline import run
 with open(os.devnull, "w") as null, contextlib.redirect_stderr(null):
-    run(["--text=cat", "--dictionary=none", "--output={{scratch}}/warm.json"])
+    run(["--text=cat", "--dictionary=none", "--output={{scratch}}/loaded.json"])
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid({NOBODY})
@@ -27,9 +31,9 @@ sys.exit(run(sys.argv[1:]))
 def run_as_nobody(*arguments: object, cwd: Path) -> Finished:
     """The command line as a user who is not root: as `NOBODY` if this process is root's."""
     finished = subprocess.run(
-        [sys.executable, "-c", _RUN.format(scratch=cwd.parent), *map(str, arguments)],
+        [sys.executable, "-c", _RUN.format(scratch=cwd), *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env=environment(TMPDIR=str(cwd)),
         capture_output=True,
         stdin=subprocess.DEVNULL,
         timeout=300,
@@ -37,10 +41,13 @@ def run_as_nobody(*arguments: object, cwd: Path) -> Finished:
     return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
 
 
-def give_away(path: Path) -> None:
-    """Lets `NOBODY` reach the folder `path`, and write into it."""
-    if os.getuid() == 0:
-        os.chown(path, NOBODY, NOBODY)
-    for folder in path.parents:
-        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
+@contextlib.contextmanager
+def folder_of_nobody() -> Iterator[Path]:
+    """Makes a folder that the user of `run_as_nobody` can reach, and write into.
+
+    The folders of pytest's `tmp_path` are closed to other users.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        if os.getuid() == 0:
+            os.chown(name, NOBODY, NOBODY)
+        yield Path(name)

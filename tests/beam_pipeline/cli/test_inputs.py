@@ -15,7 +15,7 @@ import pytest
 from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, run
 from tests.support.files import COMPRESSORS
 from tests.support.formats import NOT_TEXT, tar
-from tests.support.other_user import give_away, run_as_nobody
+from tests.support.other_user import folder_of_nobody, run_as_nobody
 
 CORPUS = "--dictionary=none"
 
@@ -138,37 +138,32 @@ def test_a_folder_with_nothing_else_matches_no_file(folder: Path, here: Here) ->
     assert_one_line_error(here("--input=empty"), "--input=empty: no file matches", code=2)
 
 
-def test_a_folder_that_cannot_be_listed_is_an_error_or_a_dead_letter(
-    folder: Path, here: Here
-) -> None:
-    secret = folder / "books/secret"
-    secret.mkdir(parents=True)
-    give_away(folder)
-    (folder / "books/a.txt").write_text("cat act")
-    (secret / "b.txt").write_text("dog god")
-    (secret / "b.md").write_text("not asked for")
-    secret.chmod(0o700 if os.getuid() == 0 else 0)
-    try:
+def test_a_folder_that_cannot_be_listed_is_an_error_or_a_dead_letter(here: Here) -> None:
+    with folder_of_nobody() as folder:
+        secret = folder / "books/secret"
+        secret.mkdir(parents=True)
+        (folder / "books/a.txt").write_text("cat act")
+        (secret / "b.txt").write_text("dog god")
+        (secret / "b.md").write_text("not asked for")
+        secret.chmod(0o700 if os.getuid() == 0 else 0)
         finished = run_as_nobody("--input=books", CORPUS, cwd=folder)
-        assert_one_line_error(
-            finished, f"--input={secret}: cannot be listed (Permission denied)", code=1
-        )
+        why = f"--input={secret}: cannot be listed (Permission denied)"
+        assert_one_line_error(finished, why, code=1)
         letters = ["--on_error=dead_letter", "--dead_letters=d.jsonl"]
         finished = run_as_nobody("--input=books/**/*.txt", CORPUS, *letters, cwd=folder)
         assert counts(finished.out) == {"act": 2, "cat": 2}, finished.err
         assert "dead letters: 1 in d.jsonl (read: PermissionError: 1)" in finished.err
-    finally:
         secret.chmod(0o755)
-    assert counts(here("replay", "d.jsonl").out) == {"dog": 2, "god": 2}
+        assert counts(here("replay", folder / "d.jsonl").out) == {"dog": 2, "god": 2}
 
 
-def test_a_file_of_others_in_a_folder_is_an_error_that_names_it(folder: Path) -> None:
-    (folder / "books").mkdir()
-    give_away(folder)
-    (folder / "books/b.txt").write_text("dog god")
-    (folder / "books/b.txt").chmod(0o600 if os.getuid() == 0 else 0)
-    finished = run_as_nobody("--input=books", CORPUS, cwd=folder)
-    assert_one_line_error(finished, f"{folder}/books/b.txt", "Permission denied", code=1)
+def test_a_file_of_others_in_a_folder_is_an_error_that_names_it() -> None:
+    with folder_of_nobody() as folder:
+        (folder / "books").mkdir()
+        (folder / "books/b.txt").write_text("dog god")
+        (folder / "books/b.txt").chmod(0o600 if os.getuid() == 0 else 0)
+        finished = run_as_nobody("--input=books", CORPUS, cwd=folder)
+        assert_one_line_error(finished, f"{folder}/books/b.txt", "Permission denied", code=1)
 
 
 @pytest.mark.parametrize("name", ["Books [2023]", "*", "a b", "x\ny", "caf\udce9", "--text"])
