@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import apache_beam as beam
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
-from beam_pipeline.io.inputs import expand_patterns
+from beam_pipeline.io.inputs import STDIN, resolve_input
 from beam_pipeline.io.pipes import copy_of_pipe
 from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result
 from beam_pipeline.io.sinks import WriteResults
@@ -73,9 +74,10 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
             from beam_pipeline.runners.prepare import prepare
 
             prepare(options, scratch)
+        source_names: dict[str, str] = {}
         output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
         side_outputs = SideOutputs()
-        builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs)
+        builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs, source_names)
         recorder.record_dictionary(builder.dictionary)
         pipeline = builder.to_file(output, token)
         stack.enter_context(publishing.output_lock(output, token))
@@ -88,7 +90,7 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         try:
             recorder.record_result(run_to_end(pipeline, options))
         except (AnagramError, KeyboardInterrupt) as error:
-            manifest = _finish(output, token, error)
+            manifest = _finish(output, token, _with_names(error, source_names))
         else:
             if is_template(options):
                 return
@@ -98,6 +100,14 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         if options.output is None:
             recorder.end_progress()
             _copy_to_stdout(output)
+
+
+def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseException:
+    """Returns an error that calls copies of pipes by the `source_names` that the user gave."""
+    message = str(error)
+    for path, name in source_names.items():
+        message = message.replace(path, name)
+    return error if message == str(error) else type(error)(message)
 
 
 def _committed(output: str, token: str) -> publishing.Manifest:
@@ -138,6 +148,8 @@ class _Pipeline:
       scratch: a folder that lasts as long as the run.
       progress_folder: where readers write how far they are.
       side_outputs: where all stages' totals and dead letters go.
+      source_names: what the user calls the inputs, by the paths that workers are given for them;
+        to be filled in for copies of pipes.
 
     Attributes:
       dictionary: whose words are counted.
@@ -152,10 +164,12 @@ class _Pipeline:
         scratch: str,
         progress_folder: str,
         side_outputs: SideOutputs,
+        source_names: dict[str, str],
     ):
         self._options = options
         self._scratch = scratch
         self._progress_folder = progress_folder
+        self._source_names = source_names
         self._text = TextSettings(
             options.normalization, options.encoding_errors, options.punctuation
         )
@@ -247,13 +261,12 @@ class _Pipeline:
         if options.replay is not None:
             return ReadDeadLetters(path=options.replay, **settings)
         try:
-            patterns = [
-                found
-                for pattern in options.input
-                for found in expand_patterns(pattern, self._scratch)
-            ]
+            patterns = [resolve_input(pattern, self._scratch) for pattern in options.input]
         except InputError as error:
             raise UsageError(str(error)) from error
+        for given, path in zip(options.input, patterns, strict=True):
+            if path.startswith(self._scratch):
+                self._source_names[path] = "standard input" if given == STDIN else given
         return ReadFiles(tuple(patterns), **settings)
 
 

@@ -14,6 +14,8 @@ from transforms.text.encoding import ERROR_POLICIES
 from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 LOG_FORMATS = ("text", "json")
+#: The options whose values are paths or URLs, or lists of them.
+PATHS = ("input", "output", "dictionary", "dead_letters", "merge", "replay", "report")
 #: The options that each dead letter records, as they decide how its words are counted.
 SETTINGS_OF_DEAD_LETTERS = (
     "dictionary",
@@ -40,7 +42,7 @@ class AnagramOptions(PipelineOptions):
             action="append",
             metavar="PATTERN",
             help="a file, glob (** too) or folder of any Beam filesystem, plain or compressed "
-            "(gz, bz2, zst, xz, deflate); - is standard input; may be repeated",
+            "(gz, bz2, zst, xz under any name, deflate); - is standard input; may be repeated",
         )
         add("--text", metavar="STRING", help="the text itself, instead of --input")
         add(
@@ -89,9 +91,9 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--encoding",
-            default="utf-8",
             metavar="CODEC",
-            help="of the input files (default: utf-8)",
+            help="of the input files (default: what the byte order mark of a file says, UTF-16 or "
+            "UTF-32, and utf-8 without one)",
         )
         add(
             "--encoding_errors",

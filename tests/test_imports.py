@@ -49,6 +49,8 @@ PURE = {
     "transforms/text/encoding.py": (),
     "transforms/text/blocks.py": ("transforms",),
     "transforms/text/settings.py": ("transforms",),
+    "transforms/files/recognition.py": (),
+    "transforms/files/decompression.py": ("transforms", "pyarrow"),
     "transforms/stages/chaos.py": (),
     "transforms/stages/totals.py": (),
     "transforms/stages/dead_letters.py": ("transforms",),

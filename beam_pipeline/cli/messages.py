@@ -20,6 +20,7 @@ from transforms.errors import (
     AnagramError,
     DictionaryError,
     InputError,
+    NotTextError,
     UndecodableDictionaryError,
     UndecodableTextError,
 )
@@ -46,9 +47,12 @@ def message_of(error: AnagramError) -> str:
     """Returns the line for the user: the message of an error, with the option that it is about."""
     if isinstance(error, UsageError) and error.setting:
         value = "" if error.value is None else f"={error.value}"
-        return f"--{error.setting}{value}: {error}"
+        piped = _piped(error) if error.setting == "input" else ""
+        return f"--{error.setting}{value}: {error}{piped}"
     if isinstance(error, UsageError) and isinstance(error.__cause__, AnagramError):
         return message_of(error.__cause__)  # the error of a lower layer, before the run
+    if isinstance(error, NotTextError):
+        return f"--input={error}{_piped(error)}"
     if isinstance(error, UndecodableTextError):
         return f"{error}; --encoding_errors=replace leaves such bytes out"
     if isinstance(error, UndecodableDictionaryError):
@@ -56,6 +60,11 @@ def message_of(error: AnagramError) -> str:
         return f"--dictionary={error}; {hint}"
     option = _OPTIONS.get(type(error))
     return str(error) if option is None else f"--{option}={error}"
+
+
+def _piped(error: AnagramError) -> str:
+    """Returns what to do with the command that an error about an input may have between ticks."""
+    return " (pipe that into --input=-)" if "`" in str(error) else ""
 
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:

@@ -129,7 +129,7 @@ def to_lines(summary: Summary) -> list[str]:
     not valid text, or a word list of which much is not words.
     """
     report = summary.report
-    shown = ["dictionary", "not valid text", "retries", "dead letters"]
+    shown = ["dictionary", "skipped", "not valid text", "retries", "dead letters"]
     if not summary.is_tiny:
         shown += ["input", "words"]
     lines = [f"{name}: {value}" for name, value in rows(summary) if name in shown]
@@ -154,6 +154,9 @@ def rows(summary: Summary) -> Iterator[tuple[str, str]]:
             yield "dictionary", visible(f"{value} are not words, such as {examples}")
     if (where := _input(report)) is not None:
         yield "input", where
+    if skipped := report.counter("files_skipped"):
+        what = counted(skipped, "file that is", "files that are")
+        yield "skipped", f"{what} a FIFO, socket, device or broken link"
     if (words := _words(report)) is not None:
         yield "words", words
     if invalid := report.counter("invalid_bytes"):

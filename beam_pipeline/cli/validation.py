@@ -7,10 +7,11 @@ from apache_beam.io.filesystems import FileSystems
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.options import AnagramOptions
+from beam_pipeline.options import PATHS, AnagramOptions
 from beam_pipeline.report.write import EXTENSIONS
 from transforms.dictionary import DictionarySpec
 from transforms.files.compression import is_compressed
+from transforms.files.schemes import why_unsupported
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
 
@@ -28,6 +29,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     Raises:
       UsageError: an option is wrong, or does not go with another one.
     """
+    _check_schemes(options)
     if options.test_case:
         _check_test_case(options)
     else:
@@ -42,6 +44,15 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
         raise UsageError(message, setting="progress")
+
+
+def _check_schemes(options: AnagramOptions) -> None:
+    """Checks that there is a filesystem for every path."""
+    for name in PATHS:
+        given = getattr(options, name) or ()
+        for path in [given] if isinstance(given, str) else given:
+            if (fault := why_unsupported(path)) is not None:
+                raise UsageError(fault, setting=name, value=path)
 
 
 def _check_test_case(options: AnagramOptions) -> None:
@@ -65,7 +76,7 @@ def _check_input(options: AnagramOptions) -> None:
 
 def _check_encoding(options: AnagramOptions) -> None:
     try:
-        Encoding(options.encoding)
+        Encoding(options.encoding or "utf-8")
     except ValueError as error:
         raise UsageError(str(error), setting="encoding", value=options.encoding) from None
 

@@ -4,18 +4,19 @@ import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import apache_beam as beam
-from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
+from apache_beam.io.fileio import EmptyMatchTreatment
+from apache_beam.pvalue import PBegin, PCollection
 
 from beam_pipeline.errors import DeadLettersError
+from beam_pipeline.io.inputs import plan_shards
 from beam_pipeline.io.pipes import is_regular
-from beam_pipeline.io.sources import ReadFiles, ReadRangeFn
+from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
 from transforms.files.retrying_file import open_retrying
-from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json
+from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
-from transforms.stages.stage import StageFn
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block, FileRange
 from transforms.text.encoding import Encoding
@@ -48,9 +49,9 @@ def read_dead_letters(
         raise DeadLettersError(f"{path}: cannot be read ({error})") from error
 
 
-def open_buffered(path: str, retrier: Retrier) -> BinaryIO:
+def open_buffered(path: str, retrier: Retrier, *, is_text: bool = True) -> BinaryIO:
     """Opens a file, possibly compressed, whose reads are retried, for reading lines."""
-    return io.BufferedReader(cast(io.RawIOBase, open_retrying(path, retrier)))
+    return io.BufferedReader(open_retrying(path, retrier, is_text=is_text))
 
 
 def settings_of_dead_letters(path: str) -> dict[str, Any]:
@@ -74,7 +75,8 @@ def settings_of_dead_letters(path: str) -> dict[str, Any]:
 class ReadDeadLetters(ReadFiles):
     """Reads the texts in a file of dead letters, and the ranges of files that it names.
 
-    Texts in the encoding that their run was given are taken to be in `encoding` now.
+    Texts in the encoding that their run was given are taken to be in `encoding` now, if that is not
+    None.
 
     Attributes:
       path: of the file.
@@ -83,32 +85,38 @@ class ReadDeadLetters(ReadFiles):
     path: str = ""
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        path = root | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
-        payloads = self.apply_fn(path, "ReadLetters", _LettersFn(self), Block | FileRange)
+        start = root | "Start" >> beam.Create([None], reshuffle=False)
+        payloads = self.apply_fn(start, "ReadLetters", _LettersFn(self), Block | FileRange)
         spread = payloads | "SpreadPayloads" >> beam.Reshuffle()
         return self.apply_fn(spread, "ReadBlocks", _ReadPayloadFn(self), Block)
 
 
-class _LettersFn(StageFn):
+class _LettersFn(ListFilesFn):
     def __init__(self, settings: ReadDeadLetters):
-        super().__init__(settings.resilience)
-        self._encoding = settings.encoding
-        self._retrier = Retrier("read", settings.resilience.without_chaos())
+        super().__init__(settings)
+        self._path, self._encoding = settings.path, settings.encoding
 
-    def process(self, path: str) -> Iterator[Block | FileRange]:
-        encoding = functools.cache(lambda name: Encoding(name).name)
-        for letter, run_settings in read_dead_letters(path, self._retrier):
+    def process(self, _: None) -> Iterator[Any]:
+        encoding = functools.cache(lambda name: Encoding(name or "utf-8").name)
+        patterns = []
+        for letter, run_settings in read_dead_letters(self._path, self._retrier):
             payload = letter.payload
             if isinstance(payload, ClassCount):
                 continue  # see `beam_pipeline.io.previous_results`
+            if isinstance(payload, FilePattern):
+                patterns.append(payload.source)
+                continue
             self.totals.add(Count.RANGES_PLANNED)
-            recorded = encoding(run_settings.get("encoding") or self._encoding)
-            if isinstance(payload, Block) and payload.encoding == recorded:
-                payload = payload._replace(encoding=encoding(self._encoding))
+            recorded = run_settings.get("encoding")
+            if isinstance(payload, Block) and payload.encoding == encoding(recorded):
+                payload = payload._replace(encoding=encoding(self._encoding or recorded))
             yield payload
-
-    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
-        return self.emit_totals(self._retrier)
+        # Together, so that a file that several of them match is read once.
+        listing = self.list_files(patterns, EmptyMatchTreatment.ALLOW)
+        yield from self.unlisted(listing)
+        for shard in plan_shards(listing.sizes):
+            self.totals.add(Count.RANGES_PLANNED, len(shard))
+            yield from shard
 
 
 class _ReadPayloadFn(ReadRangeFn):

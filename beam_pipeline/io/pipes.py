@@ -2,15 +2,18 @@
 times."""
 
 import os
-import shutil
 import stat
+import sys
 import tempfile
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 from apache_beam.io.filesystems import FileSystems
 
 # Here are pipes, devices, and names that mean another file in another process: /dev/stdin.
 _OF_THIS_PROCESS = ("/dev/", "/proc/")
+_READ_SIZE = 1 << 20  # bytes
 
 
 def is_regular(path: str) -> bool:
@@ -35,11 +38,27 @@ def copy_of_pipe(path: str, folder: str) -> str:
       The path of a copy of the same name, or `path` itself where none is needed.
 
     Raises:
-      OSError: it cannot be read.
+      OSError: it cannot be read, or the copy cannot be written.
     """
     if is_regular(path):
         return path
-    copy = Path(tempfile.mkdtemp(dir=folder, prefix="pipe-"), os.path.basename(path))
-    with open(path, "rb") as pipe, copy.open("wb") as file:
-        shutil.copyfileobj(pipe, file)
+    with open(path, "rb") as pipe:
+        return _copy(pipe, os.path.basename(path), folder)
+
+
+def copy_of_stdin(folder: str) -> str:
+    """Copies standard input into a folder, and returns the path of the copy.
+
+    Raises:
+      OSError: it cannot be read, or the copy cannot be written.
+    """
+    return _copy(cast(BufferedReader, sys.stdin.buffer), "stdin", folder)
+
+
+def _copy(stream: BufferedReader, name: str, folder: str) -> str:
+    copy = Path(tempfile.mkdtemp(dir=folder, prefix="pipe-"), name)
+    with copy.open("wb") as file:
+        # Until nothing comes: to read on would ask a terminal for one more end of the input.
+        while data := stream.read1(_READ_SIZE):
+            file.write(data)
     return str(copy)

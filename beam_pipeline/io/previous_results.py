@@ -202,10 +202,11 @@ def _shown(value: object) -> str:
 
 
 def _counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
+    result_format = format_of(path) or ""
     try:
         for shard in retrier(shards_of, path, name):
-            with open_buffered(shard, retrier) as file:
-                for word, count in READERS[format_of(path) or ""](file):
+            with open_buffered(shard, retrier, is_text=result_format != "parquet") as file:
+                for word, count in READERS[result_format](file):
                     if type(word) is not str:
                         raise ValueError(f"{_shown(word)} is not a word")
                     if type(count) is not int or not 0 < count < MAX_COUNT:

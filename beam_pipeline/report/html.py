@@ -76,7 +76,7 @@ def _tiles(report: RunReport) -> Iterator[Tile]:
         yield Tile("throughput", f"{decimal(int(report.bytes_per_second))}/s")
     if report.peak_memory_bytes is not None:
         yield Tile("peak memory", decimal(report.peak_memory_bytes), "all processes")
-    for name in ("retries", "dead_letters", "invalid_bytes"):
+    for name in ("files_skipped", "retries", "dead_letters", "invalid_bytes"):
         if number := report.counter(name):
             yield Tile(name.replace("_", " "), f"{number:,}")
 

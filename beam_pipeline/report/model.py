@@ -24,6 +24,7 @@ SCHEMA_VERSION = 2
 
 #: What every run counts, in the order of the report.
 COUNTERS = (
+    Count.FILES_SKIPPED,
     Count.BYTES_READ,
     Count.BLOCKS_READ,
     Count.BLOCKS_PROCESSED,

@@ -30,8 +30,19 @@ class ClassCount(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-#: Bytes of a text, a range of a file that could not be read, or words that were counted already.
-DeadLetterPayload = Block | FileRange | ClassCount
+class FilePattern(NamedTuple):
+    """Files that could not be listed.
+
+    Attributes:
+      source: a pattern that matches them.
+    """
+
+    source: str
+
+
+#: Bytes of a text, a range of a file that could not be read, files that could not be listed, or
+#: words that were counted already.
+DeadLetterPayload = Block | FileRange | FilePattern | ClassCount
 
 
 class DeadLetter(NamedTuple):
@@ -60,6 +71,8 @@ def location(payload: DeadLetterPayload) -> str:
     match payload:
         case Block(source, offset) | FileRange(source, offset):
             return f"{source}: byte {offset}"
+        case FilePattern(source):
+            return source
         case ClassCount(signature):
             return f"words with the letters {signature[:40]!r}"
 
@@ -98,6 +111,8 @@ def _to_fields(payload: DeadLetterPayload) -> dict[str, Any]:
                 "starts_at_cut": starts_at_cut,
                 "partial_word": partial_word,
             }
+        case FilePattern(source):
+            return {"kind": "pattern", "source": source}
         case ClassCount(signature, count, words):
             return {"kind": "class", "signature": signature, "count": count, "words": list(words)}
 
@@ -150,6 +165,8 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
                 _field(fields, "starts_at_cut", bool),
                 _text(fields, "partial_word", type(None)),
             )
+        case "pattern":
+            return FilePattern(_field(fields, "source", str))
         case "class":
             words = tuple(_text({"words": word}, "words") for word in fields["words"])
             return ClassCount(_text(fields, "signature"), _field(fields, "count", int), words)

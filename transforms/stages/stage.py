@@ -102,10 +102,11 @@ class StageFn(beam.DoFn):
 
     Attributes:
       totals: of the bundle so far; they leave it together with its results.
+      writes_dead_letters: whether what cannot be processed is to become a dead letter.
     """
 
     def __init__(self, resilience: Resilience):
-        self._writes_dead_letters = resilience.on_error == "dead_letter"
+        self.writes_dead_letters = resilience.on_error == "dead_letter"
 
     def start_bundle(self) -> None:
         self.totals = Totals()
@@ -135,7 +136,7 @@ class StageFn(beam.DoFn):
         Raises:
           AnagramError: dead letters are not wanted; the run is to fail.
         """
-        if not self._writes_dead_letters:
+        if not self.writes_dead_letters:
             raise AnagramError(f"{location(payload)}: {error}") from error
         letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
         return self.emit_dead_letter(letter)

@@ -19,6 +19,7 @@ class Count(str, enum.Enum):
 
     INPUT_FILES = "input_files"
     INPUT_BYTES = "input_bytes"
+    FILES_SKIPPED = "files_skipped"
     RANGES_PLANNED = "ranges_planned"
     RANGES_READ = "ranges_read"
     BYTES_READ = "bytes_read"

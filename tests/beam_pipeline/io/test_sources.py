@@ -1,25 +1,36 @@
 """Every matching file is read once, whole, wherever it is cut and however many there are."""
 
+import contextlib
 import functools
 import os
+import pickle
 import random
+import re
+import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.io.fileio import EmptyMatchTreatment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.io.inputs import expand_patterns, plan_shards
+from beam_pipeline.io.inputs import list_files, plan_shards, resolve_input
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from tests.support import reference
-from tests.support.beam import assert_source_gives
+from tests.support.beam import assert_source_gives, pipeline
 from tests.support.files import COMPRESSORS
+from tests.support.formats import zipped
 from tests.support.strategies import TRICKY
 from transforms.errors import AnagramError
+from transforms.filtering import FilterBlocks
+from transforms.stages.retry import Resilience
+from transforms.stages.side_outputs import SideOutputs
+from transforms.stages.totals import Count, Totals
 from transforms.text.blocks import Block, FileRange
 from transforms.text.normalize import words
 from transforms.text.settings import TextSettings
@@ -155,7 +166,8 @@ def test_the_plan_covers_every_byte_once_in_shards_of_bounded_size(
     for index, size in enumerate(sizes):
         (folder / f"{index}.txt").write_bytes(bytes(size))
     lengths = {str(folder / f"{index}.txt"): size for index, size in enumerate(sizes)}
-    for shard in plan_shards((f"{folder}/*", f"{folder}/0*"), shard_size):
+    listing = list_files((f"{folder}/*", f"{folder}/0*"), EmptyMatchTreatment.ALLOW)
+    for shard in plan_shards(listing.sizes, shard_size):
         filled = 0
         for path, start, end, *_ in shard:
             assert start % 4 == 0  # no wide code unit is cut
@@ -171,7 +183,7 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
     path.touch()
     for size in ((100 << 20) + 1, (100 << 20) + 64, (100 << 20) + 191):
         os.truncate(path, size)
-        parts = [part for shard in plan_shards((str(path),)) for part in shard]
+        parts = [part for shard in plan_shards(list_files((str(path),)).sizes) for part in shard]
         assert len(parts) > 10
         assert all(start % 4 == 0 for _, start, *_ in parts)
         assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
@@ -180,11 +192,11 @@ def test_no_wide_code_unit_is_cut_whatever_the_size_of_a_file(tmp_path: Path) ->
 def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b"cat")
-    (shard,) = plan_shards((f"{tmp_path}/*",), 40)
+    (shard,) = plan_shards(list_files((f"{tmp_path}/*",)).sizes, 40)
     assert sorted(part[0][-1] for part in shard) == ["a", "b", "c"]
     big = tmp_path / "d.gz"
     big.write_bytes(bytes(100))
-    assert list(plan_shards((str(big),), 40)) == [(FileRange(str(big)),)]
+    assert list(plan_shards(list_files((str(big),)).sizes, 40)) == [(FileRange(str(big)),)]
 
 
 @pytest.mark.parametrize(
@@ -215,9 +227,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def matched(pattern: str, spool: Path) -> list[str]:
-    """The files that the patterns `resolve` gives lead to, each once."""
-    shards = plan_shards(tuple(expand_patterns(pattern, str(spool))))
-    return sorted(os.path.relpath(part[0]) for shard in shards for part in shard)
+    """The files that a pattern of a user matches, relative to the current folder."""
+    return sorted(map(os.path.relpath, list_files((resolve_input(pattern, str(spool)),)).sizes))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +263,7 @@ def test_what_matches_nothing_is_an_error_that_names_it(
 ) -> None:
     (tree / "empty").mkdir()
     with pytest.raises(AnagramError) as caught:
-        expand_patterns(pattern, str(tmp_path))
+        resolve_input(pattern, str(tmp_path))
     assert str(caught.value).startswith(f"{pattern}: ")
 
 
@@ -268,7 +279,133 @@ def test_pipes_are_copied_so_that_any_process_can_read_them(tmp_path: Path) -> N
         os.mkfifo(path)
         writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
         writer.start()
-        found += expand_patterns(str(path), str(spool))
+        found.append(resolve_input(str(path), str(spool)))
         writer.join(60)
-    parts = [part for shard in plan_shards(tuple(found)) for part in shard]
-    assert sorted(Path(part[0]).read_bytes() for part in parts) == sorted(contents.values())
+    assert sorted(Path(path).read_bytes() for path in list_files(found).sizes) == sorted(
+        contents.values()
+    )
+
+
+#: Does not compress well, so that it is planned as several ranges when compressed too.
+LARGE = "".join(f"cat café {random.Random(n).getrandbits(64):x}\n" for n in range(1000))
+
+
+def counted(source: ReadFiles) -> tuple[Counter[str], Totals]:
+    """How often each word is in the blocks of a source, and the totals of its stages."""
+    source.side_outputs = SideOutputs()
+    with tempfile.TemporaryDirectory() as folder:
+        with pipeline() as p:
+            blocks = p | source | "Blocks" >> beam.Map(unicode_words)
+            totals = tuple(source.side_outputs.totals) | beam.Flatten()
+            for name, found in (("words", blocks), ("totals", totals)):
+                _ = found | f"Keep {name}" >> beam.Map(_keep, Path(folder, name))
+        words_read = list(_kept(Path(folder, "words")))
+        summed = Totals()
+        for each in _kept(Path(folder, "totals")):
+            summed.merge(each)
+    return Counter(word for found in words_read for word in found), summed
+
+
+def _keep(value: Any, path: Path) -> None:
+    with path.open("ab") as file:
+        pickle.dump(value, file)
+
+
+def _kept(path: Path) -> Iterator[Any]:
+    with contextlib.suppress(EOFError, FileNotFoundError), path.open("rb") as file:
+        while True:
+            yield pickle.load(file)
+
+
+@pytest.mark.parametrize("codec", [codec for codec in COMPRESSORS if codec != "deflate"])
+def test_a_large_file_that_is_compressed_under_a_plain_name_is_read_once(
+    codec: str, tmp_path: Path
+) -> None:
+    """It is planned as ranges, as its name does not tell; all of it is read as the first."""
+    path = tmp_path / f"{codec}.txt"
+    path.write_bytes(COMPRESSORS[codec](LARGE.encode()))
+    ranges = [part for shard in plan_shards(list_files([str(path)]).sizes, 4000) for part in shard]
+    assert len(ranges) > 1
+    found, totals = counted(ReadFiles((str(path),), shard_size=4000, block_size=500))
+    assert found == Counter(LARGE.split())
+    assert totals[Count.RANGES_READ] == totals[Count.RANGES_PLANNED] == len(ranges)
+    assert totals[Count.BYTES_READ] == len(LARGE.encode())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("codec", ["", "gz"])
+def test_a_byte_order_mark_decides_in_every_range(
+    encoding: str, codec: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{encoding}.{codec}"
+    mark = "" if encoding in ("utf-8-sig", "utf-32") else "\ufeff"
+    data = (mark + LARGE).encode(encoding)
+    path.write_bytes(COMPRESSORS[codec](data) if codec else data)
+    found, totals = counted(ReadFiles((str(path),), shard_size=4000, block_size=500))
+    assert found == Counter(LARGE.split())
+    assert totals[Count.BYTES_READ] == len(data)
+
+
+def test_files_without_a_byte_order_mark_are_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "marked.txt").write_bytes("\ufeffcafé".encode("utf-16-be"))
+    (tmp_path / "plain.txt").write_bytes("thé".encode())
+    (tmp_path / "short.txt").write_bytes(b"c")
+    assert_reads([tmp_path / "*.txt"], "café thé c")
+
+
+def test_an_encoding_that_is_given_is_used_whatever_a_file_begins_with(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("\ufeffcat".encode())
+    assert_reads([tmp_path / "a.txt"], "cat", encoding="utf-8")
+    (tmp_path / "a.txt").write_bytes("\ufeffcat".encode("utf-16-le"))
+    assert_reads([tmp_path / "a.txt"], "cat", encoding="utf-8")
+
+
+def test_an_offset_in_a_file_with_a_byte_order_mark_is_that_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes("\ufeffcat ".encode("utf-16-le") + b"\x00\xd8 \0")  # half of a pair
+    source = ReadFiles((str(path),), text=TextSettings(encoding_errors="strict"))
+    with pytest.raises(Exception, match=r"text.txt: byte 10: not valid utf-16-le"), pipeline() as p:
+        _ = p | source | FilterBlocks(TextSettings(encoding_errors="strict"))
+
+
+def test_a_large_archive_under_a_plain_name_is_one_error_or_one_dead_letter(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "archive.txt"
+    path.write_bytes(zipped("a.txt", LARGE.encode()))
+    with pytest.raises(Exception, match=rf"{path}: a zip archive, not text"):
+        counted(ReadFiles((str(path),), shard_size=4000, block_size=500))
+    found, totals = counted(
+        ReadFiles((str(path),), shard_size=4000, resilience=Resilience(on_error="dead_letter"))
+    )
+    assert not found
+    assert totals[Count.DEAD_LETTERS] == totals[Count.BLOCKS_READ] == 1
+    assert totals[Count.RANGES_READ] == totals[Count.RANGES_PLANNED] > 1
+
+
+@pytest.mark.parametrize("pattern", ["*.pdf", "none.txt", "sub/**", "empty"])
+def test_a_pattern_that_matches_nothing_is_an_error_unless_it_is_allowed(
+    pattern: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("cat")
+    (tmp_path / "empty").mkdir()
+    patterns = (str(tmp_path / "a.txt"), str(tmp_path / pattern))
+    with pytest.raises(Exception, match=rf"{re.escape(patterns[1])}: no file matches"):
+        assert_reads(patterns, "cat")
+    assert_reads(patterns, "cat", empty_match_treatment=EmptyMatchTreatment.ALLOW)
+    only_wildcards = EmptyMatchTreatment.ALLOW_IF_WILDCARD
+    if "*" in pattern:
+        assert_reads(patterns, "cat", empty_match_treatment=only_wildcards)
+    else:
+        with pytest.raises(Exception, match="no file matches"):
+            assert_reads(patterns, "cat", empty_match_treatment=only_wildcards)
+
+
+def test_a_pipe_can_be_read_in_a_pipeline_of_ones_own(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(
+        target=(tmp_path / "pipe").write_bytes, args=(b"cat act",), daemon=True
+    )
+    writer.start()
+    assert_reads([tmp_path / "pipe"], "cat act")
+    writer.join(60)
