@@ -13,6 +13,7 @@ from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultEr
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
 from beam_pipeline.io.inputs import expand_patterns
+from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.previous_results import ReadPreviousCounts, shards_of
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
@@ -72,7 +73,7 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
             from beam_pipeline.runners.prepare import prepare
 
             prepare(options, scratch)
-        output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
+        output, token = options.output or str(Path(scratch, "result")), new_token()
         side_outputs = SideOutputs()
         pipeline = _Pipeline(options, scratch, recorder.progress_folder, side_outputs).to_file(
             output, token

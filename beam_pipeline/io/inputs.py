@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from apache_beam.io.filesystems import FileSystems
 
-from beam_pipeline.io.publishing import is_temporary
+from beam_pipeline.io.naming import is_temporary
 from transforms.errors import InputError
 from transforms.files.compression import is_compressed
 from transforms.text.blocks import BLOCK_SIZE, FileRange

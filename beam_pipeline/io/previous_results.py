@@ -10,9 +10,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.errors import PreviousResultError
-from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import open_buffered, read_dead_letters
 from beam_pipeline.io.formats import READERS, Counted, format_of
+from beam_pipeline.io.naming import all_shards, shard_path
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount
@@ -117,13 +117,13 @@ def shards_of(path: str) -> list[str]:
     Raises:
       PreviousResultError: there is neither, or both, or shards are missing.
     """
-    shards = publishing.all_shards(path)
+    shards = all_shards(path)
     if FileSystems.exists(path):
         if shards:
             raise PreviousResultError(f"{path}: there is also {shards[0]}; which is the result?")
         return [path]
     if not shards:
         raise PreviousResultError(f"{path}: there is no such result")
-    if shards != [publishing.shard_path(path, n, len(shards)) for n in range(len(shards))]:
+    if shards != [shard_path(path, n, len(shards)) for n in range(len(shards))]:
         raise PreviousResultError(f"{path}: its shards are not those of one result")
     return shards

@@ -9,7 +9,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from beam_pipeline.io import publishing
+from beam_pipeline.io.naming import shard_path
 from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report import figures
@@ -210,7 +210,7 @@ class RunRecorder:
         if output is None or options.report is None:
             return {}
         shards = range(options.num_shards)
-        paths = [publishing.shard_path(output, shard, options.num_shards) for shard in shards]
+        paths = [shard_path(output, shard, options.num_shards) for shard in shards]
         try:
             return {
                 "result": tuple(identify(path, path if options.output else None) for path in paths),

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from beam_pipeline.errors import DeadLettersError, OutputError
-from beam_pipeline.io import publishing
+from beam_pipeline.io import exchange, locks, naming, publishing
+from beam_pipeline.io.exchange import Exchange, WrittenFile, identity_of
 from tests.support.cli import Here, assert_one_line_error, environment
 from transforms.stages.retry import Resilience, Retrier
 
@@ -25,15 +26,16 @@ DEAD_LETTERS = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
 #: Locks a path, writes temporary files for it, prints a line, and waits.
 WRITE_AND_WAIT = """
 import sys
-from beam_pipeline.io import publishing
+from beam_pipeline.io import naming, publishing
+from beam_pipeline.io.exchange import Exchange
 from transforms.stages.totals import Totals
 path, shards = sys.argv[1], int(sys.argv[2])
-token = publishing.new_token()
+token = naming.new_token()
 with publishing.output_lock(path, token):
     for shard in range(shards):
-        final = publishing.shard_path(path, shard, shards)
-        open(publishing.temporary_path(final, token), "w").close()
-    publishing.Manifest((), Totals()).write(path, token)
+        final = naming.shard_path(path, shard, shards)
+        open(naming.temporary_path(final, token), "w").close()
+    publishing.Manifest(Exchange(), Totals()).write(path, token)
     print("written", flush=True)
     sys.stdin.read()
 """
@@ -82,7 +84,7 @@ def test_files_of_killed_runs_are_removed_and_those_of_running_ones_kept(
     path = tmp_path / "result.json"
     dead, living = OtherRun(path, 3), OtherRun(path, 2)
     dead.kill()
-    mine = publishing.new_token()
+    mine = naming.new_token()
     with publishing.output_lock(str(path), mine):
         left = set(os.listdir(tmp_path)) - others
         assert len(left) == 1 + 4  # our lock; the other's lock, two files, and its manifest
@@ -98,14 +100,14 @@ def test_temporary_files_of_any_name_are_removed(name: str, tmp_path: Path) -> N
     path, other = tmp_path / name, tmp_path / f"{name}x"
     for output_lock in (path, other):
         for number in (1, 3):
-            token = publishing.new_token()
+            token = naming.new_token()
             for shard in range(number):
-                final = publishing.shard_path(str(output_lock), shard, number)
-                temporary = Path(publishing.temporary_path(final, token))
+                final = naming.shard_path(str(output_lock), shard, number)
+                temporary = Path(naming.temporary_path(final, token))
                 temporary.write_text("left")
-                assert publishing.is_temporary(str(temporary))
+                assert naming.is_temporary(str(temporary))
                 assert temporary.parent == tmp_path
-    with publishing.output_lock(str(path), publishing.new_token()):
+    with publishing.output_lock(str(path), naming.new_token()):
         assert len(os.listdir(tmp_path)) == 1 + 4
     assert len(os.listdir(tmp_path)) == 4
 
@@ -123,7 +125,7 @@ def test_a_lock_that_was_removed_as_abandoned_is_taken_again(
         flock(file, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with publishing.output_lock(str(tmp_path / "result.json"), publishing.new_token()):
+    with publishing.output_lock(str(tmp_path / "result.json"), naming.new_token()):
         assert removed
         assert len(list(tmp_path.glob(".*.lock"))) == 1
     assert os.listdir(tmp_path) == []
@@ -138,7 +140,7 @@ def test_a_signal_at_any_line_of_locking_leaves_nothing(tmp_path: Path) -> None:
 
         def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
             nonlocal passed
-            if frame.f_code.co_filename != publishing.__file__:
+            if frame.f_code.co_filename not in (publishing.__file__, locks.__file__):
                 return None
             passed += event == "line"
             if passed == number:
@@ -149,7 +151,7 @@ def test_a_signal_at_any_line_of_locking_leaves_nothing(tmp_path: Path) -> None:
         before = sys.gettrace()
         try:
             sys.settrace(trace)
-            with publishing.output_lock(str(path), publishing.new_token()):
+            with publishing.output_lock(str(path), naming.new_token()):
                 sys.settrace(None)
         except KeyboardInterrupt:
             return True
@@ -242,8 +244,8 @@ def test_two_runs_that_write_one_output_never_mix(rivals: tuple[Path, int], here
     deadline = time.monotonic() + 600  # something hangs
     while time.monotonic() < deadline and not all(seen.count(words) >= 5 for words in whole):
         time.sleep(0.02)
-        with publishing.folder_lock(str(path)):  # a reader that wants all shards of one result
-            files = publishing.all_shards(str(path)) if shards > 1 else [str(path)]
+        with locks.folder_lock(str(path)):  # a reader that wants all shards of one result
+            files = naming.all_shards(str(path)) if shards > 1 else [str(path)]
             if os.path.exists(files[0] if files else path):
                 found = [json.loads(Path(file).read_text()) for file in files]
                 assert len(found) == shards
@@ -258,16 +260,23 @@ def test_a_path_that_cannot_be_locked_is_a_one_line_error(tmp_path: Path, here: 
     assert_one_line_error(finished, "--output", code=2)
 
 
+RETRIER = Retrier("write", Resilience(max_attempts=1))
+
+
+def written(final: Path, content: str, token: str) -> WrittenFile:
+    """A file that a run has written, and not yet published."""
+    temporary = Path(naming.temporary_path(str(final), token))
+    temporary.write_text(content)
+    return WrittenFile(str(temporary), str(final), identity_of(str(temporary)))
+
+
 @pytest.mark.parametrize("name", ["r.json", "r.json-00001-of-00002", "dead.jsonl"])
 def test_an_error_says_what_cannot_be_published(name: str, tmp_path: Path) -> None:
-    output, final = tmp_path / "r.json", tmp_path / name
+    output, final, token = tmp_path / "r.json", tmp_path / name, naming.new_token()
     final.mkdir()  # no file can be renamed onto a folder
-    temporary = tmp_path / "temporary"
-    temporary.write_text("")
     error_type = DeadLettersError if name.startswith("dead") else OutputError
-    retrier = Retrier("write", Resilience(max_attempts=1))
     with pytest.raises(error_type, match=f"^{final}: cannot be written"):
-        publishing.publish(str(output), [(str(temporary), str(final))], retrier)
+        publishing.publish(str(output), [written(final, "", token)], RETRIER, token=token)
 
 
 def test_dead_letters_that_cannot_be_locked_are_named(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.io import publishing
 from beam_pipeline.io.formats import FORMATS, READERS, write_parquet
+from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.sinks import WriteResults, merge
 from tests.support.beam import pipeline
 from transforms.errors import AnagramError
@@ -58,7 +59,7 @@ def test_nothing_is_published_for_a_run_that_has_been_stopped(
     given_up: bool, tmp_path: Path
 ) -> None:
     """Whether it has ended, or has only said so and still clears up."""
-    path, token = tmp_path / "result.json", publishing.new_token()
+    path, token = tmp_path / "result.json", new_token()
     with publishing.output_lock(str(path), token):
         if given_up:
             publishing.revoke(str(path), token)
