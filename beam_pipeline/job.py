@@ -78,6 +78,8 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         pipeline = _Pipeline(options, scratch, recorder.progress_folder, side_outputs).to_file(
             output, token
         )
+        # Beam's own folder stays behind if the pipeline is not run.
+        stack.callback(shutil.rmtree, pipeline.local_tempdir, ignore_errors=True)
         stack.enter_context(publishing.output_lock(output, token))
         if options.dead_letters:
             try:
@@ -162,10 +164,11 @@ class _Pipeline:
         options = self._options
         dictionary = self._dictionary()
         previous = self._previous(dictionary)
+        source = self._source()
         pipeline = beam.Pipeline(options=options)
         records = build(
             pipeline,
-            self._source(),
+            source,
             dictionary=dictionary,
             engine=options.engine,
             encoding_errors=options.encoding_errors,
@@ -185,6 +188,7 @@ class _Pipeline:
             {name: getattr(options, name) for name in SETTINGS_OF_DEAD_LETTERS},
             token,
             has_client=True,
+            sort=options.sort,
             **self._stage,
         )
         return pipeline
@@ -203,6 +207,8 @@ class _Pipeline:
         if merge:
             retrier = Retrier("read", self._stage["resilience"].without_chaos())
             try:
+                with contextlib.suppress(OSError, OutputError):  # reading it will say why
+                    publishing.recover(merge)
                 retrier(shards_of, merge)
             except PreviousResultError as error:
                 raise UsageError(str(error)) from error

@@ -8,6 +8,7 @@ from typing import NoReturn
 from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.completion import complete
+from beam_pipeline.cli.paths import expand_paths
 from beam_pipeline.cli.validation import validate
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags import canonical_flag
@@ -33,6 +34,7 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     flags = [_canonical(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
+    expand_paths(options)
     runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     local = is_local(runner)
     _reject_unknown(unknown, known, local=local)

@@ -1,9 +1,6 @@
 """Checks options as far as that is possible before a run. Changes nothing."""
 
-import os
-
-from apache_beam.io.filesystems import FileSystems
-
+from beam_pipeline.cli.paths import STDOUT, check_paths
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
@@ -12,9 +9,6 @@ from beam_pipeline.report.write import EXTENSIONS
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
-
-#: The output that means standard output.
-STDOUT = "-"
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -37,6 +31,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     _check_dead_letters(options)
     _check_output(options, local=local)
     _check_report(options)
+    check_paths(options)
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
         raise UsageError(message, setting="progress")
@@ -92,11 +87,13 @@ def _check_dead_letters(options: AnagramOptions) -> None:
     if options.on_error == "fail" and options.encoding_errors != "quarantine":
         message = "needs --on_error=dead_letter or --encoding_errors=quarantine"
         raise UsageError(message, setting="dead_letters", value=path)
-    _check_own_file(options, "dead_letters", "output", "replay", "merge")
 
 
 def _check_output(options: AnagramOptions, *, local: bool) -> None:
     path = options.output
+    if options.sort != "word" and options.num_shards > 1:
+        message = "needs one file: give no --num_shards"
+        raise UsageError(message, setting="sort", value=options.sort)
     if path is None or path == STDOUT:
         if options.num_shards > 1:
             raise UsageError("needs --output=PATH", setting="num_shards", value=options.num_shards)
@@ -110,7 +107,6 @@ def _check_output(options: AnagramOptions, *, local: bool) -> None:
         raise UsageError(message, setting="output", value=path)
     if output_format == "parquet" and is_compressed(path):
         raise UsageError("Parquet files are compressed inside", setting="output", value=path)
-    _check_own_file(options, "output")
 
 
 def _check_report(options: AnagramOptions) -> None:
@@ -120,37 +116,3 @@ def _check_report(options: AnagramOptions) -> None:
     if not path.lower().endswith(EXTENSIONS):
         message = f"must end in {' or '.join(EXTENSIONS)}"
         raise UsageError(message, setting="report", value=path)
-    _check_own_file(options, "report", "output", "dead_letters", "replay", "merge")
-
-
-def _check_own_file(options: AnagramOptions, name: str, *others: str) -> None:
-    """Checks that the file that an option names can be written, and that no other names it too.
-
-    Args:
-      options: all options.
-      name: the name of the option.
-      *others: the names of the options that must not have the same file.
-    """
-    path = getattr(options, name)
-    for other in others:
-        given = getattr(options, other)
-        if given and os.path.abspath(given) == os.path.abspath(path):
-            raise UsageError(f"is also --{other}", setting=name, value=path)
-    if FileSystems.get_scheme(path) is None and (fault := _why_not_writable(path)):
-        raise UsageError(fault, setting=name, value=path)
-
-
-def _why_not_writable(path: str) -> str:
-    """Returns why a local file cannot be written; empty if nothing speaks against it."""
-    if os.path.isdir(path):
-        return "is a folder"
-    if os.path.exists(path) and not os.path.isfile(path):
-        return "is not a regular file"
-    folder = os.path.dirname(os.path.abspath(path))
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    if not os.path.isdir(folder):
-        return f"{folder} is not a folder"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"no permission to write in {folder}"
-    return ""
