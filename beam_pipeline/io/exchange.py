@@ -24,6 +24,7 @@ from beam_pipeline.io.naming import (
     is_place_of,
     target_of,
 )
+from transforms.files.compression import compression_of
 
 
 class WrittenFile(NamedTuple):
@@ -155,15 +156,16 @@ class Exchange(NamedTuple):
     def resume(self) -> None:
         """Ends an exchange that was interrupted: goes on if all new files exist, or undoes it.
 
+        Does nothing if it was over: other results may stand there now.
+
         Raises:
           ExchangeError: it could not go on, and has been undone.
         """
-        pending = [file.temporary for file in self.new] + [file.backup for file in self.old]
-        if not any(map(_exists, pending)):
-            return  # it was complete, or everything was removed
         if all(_exists(file.temporary) or _is_in_place(file) for file in self.new):
             self.carry_out()
-        else:
+        elif any(_exists(file.temporary) for file in self.new) or any(
+            _exists(old.backup) for old in self.old
+        ):
             self._undo()
 
     def is_of(self, path: str, token: str) -> bool:
@@ -217,18 +219,18 @@ class Exchange(NamedTuple):
         return left
 
 
-def create(temporary: str, final: str, *, compressed_like: str = "") -> BinaryIO:
+def create(temporary: str, final: str, *, compressed: bool = False) -> BinaryIO:
     """Opens a temporary file for writing.
 
     Args:
       temporary: its path.
       final: of the file that it is written for. Where there is one, nobody else may read the new
         one until it gets the mode of the old one.
-      compressed_like: a path whose extension names the compression; by default there is none.
+      compressed: whether to compress it as the extension of `final` says.
     """
     if is_local(final) and os.path.exists(final):
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    compression = CompressionTypes.detect_compression_type(compressed_like)
+    compression = compression_of(final) if compressed else CompressionTypes.UNCOMPRESSED
     return FileSystems.create(temporary, compression_type=compression)
 
 

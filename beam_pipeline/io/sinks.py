@@ -273,7 +273,7 @@ class _WriteFn(StageFn):
         """Returns the temporary file, and how many records are in it."""
         counting = itertools.count()
         records = (r for r, _ in zip(merge(chunks, self._sort), counting, strict=False))
-        written = self._write(final, self._path, lambda file: FORMATS[self._format](records, file))
+        written = self._write(final, lambda file: FORMATS[self._format](records, file))
         return written, next(counting)
 
     def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
@@ -283,14 +283,12 @@ class _WriteFn(StageFn):
             for line in chunks:  # not every file of Beam's has `writelines`
                 file.write(line)
 
-        return self._write(final, final, write), 0
+        return self._write(final, write), 0
 
-    def _write(
-        self, final: str, compressed_like: str, write: Callable[[BinaryIO], None]
-    ) -> WrittenFile:
+    def _write(self, final: str, write: Callable[[BinaryIO], None]) -> WrittenFile:
         temporary = temporary_path(final, self._token)
         try:
-            with create(temporary, final, compressed_like=compressed_like) as file:
+            with create(temporary, final, compressed=True) as file:
                 write(file)
             return WrittenFile(temporary, final, identity_of(temporary))
         except BaseException:

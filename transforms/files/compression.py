@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
@@ -19,11 +20,25 @@ import pyarrow
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+# What Beam adds to the name of a shard, behind the extension.
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
 
 def is_compressed(path: str) -> bool:
     """Returns whether the extension of `path` is that of a compressed file."""
-    kind = CompressionTypes.detect_compression_type(path)
-    return bool(kind != CompressionTypes.UNCOMPRESSED)
+    return compression_of(path) != CompressionTypes.UNCOMPRESSED
+
+
+def compression_of(path: str) -> str:
+    """Returns Beam's name of the compression that the extension of a path or of a shard names.
+
+    Example:
+      >>> compression_of("a.txt.gz"), compression_of("a.json.gz-00001-of-00002")
+      ('gzip', 'gzip')
+      >>> compression_of("a.txt")
+      'uncompressed'
+    """
+    return str(CompressionTypes.detect_compression_type(_SHARD.sub("", path)))
 
 
 def open_raw(path: str, buffering: int = -1) -> BinaryIO:
@@ -55,7 +70,7 @@ def open_decompressed(path: str, open_raw: Callable[[str], BinaryIO] = open_raw)
       EOFError: if the file is empty under the extension of a compressed format.
     """
     raw = open_raw(path)
-    decompressor = _DECOMPRESSORS.get(CompressionTypes.detect_compression_type(path))
+    decompressor = _DECOMPRESSORS.get(compression_of(path))
     if decompressor is None:
         return raw
     if not raw.read(1):  # some decompressors would take it for an empty text

@@ -5,8 +5,10 @@ import fcntl
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +16,15 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beam_pipeline.errors import DeadLettersError, OutputError
-from beam_pipeline.io import exchange, locks, naming, publishing
+from beam_pipeline.io import locks, naming, publishing
 from beam_pipeline.io.exchange import Exchange, WrittenFile, identity_of
 from tests.support.cli import Here, assert_one_line_error, environment
 from transforms.stages.retry import Resilience, Retrier
+from transforms.stages.totals import Totals
 
 NAMES = ["result.json", "a[b]*?.json", "new\nline.json", "-dash", "sp ace.csv", "x.json.gz", ".dot"]
 DEAD_LETTERS = ("--dead_letters=d/d.jsonl", "--on_error=dead_letter")
@@ -261,6 +266,7 @@ def test_a_path_that_cannot_be_locked_is_a_one_line_error(tmp_path: Path, here: 
 
 
 RETRIER = Retrier("write", Resilience(max_attempts=1))
+TOKEN = "0123456789ab"
 
 
 def written(final: Path, content: str, token: str) -> WrittenFile:
@@ -294,3 +300,200 @@ def test_dead_letters_that_cannot_be_locked_are_named(
     finished = here("--text=cat", f"--output={tmp_path}/r.json", *options)
     assert_one_line_error(finished, f"--dead_letters={tmp_path}/dead.jsonl: cannot be", code=1)
     assert os.listdir(tmp_path) == []
+
+
+def hostile(what: str, path: Path) -> None:
+    """Puts something at `path` that is no file of ours."""
+    match what:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "socket":
+            os.mknod(path, stat.S_IFSOCK | 0o600)
+        case "link to a pipe":
+            os.mkfifo(path.parent / "pipe")
+            path.symlink_to("pipe")
+        case "link to nothing":
+            path.symlink_to("nothing")
+        case "link to itself":
+            path.symlink_to(path.name)
+
+
+HOSTILE = ["pipe", "folder", "socket", "link to a pipe", "link to nothing", "link to itself"]
+
+
+@pytest.mark.parametrize("kind", ["lock", "manifest", "01234567.tmp", "01234567.old"])
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_named_like_our_files_does_not_disturb(
+    what: str, kind: str, tmp_path: Path
+) -> None:
+    path, name = tmp_path / "r.json", f".r.json.{TOKEN}.{kind}"
+    hostile(what, tmp_path / name)
+    written_first = written(path, "new", TOKEN)
+    assert publishing.is_locked(str(path), "ba9876543210") is False
+    publishing.write_whole(str(path), b"new")
+    assert path.read_text() == "new"
+    is_kept = kind == "lock" or what == "folder" or kind.endswith("old")
+    assert (name in os.listdir(tmp_path)) == is_kept
+    assert os.path.exists(written_first.temporary) == (kind == "lock")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_lock_of_another_user_is_left_alone(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(folder, 0o755)
+    lock = tmp_path / f".r.json.{TOKEN}.lock"
+    lock.touch(0o600)
+    program = (
+        "import os, sys\n"
+        "from beam_pipeline.io import locks\n"
+        "os.setuid(65534)\n"
+        "with locks.if_abandoned(sys.argv[1]) as ended: print(ended)"
+    )
+    command = [sys.executable, "-c", program, str(lock)]
+    assert subprocess.check_output(command, env=environment(), text=True) == "False\n"
+
+
+HOSTILE_MANIFESTS = {
+    "nothing": b"",
+    "no JSON": b"\xff{",
+    "null": b"null",
+    "a list": b"[1, 2]",
+    "no fields": b"{}",
+    "deep": b"[" * 100_000,
+    "a huge number": b"1" * 10_000,
+    "numbers": b'{"new": [[1, 2, 3]], "old": [], "totals": {}}',
+    "one string": b'{"new": ["abc"], "old": ["de"], "totals": {}}',
+    "unknown totals": b'{"new": [], "old": [], "totals": {"counts": {"nonsense": 1}}}',
+    "infinite totals": b'{"new": [], "old": [], "totals": {"counts": {"words": Infinity}}}',
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE_MANIFESTS.values(), ids=HOSTILE_MANIFESTS)
+def test_a_manifest_that_is_none_is_removed(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("old")
+    Path(naming.manifest_path(str(path), TOKEN)).write_bytes(content)
+    with pytest.raises(OutputError, match=rf"^{path}: .*is not a manifest"):
+        publishing.Manifest.read(str(path), TOKEN)
+    publishing.recover(str(path))
+    assert os.listdir(tmp_path) == ["r.json"]
+    assert path.read_text() == "old"
+
+
+def totals_as_json() -> dict[str, Any]:
+    return Totals().to_json()
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ([["{0}/secret", "{0}/r.json", "1"]], []),
+        ([["{0}/.r.json.0123456789ab.01234567.tmp", "{0}/secret", "1"]], []),
+        ([["{0}/.r.json.ba9876543210.01234567.tmp", "{0}/r.json", "1"]], []),
+        ([["{0}/.r.json.0123456789ab.01234567.tmp", "{0}/elsewhere/r.json", "1"]], []),
+        ([["{0}/.r.json.0123456789ab.01234567.tmp", "{0}/elsewhere/../r.json", "1"]], []),
+        ([], [["{0}/secret", "{0}/.secret.0123456789ab.01234567.old"]]),
+        ([], [["{0}/secret", "{0}/.r.json.0123456789ab.01234567.old"]]),
+        ([], [["{0}/r.json", "{0}/secret"]]),
+    ],
+)
+def test_a_manifest_moves_no_files_but_those_of_its_run(
+    new: list[list[str]], old: list[list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    contents = {name: name for name in ("secret", "r.json", "elsewhere/r.json")}
+    for name in contents:
+        (tmp_path / name).write_text(name)
+    for token in (TOKEN, "ba9876543210"):
+        (tmp_path / f".r.json.{token}.01234567.tmp").write_text("evil")
+    output = str(tmp_path / "r.json")
+    fields = {"new": new, "old": old, "totals": totals_as_json()}
+    manifest = json.dumps(fields).replace("{0}", str(tmp_path))
+    Path(naming.manifest_path(output, TOKEN)).write_text(manifest)
+    with pytest.raises(OutputError, match="files of others"):
+        publishing.Manifest.read(output, TOKEN)
+    with pytest.raises(OutputError, match="files of others"):
+        publishing.finish(output, TOKEN)
+    publishing.recover(output)
+    assert {name: (tmp_path / name).read_text() for name in contents} == contents
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda v: (
+    st.lists(v, max_size=4)
+    | st.dictionaries(st.sampled_from(["new", "old", "totals", "counts", "x"]), v, max_size=4)
+), max_leaves=20))  # fmt: skip
+def test_no_manifest_is_a_traceback(fields: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        output = os.path.join(folder, "r.json")
+        Path(naming.manifest_path(output, TOKEN)).write_text(json.dumps(fields))
+        with contextlib.suppress(OutputError):
+            assert publishing.Manifest.read(output, TOKEN) is not None
+        publishing.recover(output)
+        assert os.listdir(folder) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_manifest_of_another_user_is_no_manifest(tmp_path: Path) -> None:
+    output = tmp_path / "r.json"
+    output.write_text("old")
+    exchange = Exchange.plan([written(output, "evil", TOKEN)], (), TOKEN, is_last_alone=True)
+    publishing.Manifest(exchange, Totals()).write(str(output), TOKEN)
+    os.chown(naming.manifest_path(str(output), TOKEN), 65534, 65534)
+    publishing.recover(str(output))
+    assert os.listdir(tmp_path) == ["r.json"]
+    assert output.read_text() == "old"
+
+
+@pytest.mark.parametrize("before", [1, 3])
+def test_what_a_killed_run_has_committed_is_published_by_whoever_comes_next(
+    before: int, tmp_path: Path
+) -> None:
+    output = tmp_path / "r.json"
+    for shard in range(before):
+        Path(naming.shard_path(str(output), shard, before)).write_text("old")
+    finals = [Path(naming.shard_path(str(output), shard, 2)) for shard in range(2)]
+    stale = [str(path) for path in tmp_path.iterdir()]
+    files = [written(final, "new", TOKEN) for final in finals]
+    exchange = Exchange.plan(files, stale, TOKEN, is_last_alone=False)
+    publishing.Manifest(exchange, Totals()).write(str(output), TOKEN)
+    with publishing.output_lock(str(output), naming.new_token()):
+        found = {path: path.read_text() for path in tmp_path.iterdir() if path.name[0] != "."}
+    assert found == dict.fromkeys(finals, "new")
+    assert sorted(tmp_path.iterdir()) == finals
+
+
+def test_a_folder_lock_that_is_held_for_ever_is_one_error(tmp_path: Path) -> None:
+    """Anybody who may read a folder can hold its lock."""
+    path = str(tmp_path / "r.json")
+    with (
+        locks.folder_lock(path),
+        pytest.raises(OutputError, match=rf"^{path}: not published: another process has held"),
+        locks.folder_lock(path, timeout=0.1),
+    ):
+        pass
+
+
+def test_publishing_again_changes_nothing(tmp_path: Path) -> None:
+    """Runners may repeat a bundle that was done, with a client or without."""
+    path = tmp_path / "r.json"
+    for totals in (None, Totals()):
+        token = naming.new_token()
+        files = [written(path, "new", token)]
+        with publishing.output_lock(str(path), token):
+            for _ in range(3):
+                publishing.publish(str(path), files, RETRIER, token=token, totals=totals)
+                assert path.read_text() == "new"
+        assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_a_result_whose_temporary_file_was_removed_is_not_published(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("old")
+    file = written(path, "new", TOKEN)
+    os.remove(file.temporary)
+    with pytest.raises(OutputError, match=rf"^{path}: cannot be written: .*is gone"):
+        publishing.publish(str(path), [file], RETRIER, token=TOKEN)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
