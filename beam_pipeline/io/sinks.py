@@ -59,14 +59,11 @@ def _counted_by_word(line: str) -> Counted:
     return word, int(count)
 
 
-# More than any count: what is left of it has as many digits for every count, and is the less the
-# greater the count is.
+# More than any count, of 64 bits: what is left of it is the less, the greater a count is.
 _MORE = 10**20
 
 
 def _line_by_count(word: bytes, count: int) -> bytes:
-    if count >= _MORE:
-        raise AnagramError(f"{word.decode()!r} is counted {count} times, which cannot be sorted")
     return b"%020d\t%s\n" % (_MORE - count, word)
 
 
