@@ -90,7 +90,7 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         try:
             recorder.record_result(run_to_end(pipeline, options))
         except (AnagramError, KeyboardInterrupt) as error:
-            manifest = _finish(output, token, error)
+            manifest = _finish(output, token, _as_seen(error, output, options))
         else:
             if is_template(options):
                 return
@@ -99,6 +99,15 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         recorder.record_output(output)
         if options.output is None:
             _copy_to_stdout(output)
+
+
+def _as_seen(error: BaseException, output: str, options: AnagramOptions) -> BaseException:
+    """Returns an error for users, who do not know where a result is before it is printed."""
+    if options.output is not None or not isinstance(error, OutputError):
+        return error
+    reason = str(error).removeprefix(f"{output}: ")
+    folder = Path(output).parent.parent
+    return AnagramError(f"{folder}: the result, to be printed, {reason}; set TMPDIR")
 
 
 def _committed(output: str, token: str) -> publishing.Manifest:
