@@ -5,11 +5,17 @@ What they mean to each other is checked in `beam_pipeline.cli.collisions`.
 
 import os
 import re
-from collections.abc import Iterator
 
 from beam_pipeline.cli.collisions import check_collisions
 from beam_pipeline.errors import UsageError
-from beam_pipeline.io.naming import is_local, is_temporary, name_of, target_of
+from beam_pipeline.io.naming import (
+    is_local,
+    is_temporary,
+    links_of,
+    name_of,
+    target_of,
+    why_not_followed,
+)
 from beam_pipeline.options import PATHS, AnagramOptions
 from transforms.files.schemes import local_path, why_unsupported
 
@@ -102,14 +108,13 @@ def _why_not_writable(path: str) -> str:
         return ""
     if os.path.isdir(path):
         return "is a folder; give the path of a file in it"
-    if any(_STREAMS.fullmatch(os.path.dirname(link)) for link in _links(path)):
+    if any(_STREAMS.fullmatch(os.path.dirname(link)) for link in links_of(path)):
         return "is a stream and no regular file"
     if os.path.exists(path) and not os.path.isfile(path):
         return "is not a regular file"
-    target = target_of(path)
-    if os.path.islink(target):
-        return "is a symbolic link that leads to itself"
-    folder = os.path.dirname(target)
+    if (fault := why_not_followed(path)) is not None:
+        return fault
+    folder = os.path.dirname(target_of(path))
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder):
@@ -120,17 +125,3 @@ def _why_not_writable(path: str) -> str:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return f"no permission to write in {folder}"
     return ""
-
-
-def _links(path: str) -> Iterator[str]:
-    """Yields the real place of a path, and if there is a link, that of what it leads to, and so on.
-
-    A path that leads to a stream is named in a folder of streams on the way.
-    """
-    for _ in range(40):  # more links are not followed by the system either
-        folder, name = os.path.split(path)
-        path = os.path.join(os.path.realpath(folder), name)
-        yield path
-        if not os.path.islink(path):
-            return
-        path = os.path.join(os.path.dirname(path), os.readlink(path))

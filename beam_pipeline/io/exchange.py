@@ -23,6 +23,7 @@ from beam_pipeline.io.naming import (
     is_local,
     is_place_of,
     target_of,
+    why_not_followed,
 )
 from transforms.files.compression import compression_of
 
@@ -100,7 +101,7 @@ class Exchange(NamedTuple):
     @classmethod
     def plan(
         cls,
-        files: Iterable[WrittenFile],
+        files: Sequence[WrittenFile],
         stale: Iterable[str],
         token: str,
         *,
@@ -117,12 +118,14 @@ class Exchange(NamedTuple):
             the old one in one step, and there is no moment without a result.
 
         Raises:
-          ExchangeError: two files have one place, or a place is now elsewhere than when its file
-            was written.
+          ExchangeError: two files have one place, a place is now elsewhere than when its file was
+            written, or it is behind a link that is not followed.
         """
         new = [NewFile(file.temporary, target_of(file.final), file.identity) for file in files]
         places: set[str] = set()
-        for file in new:
+        for written, file in zip(files, new, strict=True):
+            if (fault := why_not_followed(written.final)) is not None:
+                raise ExchangeError(file.target, ValueError(fault))
             if file.target in places:
                 raise ExchangeError(file.target, ValueError("two files of the result are there"))
             if not is_hidden_of(file.temporary, file.target, token, ".tmp"):
@@ -185,13 +188,13 @@ class Exchange(NamedTuple):
 
     def _steps(self) -> Iterator[Step]:
         new = {file.target: file for file in self.new}
-        in_the_way = [old for old in self.old if old.target in new]
-        for old in in_the_way:
-            yield Step(old.target, functools.partial(_set_aside, old, new[old.target]))
+        for old in self.old:
+            if old.target in new:
+                yield Step(old.target, functools.partial(_set_aside, old, new[old.target]))
         for file in self.new:
             yield Step(file.target, functools.partial(_put_in_place, file))
         for old in self.old:
-            if old not in in_the_way:
+            if old.target not in new:
                 yield Step(old.target, functools.partial(_set_aside, old, None))
 
     def _is_complete(self) -> bool:

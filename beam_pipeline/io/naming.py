@@ -7,6 +7,7 @@ therefore beside the real file, which `target_of` returns, and named after it.
 import glob
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 
@@ -17,6 +18,10 @@ MAX_SHARDS = 10_000
 _HIDDEN = re.compile(
     r"^\.(?P<name>.+)\.(?P<token>[0-9a-f]{12})\.([0-9a-f]{8}\.(tmp|old)|lock|manifest)$", re.DOTALL
 )
+# More links one after the other are not followed by systems either.
+_MAX_LINKS = 40
+# The mode of a folder like /tmp.
+_SHARED = stat.S_ISVTX | stat.S_IWOTH
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
@@ -41,6 +46,38 @@ def place_of(path: str) -> str:
         return path
     folder, name = os.path.split(path)
     return os.path.join(os.path.realpath(folder), name)
+
+
+def links_of(path: str) -> Iterator[str]:
+    """Yields the place of a local path, and if a link is there, that of what it leads to, and so on.
+
+    Each place is without links in its folder.
+    """
+    for _ in range(_MAX_LINKS):
+        path = place_of(path)
+        yield path
+        if not os.path.islink(path):
+            return
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+
+
+def why_not_followed(path: str) -> str | None:
+    """Returns why a path must not be written through a symbolic link; None if it may, or is none.
+
+    In a folder where everybody may put files, such as ``/tmp``, links of other users are not
+    followed. They might lead to a file that they want to have overwritten.
+    """
+    if not is_local(path):
+        return None
+    for place in links_of(path):
+        if os.path.islink(place):
+            folder, owner = os.stat(os.path.dirname(place)), os.lstat(place).st_uid
+            is_shared = folder.st_mode & _SHARED == _SHARED
+            if is_shared and owner not in (os.geteuid(), folder.st_uid):
+                return f"is a symbolic link of user {owner} in a folder that everybody may write"
+    if os.path.islink(target_of(path)):
+        return "is a symbolic link that leads to itself"
+    return None
 
 
 def shard_path(path: str, shard: int, num_shards: int) -> str:

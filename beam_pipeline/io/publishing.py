@@ -71,6 +71,7 @@ from beam_pipeline.io.naming import (
     target_of,
     temporary_path,
     unsharded,
+    why_not_followed,
 )
 from transforms.stages.retry import Retrier, describe
 from transforms.stages.totals import Totals
@@ -327,10 +328,9 @@ def output_lock(path: str, token: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             if is_local(path):
-                target = target_of(path)
-                if os.path.islink(target):
-                    raise OSError("a symbolic link that leads to itself")
-                stack.enter_context(_created_folder(os.path.dirname(target)))
+                if (fault := why_not_followed(path)) is not None:
+                    raise PermissionError(fault)
+                stack.enter_context(_created_folder(os.path.dirname(target_of(path))))
             # Before there is a lock: a signal may come as soon as it is there.
             stack.callback(_remove_own, path, token)
             if is_local(path):

@@ -497,3 +497,33 @@ def test_a_result_whose_temporary_file_was_removed_is_not_published(tmp_path: Pa
         publishing.publish(str(path), [file], RETRIER, token=TOKEN)
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["r.json"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("before", ["it is locked", "it is published"])
+def test_a_link_of_another_user_in_a_shared_folder_is_not_followed(
+    before: str, tmp_path: Path
+) -> None:
+    shared, precious = tmp_path / "shared", tmp_path / "precious"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    precious.write_text("precious")
+    path = shared / "r.json"
+
+    def plant() -> None:
+        path.symlink_to(precious)
+        os.lchown(path, 65534, 65534)
+
+    if before == "it is locked":
+        plant()
+        with pytest.raises(OutputError, match=rf"^{path}: .*symbolic link of user 65534"):
+            publishing.write_whole(str(path), b"new")
+    else:
+        file = written(path, "new", TOKEN)
+        plant()
+        with pytest.raises(OutputError, match=rf"^{path}: .*symbolic link of user 65534"):
+            publishing.publish(str(path), [file], RETRIER, token=TOKEN)
+    assert precious.read_text() == "precious"
+    os.lchown(path, os.geteuid(), -1)
+    publishing.write_whole(str(path), b"new")
+    assert precious.read_text() == "new"
