@@ -49,7 +49,7 @@ def place_of(path: str) -> str:
 
 
 def links_of(path: str) -> Iterator[str]:
-    """Yields the place of a local path, and if a link is there, that of what it leads to, and so on.
+    """Yields the place of a local path, that to which the link leads that is there, and so on.
 
     Each place is without links in its folder.
     """

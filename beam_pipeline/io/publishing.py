@@ -313,7 +313,12 @@ def write_whole(path: str, data: bytes) -> None:
     except ExchangeError as error:
         raise _error_of(error, path, ()) from error
     except Exception as error:  # each filesystem raises its own
-        raise OutputError(f"{path}: cannot be written ({error})") from error
+        raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns what an error says, without the name of a hidden file, of which users do not know."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager
@@ -339,7 +344,7 @@ def output_lock(path: str, token: str) -> Iterator[None]:
         except OutputError:
             raise
         except Exception as error:  # each filesystem raises its own
-            raise OutputError(f"{path}: cannot be written ({error})") from error
+            raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
         yield
 
 
