@@ -79,8 +79,8 @@ def check_collisions(options: AnagramOptions) -> None:
         for other in outputs[:index]:
             _check_nesting(output, other)
             _check_nesting(other, output)
-        for pattern in patterns:
-            _check_not_read(output, pattern, options.num_shards)
+    for pattern in patterns:
+        _check_not_read(outputs, pattern, options.num_shards)
 
 
 def _given(options: AnagramOptions, name: str) -> list[_Path]:
@@ -134,28 +134,35 @@ def _check_nesting(output: _Path, other: _Path) -> None:
         raise UsageError(f"is inside {other}", setting=output.setting, value=output.value)
 
 
-def _check_not_read(output: _Path, pattern: _Path, num_shards: int) -> None:
+def _check_not_read(outputs: list[_Path], pattern: _Path, num_shards: int) -> None:
     """Checks that what is written is not among the files that an input pattern matches."""
-    if pattern.path == STDIN:
-        identity = _identity(_STDIN)
+    identity = _identity(_STDIN) if pattern.path == STDIN else None
+    matches: Callable[[str], bool] | None = None
+    for output in outputs:
         if identity is not None and identity == _identity(output.path):
             message = "is also what standard input is read from"
             raise UsageError(message, setting=output.setting, value=output.value)
-        return
-    if _is_claimed(pattern.path, output):
-        raise _clash(output, pattern)
-    if is_local(output.path) != is_local(pattern.path):
-        return
-    shards = num_shards if output.setting == "output" else 1
-    changed = {shard_path(output.path, shard, shards) for shard in range(shards)}
-    if output.setting == "output" and is_local(output.path):  # these will be replaced
-        changed.update(
-            all_shards(output.path), [output.path] if os.path.exists(output.path) else []
-        )
-    matches = _local_matcher if is_local(pattern.path) else _remote_matcher
-    if any(map(matches(pattern.path), changed)):
-        message = f"{pattern} would read it the next time; write it elsewhere"
-        raise UsageError(message, setting=output.setting, value=output.value)
+        if pattern.path == STDIN or is_local(output.path) != is_local(pattern.path):
+            continue
+        if _is_claimed(pattern.path, output):
+            raise _clash(output, pattern)
+        if matches is None:
+            matches = (_local_matcher if is_local(pattern.path) else _remote_matcher)(pattern.path)
+        if any(map(matches, _changed_by(output, num_shards))):
+            message = f"{pattern} would read it the next time; write it elsewhere"
+            raise UsageError(message, setting=output.setting, value=output.value)
+
+
+def _changed_by(output: _Path, num_shards: int) -> set[str]:
+    """Returns the files that an output writes or, as parts of an earlier result, removes."""
+    if output.setting != "output":
+        return {output.path}
+    changed = {shard_path(output.path, shard, num_shards) for shard in range(num_shards)}
+    if is_local(output.path):
+        changed.update(all_shards(output.path))
+        if os.path.exists(output.path):
+            changed.add(output.path)
+    return changed
 
 
 def _remote_matcher(pattern: str) -> Callable[[str], bool]:
