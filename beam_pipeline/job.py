@@ -217,7 +217,7 @@ class _Pipeline:
             retrier = Retrier("read", self._stage["resilience"].without_chaos())
             try:
                 with contextlib.suppress(OSError, OutputError):  # reading it will say why
-                    publishing.recover(merge)
+                    publishing.recover(merge, is_only_read=True)
                 retrier(shards_of, merge)
             except PreviousResultError as error:
                 raise UsageError(str(error)) from error

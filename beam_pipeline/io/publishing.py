@@ -276,22 +276,36 @@ def finish(path: str, token: str) -> Manifest | None:
         return manifest
 
 
-def recover(path: str) -> None:
+def recover(path: str, *, is_only_read: bool = False) -> None:
     """Ends what killed runs to `path` have begun: publishes what they had committed to.
 
     What they had not is removed, as are their other hidden files.
+
+    Args:
+      path: of an output.
+      is_only_read: leaves alone what no run of this user has committed to.
 
     Raises:
       OSError, OutputError: the folder of `path` cannot be read or locked.
     """
     for token, files in hidden_files(path).items():
         with _if_abandoned(path, token, files) as is_abandoned:
-            if is_abandoned:
-                # A manifest that is none, or is not ours, is as good as no manifest.
-                with contextlib.suppress(OutputError, ExchangeError), folder_lock(path):
-                    if manifest := Manifest.read(path, token, only_own=True):
-                        manifest.exchange.resume()
+            if is_abandoned and (_resume(path, token) or not is_only_read):
                 remove(files)
+
+
+def _resume(path: str, token: str) -> bool:
+    """Ends the exchange of a killed run, and returns whether it had committed to one."""
+    with folder_lock(path):
+        try:
+            manifest = Manifest.read(path, token, only_own=True)
+        except OutputError:  # what is no manifest, or is not ours, is as good as none
+            return False
+        if manifest is None:
+            return False
+        with contextlib.suppress(ExchangeError):  # it has been undone
+            manifest.exchange.resume()
+        return True
 
 
 def write_whole(path: str, data: bytes) -> None:

@@ -446,9 +446,10 @@ def test_a_manifest_of_another_user_is_no_manifest(tmp_path: Path) -> None:
     assert output.read_text() == "old"
 
 
+@pytest.mark.parametrize("next_one", ["writes", "reads"])
 @pytest.mark.parametrize("before", [1, 3])
 def test_what_a_killed_run_has_committed_is_published_by_whoever_comes_next(
-    before: int, tmp_path: Path
+    before: int, next_one: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "r.json"
     for shard in range(before):
@@ -458,10 +459,22 @@ def test_what_a_killed_run_has_committed_is_published_by_whoever_comes_next(
     files = [written(final, "new", TOKEN) for final in finals]
     exchange = Exchange.plan(files, stale, TOKEN, is_last_alone=False)
     publishing.Manifest(exchange, Totals()).write(str(output), TOKEN)
-    with publishing.output_lock(str(output), naming.new_token()):
-        found = {path: path.read_text() for path in tmp_path.iterdir() if path.name[0] != "."}
-    assert found == dict.fromkeys(finals, "new")
+    if next_one == "writes":
+        with publishing.output_lock(str(output), naming.new_token()):
+            assert [path.read_text() for path in finals] == ["new", "new"]
+    else:
+        publishing.recover(str(output), is_only_read=True)
+    assert [path.read_text() for path in finals] == ["new", "new"]
     assert sorted(tmp_path.iterdir()) == finals
+
+
+def test_who_only_reads_leaves_alone_what_was_not_committed(tmp_path: Path) -> None:
+    output = tmp_path / "r.json"
+    written(output, "new", TOKEN)
+    Path(naming.manifest_path(str(output), TOKEN)).write_text("no manifest")
+    before = sorted(tmp_path.iterdir())
+    publishing.recover(str(output), is_only_read=True)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_folder_lock_that_is_held_for_ever_is_one_error(tmp_path: Path) -> None:
