@@ -26,18 +26,19 @@ def canonical_flag(argument: str, separator: str = "_") -> str:
     return f"--{name.replace(other, separator)}{equals}{value}"
 
 
-def whole_number(at_least: int) -> Callable[[str], int]:
-    """Returns an argparse type for whole numbers of `at_least` or more."""
+def whole_number(at_least: int, at_most: int | None = None) -> Callable[[str], int]:
+    """Returns an argparse type for whole numbers from `at_least` to `at_most`."""
+    permitted = f"of {at_least} or more"
+    if at_most is not None:
+        permitted = f"from {at_least} to {at_most:,}"
 
     def convert(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = at_least - 1
-        if number < at_least:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number of {at_least} or more"
-            )
+        if number < at_least or (at_most is not None and number > at_most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {permitted}")
         return number
 
     return convert

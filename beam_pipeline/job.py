@@ -14,6 +14,7 @@ from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultEr
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
 from beam_pipeline.io.inputs import STDIN, resolve_input
+from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.pipes import copy_of_pipe
 from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result
 from beam_pipeline.io.sinks import WriteResults
@@ -75,11 +76,13 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
 
             prepare(options, scratch)
         source_names: dict[str, str] = {}
-        output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
+        output, token = options.output or str(Path(scratch, "result")), new_token()
         side_outputs = SideOutputs()
         builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs, source_names)
         recorder.record_dictionary(builder.dictionary)
         pipeline = builder.to_file(output, token)
+        # Beam's own folder stays behind if the pipeline is not run.
+        stack.callback(shutil.rmtree, pipeline.local_tempdir, ignore_errors=True)
         stack.enter_context(publishing.output_lock(output, token))
         if options.dead_letters:
             try:
@@ -90,7 +93,8 @@ def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
         try:
             recorder.record_result(run_to_end(pipeline, options))
         except (AnagramError, KeyboardInterrupt) as error:
-            manifest = _finish(output, token, _with_names(error, source_names))
+            shown = _as_seen(_with_names(error, source_names), output, options)
+            manifest = _finish(output, token, shown)
         else:
             if is_template(options):
                 return
@@ -108,6 +112,15 @@ def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseEx
     for path, name in source_names.items():
         message = message.replace(path, name)
     return error if message == str(error) else type(error)(message)
+
+
+def _as_seen(error: BaseException, output: str, options: AnagramOptions) -> BaseException:
+    """Returns an error for users, who do not know where a result is before it is printed."""
+    if options.output is not None or not isinstance(error, OutputError):
+        return error
+    reason = str(error).removeprefix(f"{output}: ")
+    folder = Path(output).parent.parent
+    return AnagramError(f"{folder}: the result, to be printed, {reason}; set TMPDIR")
 
 
 def _committed(output: str, token: str) -> publishing.Manifest:
@@ -185,10 +198,11 @@ class _Pipeline:
         """Returns the pipeline that writes the result of the run with this token to `output`."""
         options = self._options
         previous = self._previous()
+        source = self._source()
         pipeline = beam.Pipeline(options=options)
         records = build(
             pipeline,
-            self._source(),
+            source,
             dictionary=self.dictionary,
             engine=options.engine,
             punctuation=options.punctuation,
@@ -209,6 +223,7 @@ class _Pipeline:
             {name: getattr(options, name) for name in SETTINGS_OF_DEAD_LETTERS},
             token,
             has_client=True,
+            sort=options.sort,
             **self._stage,
         )
         return pipeline
@@ -230,6 +245,8 @@ class _Pipeline:
             return None
         result = ""
         if merge:
+            with contextlib.suppress(OSError, OutputError):  # reading it will say why
+                publishing.recover(merge, is_only_read=True)
             try:
                 result = copy_of_pipe(merge, self._scratch)
                 retrier = Retrier("read", self._stage["resilience"].without_chaos())

@@ -7,6 +7,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.flags import whole_number
 from beam_pipeline.io.formats import FORMATS
+from beam_pipeline.io.naming import MAX_SHARDS
+from beam_pipeline.io.sinks import ORDERS
 from beam_pipeline.pipeline import ENGINES
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
@@ -57,10 +59,18 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--num_shards",
-            type=whole_number(1),
+            type=whole_number(1, MAX_SHARDS),
             default=1,
             metavar="N",
-            help="more than 1: write PATH-00000-of-0000N and so on (default: 1)",
+            help="more than 1: write PATH-00000-of-0000N and so on (default: 1; at most "
+            f"{MAX_SHARDS:,})",
+        )
+        add(
+            "--sort",
+            choices=ORDERS,
+            default=ORDERS[0],
+            help="the order of the result: by word (default), or by count, the greatest first and "
+            "of equal ones the alphabetically first",
         )
         add(
             "--dictionary",

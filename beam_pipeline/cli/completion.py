@@ -5,7 +5,7 @@ import sys
 
 from apache_beam.options.pipeline_options import StandardOptions
 
-from beam_pipeline.cli.validation import STDOUT
+from beam_pipeline.cli.paths import STDOUT
 from beam_pipeline.io.formats import format_of
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.names import is_local

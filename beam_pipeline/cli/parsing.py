@@ -9,17 +9,17 @@ from typing import NoReturn
 from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.completion import complete
+from beam_pipeline.cli.paths import expand_paths
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.single_values import ACTIONS
 from beam_pipeline.cli.validation import validate
 from beam_pipeline.cli.version import FLAG as VERSION
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.options import PATHS, AnagramOptions
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import flink_options  # noqa: F401  # declares options
 from beam_pipeline.runners.beam_internals import options_parser
 from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
-from transforms.files.schemes import local_path
 
 # How similar an unknown option must be to a known one to be taken for a misspelling of it. The job
 # server of a remote runner may have options of its own, so only close ones are refused for it.
@@ -42,23 +42,13 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     flags = [_canonical(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
-    _use_local_paths(options)
+    expand_paths(options)
     runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     local = is_local(runner)
     _reject_unknown(unknown, known, local=local)
     validate(options, local=local)
     complete(options, runner=runner)
     return options
-
-
-def _use_local_paths(options: AnagramOptions) -> None:
-    """Writes ``file://`` URLs as the paths that they mean."""
-    for name in PATHS:
-        given = getattr(options, name)
-        if isinstance(given, str):
-            setattr(options, name, local_path(given))
-        elif given is not None:
-            setattr(options, name, [local_path(path) for path in given])
 
 
 def help_text() -> str:

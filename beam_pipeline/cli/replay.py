@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from beam_pipeline.cli.paths import expand_path
 from beam_pipeline.errors import DeadLettersError, UsageError
 from beam_pipeline.flags import canonical_flag
 from beam_pipeline.io.dead_letters import settings_of_dead_letters
@@ -37,7 +38,7 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
     """
     if not argv or argv[0].startswith("-"):
         raise UsageError("replay: give the file of dead letters first: replay DEAD_LETTERS ...")
-    path, *rest = argv
+    path, rest = expand_path(argv[0]), argv[1:]
     try:
         settings = settings_of_dead_letters(path)
     except DeadLettersError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from beam_pipeline.io.publishing import shard_path
+from beam_pipeline.io.naming import shard_path
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.pages.text import counted, visible
 from beam_pipeline.redaction import redact

@@ -1,9 +1,7 @@
 """Checks options as far as that is possible before a run. Changes nothing."""
 
-import os
-
-from apache_beam.io.filesystems import FileSystems
-
+from beam_pipeline.cli.collisions import is_same_file
+from beam_pipeline.cli.paths import STDOUT, check_paths
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
@@ -14,9 +12,6 @@ from transforms.files.compression import is_compressed
 from transforms.files.schemes import why_unsupported
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
-
-#: The output that means standard output.
-STDOUT = "-"
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -41,6 +36,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     _check_dead_letters(options)
     _check_output(options, local=local)
     _check_report(options)
+    check_paths(options)
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
         raise UsageError(message, setting="progress")
@@ -101,7 +97,7 @@ def _check_merge(options: AnagramOptions) -> None:
     if options.merge is not None and format_of(options.merge) is None:
         message = f"the extension names no format; it must be one of {', '.join(FORMATS)}"
         raise UsageError(message, setting="merge", value=options.merge)
-    if options.merge and options.output and _is_same(options.merge, options.output):
+    if options.merge and options.output and is_same_file(options.merge, options.output):
         # Whoever merges into a file means to do it again.
         for name in ("min_word_length", "min_class_size", "min_count", "top"):
             value = getattr(options, name)
@@ -111,12 +107,6 @@ def _check_merge(options: AnagramOptions) -> None:
                     "added any more: give another --output"
                 )
                 raise UsageError(message, setting=name, value=value)
-
-
-def _is_same(path: str, other: str) -> bool:
-    if FileSystems.get_scheme(path) or FileSystems.get_scheme(other):
-        return path == other
-    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _check_dead_letters(options: AnagramOptions) -> None:
@@ -131,11 +121,13 @@ def _check_dead_letters(options: AnagramOptions) -> None:
     if options.on_error == "fail" and options.encoding_errors != "quarantine":
         message = "needs --on_error=dead_letter or --encoding_errors=quarantine"
         raise UsageError(message, setting="dead_letters", value=path)
-    _check_own_file(options, "dead_letters", "output", "replay", "merge")
 
 
 def _check_output(options: AnagramOptions, *, local: bool) -> None:
     path = options.output
+    if options.sort != "word" and options.num_shards > 1:
+        message = "needs one file: give no --num_shards"
+        raise UsageError(message, setting="sort", value=options.sort)
     if path is None or path == STDOUT:
         if options.num_shards > 1:
             raise UsageError("needs --output=PATH", setting="num_shards", value=options.num_shards)
@@ -149,51 +141,10 @@ def _check_output(options: AnagramOptions, *, local: bool) -> None:
         raise UsageError(message, setting="output", value=path)
     if output_format == "parquet" and is_compressed(path):
         raise UsageError("Parquet files are compressed inside", setting="output", value=path)
-    _check_own_file(options, "output")
 
 
 def _check_report(options: AnagramOptions) -> None:
-    files = [os.path.abspath(path) for path in options.report]
     for path in options.report:
         if not path.lower().endswith(EXTENSIONS):
             message = f"must end in {' or '.join(EXTENSIONS)}"
             raise UsageError(message, setting="report", value=path)
-        if files.count(os.path.abspath(path)) > 1:
-            raise UsageError("is given twice", setting="report", value=path)
-        _check_own_file(options, "report", "output", "dead_letters", "replay", "merge", path=path)
-
-
-def _check_own_file(
-    options: AnagramOptions, name: str, *others: str, path: str | None = None
-) -> None:
-    """Checks that the file that an option names can be written, and that no other names it too.
-
-    Args:
-      options: all options.
-      name: the name of the option.
-      *others: the names of the options that must not have the same file.
-      path: the file; by default the value of the option.
-    """
-    path = getattr(options, name) if path is None else path
-    for other in others:
-        given = getattr(options, other)
-        if given and os.path.abspath(given) == os.path.abspath(path):
-            raise UsageError(f"is also --{other}", setting=name, value=path)
-    if FileSystems.get_scheme(path) is None and (fault := _why_not_writable(path)):
-        raise UsageError(fault, setting=name, value=path)
-
-
-def _why_not_writable(path: str) -> str:
-    """Returns why a local file cannot be written; empty if nothing speaks against it."""
-    if os.path.isdir(path):
-        return "is a folder"
-    if os.path.exists(path) and not os.path.isfile(path):
-        return "is not a regular file"
-    folder = os.path.dirname(os.path.abspath(path))
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    if not os.path.isdir(folder):
-        return f"{folder} is not a folder"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"no permission to write in {folder}"
-    return ""

@@ -20,8 +20,8 @@ from beam_pipeline.io.matching import (
     has_wildcard,
     match_files,
 )
+from beam_pipeline.io.naming import is_temporary
 from beam_pipeline.io.pipes import copy_of_pipe, copy_of_stdin, is_regular
-from beam_pipeline.io.publishing import is_temporary
 from transforms.errors import InputError, NotTextError
 from transforms.files.compression import is_compressed, open_decompressed
 from transforms.files.recognition import FormatError

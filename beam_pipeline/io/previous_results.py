@@ -11,9 +11,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.errors import DeadLettersError, PreviousResultError
-from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import open_buffered, read_dead_letters
 from beam_pipeline.io.formats import READERS, Counted, format_of
+from beam_pipeline.io.naming import all_shards, shard_path
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount
@@ -233,13 +233,13 @@ def shards_of(path: str, name: str = "") -> list[str]:
       PreviousResultError: there is neither, or both, or shards are missing.
     """
     name = name or path
-    shards = publishing.all_shards(path)
+    shards = all_shards(path)
     if FileSystems.exists(path):
         if shards:
             raise PreviousResultError(f"{name}: there is also {shards[0]}; which is the result?")
         return [path]
     if not shards:
         raise PreviousResultError(f"{name}: there is no such result")
-    if shards != [publishing.shard_path(path, n, len(shards)) for n in range(len(shards))]:
+    if shards != [shard_path(path, n, len(shards)) for n in range(len(shards))]:
         raise PreviousResultError(f"{name}: its shards are not those of one result")
     return shards

@@ -3,7 +3,7 @@
 Each bundle packs its records into sorted chunks; the chunks of a shard are merged into a temporary
 file beside the output; and the temporary files are published when all of them are written and the
 totals of all stages agree. A chunk holds its records as lines of text in UTF-8, whose byte order
-is the order of the words, so that merging needs memory for the chunks only.
+is the order of the result, so that merging needs memory for the chunks only.
 """
 
 import heapq
@@ -11,19 +11,19 @@ import io
 import itertools
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
+from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
 from beam_pipeline.io.formats import FORMATS, Counted
+from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
 from transforms.checks import check_one_of, check_positive
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
@@ -37,15 +37,58 @@ from transforms.stages.totals import Count, Totals, invariants
 _DEAD_LETTERS = -1
 
 
+class _Order(NamedTuple):
+    """An order of records: how a record becomes a line that sorts as it shall, and back.
+
+    Attributes:
+      to_line: takes a word in UTF-8 and its count.
+      from_line: takes the line as text, with its line feed.
+    """
+
+    to_line: Callable[[bytes, int], bytes]
+    from_line: Callable[[str], Counted]
+
+
+def _line_by_word(word: bytes, count: int) -> bytes:
+    # A tab sorts before every character of a word: lines sort as their words do.
+    return b"%s\t%d\n" % (word, count)
+
+
+def _counted_by_word(line: str) -> Counted:
+    word, _, count = line.partition("\t")
+    return word, int(count)
+
+
+# More than any count, of 64 bits: what is left of it is the less, the greater a count is.
+_MORE = 10**20
+
+
+def _line_by_count(word: bytes, count: int) -> bytes:
+    return b"%020d\t%s\n" % (_MORE - count, word)
+
+
+def _counted_by_count(line: str) -> Counted:
+    rank, _, word = line.partition("\t")
+    return word.removesuffix("\n"), _MORE - int(rank)
+
+
+_ORDERS: Mapping[str, _Order] = {
+    "word": _Order(_line_by_word, _counted_by_word),
+    "count": _Order(_line_by_count, _counted_by_count),
+}
+#: How records can be sorted: by their words, or the greatest counts first and equal ones by word.
+ORDERS = tuple(_ORDERS)
+
+
 class WriteOutcome(NamedTuple):
     """What there is to publish, and what all stages have counted.
 
     Attributes:
-      files: temporary and final path of each file that has been written.
+      files: that have been written.
       totals: of all stages.
     """
 
-    files: tuple[tuple[str, str], ...]
+    files: tuple[WrittenFile, ...]
     totals: Totals
 
 
@@ -58,7 +101,7 @@ class WriteResults(Stage):
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`.
-      num_shards: number of files. A word's shard depends on the word only.
+      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only.
       dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
         `side_outputs`. Empty: there must not be any.
       settings: of the run, written into each dead letter.
@@ -66,9 +109,11 @@ class WriteResults(Stage):
       has_client: whether a client holds the output's lock and waits for the manifest; see
         `beam_pipeline.io.publishing`.
       chunk_records: how many records a bundle sorts at once.
+      sort: one of `ORDERS`; ``count`` needs one shard.
 
     Raises:
-      ValueError: when applied, if stages may emit dead letters and `dead_letters` is empty.
+      ValueError: a setting is not possible; or, when applied, if stages may emit dead letters and
+        `dead_letters` is empty.
       OutputError, DeadLettersError: when it runs: a file cannot be written.
       AnagramError: when it runs: the totals do not agree.
     """
@@ -78,9 +123,10 @@ class WriteResults(Stage):
     num_shards: int = 1
     dead_letters: str | None = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    token: str = field(default_factory=publishing.new_token)
+    token: str = field(default_factory=new_token)
     has_client: bool = False
     chunk_records: int = 50_000
+    sort: str = "word"
     measures: ClassVar = frozenset(
         {
             Count.RECORDS_TO_WRITE,
@@ -94,7 +140,12 @@ class WriteResults(Stage):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_one_of(FORMATS, format=self.format)
+        check_one_of(ORDERS, sort=self.sort)
         check_positive(num_shards=self.num_shards, chunk_records=self.chunk_records)
+        if self.num_shards > MAX_SHARDS:
+            raise ValueError(f"num_shards={self.num_shards!r}: must be {MAX_SHARDS} or less")
+        if self.sort != "word" and self.num_shards > 1:
+            raise ValueError(f"sort={self.sort!r}: must be 'word' with more than one shard")
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
         chunks = self.apply_fn(records, "PackRecords", _PackFn(self), tuple[int, bytes])
@@ -146,6 +197,7 @@ class _PackFn(StageFn):
         super().__init__(sink.resilience)
         self._num_shards = sink.num_shards
         self._chunk_records = sink.chunk_records
+        self._to_line = _ORDERS[sink.sort].to_line
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -157,28 +209,23 @@ class _PackFn(StageFn):
         word = record.word.encode()
         shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
         lines = self._lines[shard]
-        lines.append(b"%s\t%d\n" % (word, record.count))
+        lines.append(self._to_line(word, record.count))
         if len(lines) < self._chunk_records:
             return []
-        return [(shard, _sorted_chunk(self._lines.pop(shard)))]
+        return [(shard, b"".join(sorted(self._lines.pop(shard))))]
 
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
-        chunks = ((shard, _sorted_chunk(lines)) for shard, lines in self._lines.items())
+        chunks = ((shard, b"".join(sorted(lines))) for shard, lines in self._lines.items())
         yield from in_global_window(chunks)
         self.totals.add(Count.RECORDS_TO_WRITE, self._packed)
         yield from self.emit_totals()
 
 
-def _sorted_chunk(lines: list[bytes]) -> bytes:
-    # A tab sorts before every character of a word: lines sort as their words do.
-    return b"".join(sorted(lines))
-
-
-def merge(chunks: Iterable[bytes]) -> Iterator[Counted]:
-    """Merges sorted chunks, and yields their (word, count) in the order of the words."""
+def merge(chunks: Iterable[bytes], order: str = "word") -> Iterator[Counted]:
+    """Merges sorted chunks, and yields their (word, count) in the order, one of `ORDERS`."""
+    from_line = _ORDERS[order].from_line
     for line in heapq.merge(*(io.BytesIO(chunk) for chunk in chunks if chunk)):
-        word, _, count = line.decode().partition("\t")
-        yield word, int(count)
+        yield from_line(line.decode())
 
 
 def _pack_dead_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, bytes]:
@@ -195,7 +242,7 @@ class _WriteFn(StageFn):
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
         self._path, self._num_shards, self._format = sink.path, sink.num_shards, sink.format
-        self._dead_letters, self._token = sink.dead_letters or "", sink.token
+        self._dead_letters, self._token, self._sort = sink.dead_letters or "", sink.token, sink.sort
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, shard_and_chunks: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
@@ -203,10 +250,10 @@ class _WriteFn(StageFn):
         try:
             if shard == _DEAD_LETTERS:
                 final = self._dead_letters
-                temporary, records = self._retrier(self._write_dead_letters, final, chunks)
+                written, records = self._retrier(self._write_dead_letters, final, chunks)
             else:
-                final = publishing.shard_path(self._path, shard, self._num_shards)
-                temporary, records = self._retrier(self._write_records, final, chunks)
+                final = shard_path(self._path, shard, self._num_shards)
+                written, records = self._retrier(self._write_records, final, chunks)
         except RetriesExhaustedError as error:
             message = f"cannot be written: {error}"
             if shard == _DEAD_LETTERS:
@@ -214,60 +261,63 @@ class _WriteFn(StageFn):
             raise OutputError(f"{self._path}: {message}") from error
         self.totals.add(Count.RECORDS_WRITTEN, records)
         self.totals.add(Count.FILES_WRITTEN)
-        yield WriteOutcome(((temporary, final),), Totals())
+        yield WriteOutcome((written,), Totals())
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and how many records are in it."""
-        temporary = publishing.temporary_path(final, self._token)
         counting = itertools.count()
-        records = (record for record, _ in zip(merge(chunks), counting, strict=False))
-        with _create(temporary, final) as file:
-            FORMATS[self._format](records, file)
-        return temporary, next(counting)
+        records = (r for r, _ in zip(merge(chunks, self._sort), counting, strict=False))
+        written = self._write(final, lambda file: FORMATS[self._format](records, file))
+        return written, next(counting)
 
-    def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and 0: no records are in it."""
-        temporary = publishing.temporary_path(final, self._token)
-        with _create(temporary, final) as file:
+
+        def write(file: BinaryIO) -> None:
             for line in chunks:  # not every file of Beam's has `writelines`
                 file.write(line)
-        return temporary, 0
 
+        return self._write(final, write), 0
 
-def _create(temporary: str, final: str) -> Any:
-    """Opens `temporary` for writing, compressed as the extension of `final` says."""
-    compression = CompressionTypes.detect_compression_type(final)
-    return FileSystems.create(temporary, compression_type=compression)
+    def _write(self, final: str, write: Callable[[BinaryIO], None]) -> WrittenFile:
+        temporary = temporary_path(final, self._token)
+        try:
+            with create(temporary, final, compressed=True) as file:
+                write(file)
+            return WrittenFile(temporary, final, identity_of(temporary))
+        except BaseException:
+            remove([temporary])
+            raise
 
 
 class _MergeFn(beam.CombineFn):
     """Merges `WriteOutcome`s into one. The accumulator is (files, totals)."""
 
-    def create_accumulator(self) -> tuple[list[tuple[str, str]], Totals]:
+    def create_accumulator(self) -> tuple[list[WrittenFile], Totals]:
         return [], Totals()
 
     def add_input(
-        self, accumulator: tuple[list[tuple[str, str]], Totals], outcome: WriteOutcome
-    ) -> tuple[list[tuple[str, str]], Totals]:
+        self, accumulator: tuple[list[WrittenFile], Totals], outcome: WriteOutcome
+    ) -> tuple[list[WrittenFile], Totals]:
         accumulator[0].extend(outcome.files)
         accumulator[1].merge(outcome.totals)
         return accumulator
 
     def merge_accumulators(
-        self, accumulators: Iterable[tuple[list[tuple[str, str]], Totals]]
-    ) -> tuple[list[tuple[str, str]], Totals]:
+        self, accumulators: Iterable[tuple[list[WrittenFile], Totals]]
+    ) -> tuple[list[WrittenFile], Totals]:
         merged = self.create_accumulator()
         for files, totals in accumulators:
             merged[0].extend(files)
             merged[1].merge(totals)
         return merged
 
-    def extract_output(self, accumulator: tuple[list[tuple[str, str]], Totals]) -> WriteOutcome:
+    def extract_output(self, accumulator: tuple[list[WrittenFile], Totals]) -> WriteOutcome:
         files, totals = accumulator
-        return WriteOutcome(tuple(sorted(files, key=lambda pair: pair[1])), totals)
+        return WriteOutcome(tuple(sorted(files, key=lambda file: file.final)), totals)
 
 
 class _PublishFn(beam.DoFn):
@@ -278,7 +328,7 @@ class _PublishFn(beam.DoFn):
         self._dead_letters = sink.dead_letters
         self._files_expected = sink.num_shards + bool(sink.dead_letters)
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
-        self._token = sink.token if sink.has_client else ""
+        self._token, self._has_client = sink.token, sink.has_client
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
@@ -286,26 +336,30 @@ class _PublishFn(beam.DoFn):
         totals.merge(outcome.totals)
         totals.add(Count.FILES_TO_PUBLISH, len(outcome.files))
         totals.add(Count.FILES_EXPECTED, self._files_expected)
-        try:
-            _check(totals, self._measured)
-        except AnagramError:
-            publishing.remove(temporary for temporary, _ in outcome.files)
-            raise
         # Dead letters first: there must be no result without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
-        client = (self._token, totals) if self._token else None
-        publishing.publish(
-            self._path, files, self._retrier, num_shards=self._num_shards, client=client
-        )
+        try:
+            _check(totals, self._measured)
+            exchange = publishing.publish(
+                self._path,
+                files,
+                self._retrier,
+                token=self._token,
+                num_shards=self._num_shards,
+                totals=totals if self._has_client else None,
+            )
+        except AnagramError:
+            remove(file.temporary for file in files)
+            raise
         retries, faults = self._retrier.drain_counts()
-        if client and (retries or faults):  # also those of publishing
+        if self._has_client and (retries or faults):  # also those of publishing
             totals.add(Count.RETRIES, retries)
             totals.add(Count.FAULTS_INJECTED, faults)
-            publishing.Manifest(tuple(files), totals).write(self._path, self._token)
-        yield from (final for _, final in outcome.files)
+            publishing.Manifest(exchange, totals).write(self._path, self._token)
+        yield from (file.final for file in outcome.files)
 
-    def _is_result(self, file: tuple[str, str]) -> bool:
-        return file[1] != self._dead_letters
+    def _is_result(self, file: WrittenFile) -> bool:
+        return file.final != self._dead_letters
 
 
 def _check(totals: Totals, measured: frozenset[Count]) -> None:

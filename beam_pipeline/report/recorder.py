@@ -11,8 +11,8 @@ from typing import Any
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from beam_pipeline.io import publishing
 from beam_pipeline.io.inputs import reads_terminal
+from beam_pipeline.io.naming import shard_path
 from beam_pipeline.monitor.progress_line import ProgressLine
 from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
@@ -232,7 +232,7 @@ class RunRecorder:
         if output is None or not options.report:
             return {}
         shards = range(options.num_shards)
-        paths = [publishing.shard_path(output, shard, options.num_shards) for shard in shards]
+        paths = [shard_path(output, shard, options.num_shards) for shard in shards]
         try:
             return {
                 "result": tuple(

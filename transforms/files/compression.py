@@ -11,9 +11,21 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.files.decompression import HeadFile, decompressed
+from transforms.files.decompression import HeadFile, decompressed, without_shard
 from transforms.files.decompression import is_compressed as is_compressed
 from transforms.files.schemes import is_local, local_path, why_unsupported
+
+
+def compression_for(path: str) -> str:
+    """Returns Beam's name of the compression in which a file, or the shard of one, is written.
+
+    Example:
+      >>> compression_for("a.json.gz"), compression_for("a.json.gz-00001-of-00002")
+      ('gzip', 'gzip')
+      >>> compression_for("a.json")
+      'uncompressed'
+    """
+    return str(CompressionTypes.detect_compression_type(without_shard(path)))
 
 
 def open_raw(path: str, buffering: int = -1) -> BinaryIO:

@@ -12,6 +12,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
@@ -30,6 +31,8 @@ _EXTENSIONS = {
 }
 # Extensions of formats that not all files can be recognized to be of.
 _WITHOUT_SIGNATURE = (".deflate", ".lzma")
+# What is added to the name of a shard, behind the extension.
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 # So much is read at once to recognize a file: all of most small ones.
 _READ_SIZE = 1 << 16
 
@@ -39,8 +42,13 @@ def is_compressed(path: str) -> bool:
     return _extension(path) in _EXTENSIONS
 
 
+def without_shard(path: str) -> str:
+    """Returns the path of a result, given that of one of its shards; any other path as it is."""
+    return _SHARD.sub("", path)
+
+
 def _extension(path: str) -> str:
-    name = path.rpartition("/")[2].lower()
+    name = without_shard(path).rpartition("/")[2].lower()
     return "".join(name.rpartition(".")[1:]) if "." in name else ""
 
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from beam_pipeline import job
-from beam_pipeline.io import publishing
+from beam_pipeline.io import exchange, publishing
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.run import run_to_end
 from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible
@@ -133,17 +133,17 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     """It has written down what it publishes, and dies before or after it has renamed the files."""
-    here, rename = Here(capfdbinary), publishing.replace
+    here, rename = Here(capfdbinary), exchange.rename
     output = tmp_path / "result.json"
 
     def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
-        monkeypatch.setattr(publishing, "replace", rename_some)
+        monkeypatch.setattr(exchange, "rename", rename_some)
         run_to_end(pipeline, options)
-        monkeypatch.setattr(publishing, "replace", rename)
+        monkeypatch.setattr(exchange, "rename", rename)
         raise AnagramError("a worker process has died")
 
     def rename_some(temporary: str, final: str) -> None:
-        if published or final.endswith(".manifest"):
+        if published:
             rename(temporary, final)
 
     monkeypatch.setattr(job, "run_to_end", dies)
@@ -173,7 +173,7 @@ def test_what_ends_a_run_early_is_reported_even_if_its_folder_is_gone(
         monkeypatch.setattr(publishing, "remove", lambda paths: removed(paths, token))
         raise AnagramError("a worker process has died")
 
-    remove = publishing.remove
+    remove = exchange.remove
 
     def removed(paths: Iterable[str], token: str) -> None:
         remove(paths)
