@@ -3,18 +3,18 @@
 import itertools
 import json
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 
 from beam_pipeline.errors import (
     DeadLettersError,
+    ExitCode,
     OutputError,
     PreviousResultError,
     ReportError,
     UsageError,
 )
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.report.model import printable
+from beam_pipeline.standard_streams import print_message
 from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
 
 
@@ -50,13 +50,20 @@ def message_of(error: AnagramError) -> str:
 
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
     """Prints an error as one line on standard error, or as a JSON object with its exit code."""
-    message = printable(" ".join(message.splitlines()))
+    message = " ".join(message.splitlines())
     if as_json:
         event = {"event": "error", "message": message, "exit_code": exit_code}
-        message = json.dumps(event)
+        print_message(json.dumps(event))
     else:
-        message = f"error: {message}"
-    print(message, file=sys.stderr, flush=True)
+        print_message(f"error: {message}")
+
+
+def print_internal_error(error: Exception, *, as_json: bool) -> ExitCode:
+    """Prints an error that is a fault of this program; returns the exit code."""
+    name = f"{type(error).__name__}: {error}".removesuffix(": ")
+    message = f"internal error: {name}; please report it, with what --verbose shows"
+    print_error(message, ExitCode.FAILED, as_json=as_json)
+    return ExitCode.FAILED
 
 
 def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> None:
@@ -73,7 +80,7 @@ def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> N
         message = json.dumps(event)
     else:
         message = f"{name}: {expected} words expected: {verdict}"
-    print(message, file=sys.stderr)
+    print_message(message)
 
 
 class JsonFormatter(logging.Formatter):

@@ -43,6 +43,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.totals import Totals
@@ -188,7 +189,8 @@ def write_whole(path: str, data: bytes) -> None:
     token = new_token()
     temporary = temporary_path(path, token)
     try:
-        with output_lock(path, token):
+        with interruption.scope() as stack:
+            stack.enter_context(output_lock(path, token))
             with FileSystems.create(temporary, "text/plain") as file:
                 file.write(data)
             replace(temporary, path)

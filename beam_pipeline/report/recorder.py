@@ -9,6 +9,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
+from beam_pipeline import interruption
 from beam_pipeline.io import publishing
 from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
@@ -225,7 +226,8 @@ class RunRecorder:
 def one_line(error: BaseException) -> str:
     """Returns the message of an error as one line, for a user."""
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; nothing was published"
+        command = interruption.current()
+        return f"interrupted; {command.outcome if command else interruption.NOTHING_PUBLISHED}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

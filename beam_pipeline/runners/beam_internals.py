@@ -5,18 +5,19 @@ and in which version of Beam that was seen. For each, a test of the same name in
 tests/beam_pipeline/runners/test_beam_internals.py runs the installed Beam and fails when the
 assumption no longer holds.
 
-Functions that change Beam for the whole process return a function that undoes the change. Beam is
-imported where it is used, as `beam_pipeline.runners.shutdown` is loaded before Beam is.
+Functions that change Beam for the whole process return a function that undoes the change.
 """
 
 import argparse
 import importlib
 import logging
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 Undo = Callable[[], None]
@@ -132,6 +133,32 @@ def sample_states_often() -> Undo:
 
     def undo() -> None:
         constructor.__defaults__ = defaults
+
+    return undo
+
+
+def stop_job_servers() -> Undo:
+    """Lets job servers that Beam starts from now on live until this is undone.
+
+    Beam would stop them when this process exits, or when a handler of its own gets SIGINT. It can
+    set that handler in the main thread only, and never restores the one that was there.
+
+    Shadows the modules `atexit` and `signal` in the module `job_server`. Seen in Beam 2.77.
+    """
+    from apache_beam.runners.portability import job_server
+
+    names = vars(job_server)
+    before = {name: names[name] for name in ("atexit", "signal")}
+    stops: list[Callable[[], None]] = []
+    names["atexit"] = SimpleNamespace(register=stops.append, unregister=lambda stop: None)
+    names["signal"] = SimpleNamespace(
+        SIGINT=signal.SIGINT, getsignal=signal.getsignal, signal=lambda number, handler: None
+    )
+
+    def undo() -> None:
+        while stops:
+            stops.pop()()
+        names.update(before)
 
     return undo
 

@@ -25,7 +25,6 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.utils.subprocess_server import JavaJarServer
 
 from beam_pipeline.runners import beam_internals
-from beam_pipeline.runners.shutdown import keep_sigint_handler
 from tests.support import programs
 from tests.support.beam import pipeline
 from tests.support.cli import environment
@@ -239,20 +238,30 @@ def test_job_failure() -> None:
     assert beam_internals.job_failure("another message") is None
 
 
-def test_beam_replaces_the_handler_of_sigint() -> None:
-    """`keep_sigint_handler` is there for that; it would be needless otherwise."""
+def test_stop_job_servers() -> None:
+    """Beam replaces the handler of SIGINT, which fails in a thread, and waits for the exit."""
 
-    class NoServer(job_server.JobServer):
+    class Server(job_server.JobServer):
+        is_stopped = False
+
         def start(self) -> str:
             return "localhost:1"
 
         def stop(self) -> None:
-            pass
+            self.is_stopped = True
 
     before = signal.getsignal(signal.SIGINT)
-    server = job_server.StopOnExitJobServer(NoServer())
-    with keep_sigint_handler():
-        server.start()
-        assert signal.getsignal(signal.SIGINT) is not before
+    server = Server()
+    undo = beam_internals.stop_job_servers()
+    thread = threading.Thread(target=job_server.StopOnExitJobServer(server).start)
+    thread.start()
+    thread.join()
     assert signal.getsignal(signal.SIGINT) is before
-    server.stop()
+    assert not server.is_stopped
+    undo()
+    assert server.is_stopped
+    other = job_server.StopOnExitJobServer(Server())
+    other.start()
+    replaced = signal.signal(signal.SIGINT, before)
+    other.stop()
+    assert replaced is not before  # Beam does it still: what is tested is needed
