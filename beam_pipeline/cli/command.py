@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -55,11 +56,21 @@ def _run(argv: list[str]) -> ExitCode:
             if "--verbose" in argv:
                 logging.exception("The run failed")
             interruption.finish()
+            if isinstance(error, FileNotFoundError) and _is_folder_gone():
+                error = AnagramError("the current folder has been deleted; change to another one")
             if not isinstance(error, AnagramError):
                 return print_internal_error(error, as_json=as_json)
             code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
             print_error(message_of(error), code, as_json=as_json)
             return code
+
+
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _execute(argv: list[str], stack: contextlib.ExitStack) -> ExitCode:

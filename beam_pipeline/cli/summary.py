@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from beam_pipeline.report.model import RunReport, printable
+from beam_pipeline.report.model import RunReport
+from beam_pipeline.standard_streams import print_message, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,13 +24,13 @@ def print_summary(report: RunReport, *, as_json: bool) -> None:
       as_json: one line that is a JSON object, for machines.
     """
     if as_json:
-        print(to_json_line(report), file=sys.stderr)
+        print_message(to_json_line(report))
     elif sys.stderr.isatty():
         from rich.console import Console  # takes a while to load
 
         Console(stderr=True, soft_wrap=True).print(to_table(report))
     else:
-        print(*to_lines(report), sep="\n", file=sys.stderr)
+        print_message("\n".join(to_lines(report)))
 
 
 def to_json_line(report: RunReport) -> str:

@@ -27,6 +27,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     Raises:
       UsageError: an option is wrong, or does not go with another one.
     """
+    _check_names(options)
     if options.test_case:
         _check_test_case(options)
     else:
@@ -40,6 +41,24 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
         raise UsageError(message, setting="progress")
+
+
+def _check_names(options: AnagramOptions) -> None:
+    for name in ("output", "dead_letters", "merge", "replay"):
+        path = getattr(options, name)
+        if path == "":
+            raise UsageError("no file has an empty name", setting=name, value=path)
+        if path is not None and not _is_utf8(path):
+            message = "the name is not UTF-8, which Beam cannot pass to workers; rename the file"
+            raise UsageError(message, setting=name, value=path)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_test_case(options: AnagramOptions) -> None:

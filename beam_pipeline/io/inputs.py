@@ -5,18 +5,20 @@ files together, large files apart), so that many small files cost little and one
 read by many workers.
 """
 
+import errno
+import functools
 import glob
 import os
 import shutil
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from typing import IO
 
 from apache_beam.io.filesystems import FileSystems
 
 from beam_pipeline.io.publishing import is_temporary
+from beam_pipeline.standard_streams import read_stdin
 from transforms.errors import InputError
 from transforms.files.compression import is_compressed
 from transforms.text.blocks import BLOCK_SIZE, FileRange
@@ -53,7 +55,7 @@ def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
     if not pattern:
         raise InputError(": no file has an empty name")
     if pattern == STDIN:
-        return [_spool(sys.stdin.buffer, spool_folder)]
+        return [_spool(pattern, read_stdin, spool_folder)]
     if FileSystems.get_scheme(pattern) is not None:
         is_folder = pattern.endswith("/")
         patterns = _variants(pattern + "**" if is_folder else pattern)
@@ -61,8 +63,7 @@ def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
         patterns = [os.path.join(glob.escape(os.path.abspath(pattern)), "**")]
     elif os.path.exists(pattern):
         if not stat.S_ISREG(os.stat(pattern).st_mode):
-            with open(pattern, "rb") as pipe:
-                return [_spool(pipe, spool_folder)]
+            return [_spool(pattern, functools.partial(_copy, pattern), spool_folder)]
         if not os.access(pattern, os.R_OK):
             raise InputError(f"{pattern}: permission denied")
         patterns = [glob.escape(os.path.abspath(pattern))]
@@ -84,10 +85,21 @@ def _variants(pattern: str) -> list[str]:
     return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
 
 
-def _spool(pipe: BinaryIO, folder: str) -> str:
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="pipe-", delete=False) as file:
-        shutil.copyfileobj(pipe, file, BLOCK_SIZE)
+def _spool(pattern: str, copy: Callable[[IO[bytes]], None], folder: str) -> str:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="pipe-", delete=False) as file:
+            copy(file)
+    except OSError as error:
+        reason = error.strerror or error
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            reason = f"no room for a copy of it in {os.path.dirname(folder)} ({reason}); set TMPDIR"
+        raise InputError(f"{pattern}: cannot be read: {reason}") from error
     return glob.escape(file.name)
+
+
+def _copy(path: str, file: IO[bytes]) -> None:
+    with open(path, "rb") as pipe:
+        shutil.copyfileobj(pipe, file, BLOCK_SIZE)
 
 
 def plan_shards(

@@ -98,10 +98,14 @@ class ReadFiles(Stage):
         return super().expects_dead_letters or self.text.encoding_errors == "quarantine"
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        patterns = root | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
+        patterns = root | "Patterns" >> beam.Create([_Patterns(self.patterns)], reshuffle=False)
         shards = self.apply_fn(patterns, "PlanShards", _PlanFn(self), ReadShard)
         spread = shards | "SpreadShards" >> beam.Reshuffle()
         return self.apply_fn(spread, "ReadBlocks", _ReadShardFn(self), Block)
+
+
+class _Patterns(tuple[str, ...]):
+    """A class of its own, as Beam then pickles it; it cannot encode names that are not UTF-8."""
 
 
 class _PlanFn(StageFn):
@@ -110,7 +114,7 @@ class _PlanFn(StageFn):
         self._retrier = Retrier("read", settings.resilience.without_chaos())
         self._progress_folder = settings.progress_folder
 
-    def process(self, patterns: tuple[str, ...]) -> Iterator[ReadShard]:
+    def process(self, patterns: _Patterns) -> Iterator[ReadShard]:
         try:
             shards = self._retrier(lambda: list(plan_shards(patterns, on_listed=self._on_listed)))
         except RetriesExhaustedError as error:
