@@ -225,7 +225,10 @@ class _Pipeline:
         options = self._options
         dictionary = self._dictionary()
         previous = self._previous(dictionary)
-        pipeline = beam.Pipeline(options=options)
+        try:
+            pipeline = beam.Pipeline(options=options)
+        except (ImportError, ValueError) as error:  # the value of an option of Beam's own
+            raise UsageError(str(error).rstrip(".")) from error
         records = build(
             pipeline,
             self._source(),

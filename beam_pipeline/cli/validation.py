@@ -3,6 +3,7 @@
 import os
 
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import DirectOptions
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
@@ -13,6 +14,8 @@ from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
 
+# Of the local runner, each of which is a process or a thread.
+_MAX_WORKERS = 1000
 #: The output that means standard output.
 STDOUT = "-"
 
@@ -28,6 +31,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
       UsageError: an option is wrong, or does not go with another one.
     """
     _check_names(options)
+    _check_workers(options)
     if options.test_case:
         _check_test_case(options)
     else:
@@ -51,6 +55,13 @@ def _check_names(options: AnagramOptions) -> None:
         if path is not None and not _is_utf8(path):
             message = "the name is not UTF-8, which Beam cannot pass to workers; rename the file"
             raise UsageError(message, setting=name, value=path)
+
+
+def _check_workers(options: AnagramOptions) -> None:
+    workers = options.view_as(DirectOptions).direct_num_workers
+    if not 0 <= workers <= _MAX_WORKERS:
+        message = f"is not a number from 0, which means one for each core, to {_MAX_WORKERS}"
+        raise UsageError(message, setting="direct_num_workers", value=workers)
 
 
 def _is_utf8(name: str) -> bool:

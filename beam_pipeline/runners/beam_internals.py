@@ -15,7 +15,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -207,6 +207,41 @@ def silence_prism_log() -> Undo:
     return undo
 
 
+def use_own_worker_program(command: str) -> Undo:
+    """Makes Beam's local runner start worker processes with a command of our own.
+
+    Args:
+      command: for a shell. It must do what `run_worker` does.
+
+    Replaces ``SubprocessSDKEnvironment.from_command_string``, which gets Beam's own command.
+    Seen in Beam 2.77.
+    """
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+    before = vars(SubprocessSDKEnvironment)["from_command_string"]
+    ours = SubprocessSDKEnvironment(command)
+
+    def replaced(command_string: str) -> SubprocessSDKEnvironment:
+        return ours
+
+    setattr(SubprocessSDKEnvironment, "from_command_string", staticmethod(replaced))  # noqa: B010
+
+    def undo() -> None:
+        setattr(SubprocessSDKEnvironment, "from_command_string", before)  # noqa: B010
+
+    return undo
+
+
+def run_worker() -> None:
+    """Does what a worker process of Beam's local runner does, until its runner ends it.
+
+    Calls ``main`` of the module `sdk_worker_main`. Seen in Beam 2.77.
+    """
+    from apache_beam.runners.worker import sdk_worker_main
+
+    sdk_worker_main.main([])
+
+
 def is_worker_thread(thread: threading.Thread) -> bool:
     """Returns whether `thread` waits for a worker process that Beam's local runner has started.
 
@@ -216,14 +251,6 @@ def is_worker_thread(thread: threading.Thread) -> bool:
     Relies on the name that `SubprocessSdkWorkerHandler` gives its threads. Seen in Beam 2.77.
     """
     return thread.name == "run_worker"
-
-
-def is_worker_process(command_line: Sequence[str]) -> bool:
-    """Returns whether a process with these arguments is a worker process of Beam's local runner.
-
-    Relies on the name of the module that such a process runs. Seen in Beam 2.77.
-    """
-    return any("sdk_worker_main" in argument for argument in command_line)
 
 
 # What Beam writes into error messages

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from beam_pipeline.interruption import Command
-from beam_pipeline.runners import beam_internals
+from beam_pipeline.runners import beam_internals, worker
 from transforms.errors import AnagramError
 
 
@@ -53,7 +53,7 @@ def _kill_workers() -> None:
 
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if beam_internals.is_worker_process(child.cmdline()):
+            if worker.is_worker(child.cmdline()):
                 child.kill()
 
 
