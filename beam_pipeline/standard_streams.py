@@ -4,6 +4,7 @@ Nothing that is wrong with standard error may harm a run. That standard output c
 an error of the run. Uses the standard library only, as `__main__` loads it before anything else.
 """
 
+import codecs
 import contextlib
 import io
 import os
@@ -92,7 +93,7 @@ def write_stdout(source: BinaryIO) -> None:
             sys.stdout.flush()
             shutil.copyfileobj(source, sys.stdout.buffer, _COPY_SIZE)
         else:
-            shutil.copyfileobj(io.TextIOWrapper(source, "utf-8", newline=""), sys.stdout)
+            shutil.copyfileobj(codecs.getreader("utf-8")(source), sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         raise AnagramError("standard output: its reader has closed it") from None
