@@ -3,7 +3,7 @@
 import os
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import DirectOptions
+from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
@@ -32,6 +32,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     """
     _check_names(options)
     _check_workers(options)
+    _check_types(options)
     if options.test_case:
         _check_test_case(options)
     else:
@@ -62,6 +63,19 @@ def _check_workers(options: AnagramOptions) -> None:
     if not 0 <= workers <= _MAX_WORKERS:
         message = f"is not a number from 0, which means one for each core, to {_MAX_WORKERS}"
         raise UsageError(message, setting="direct_num_workers", value=workers)
+
+
+def _check_types(options: AnagramOptions) -> None:
+    types = options.view_as(TypeOptions)
+    if types.performance_runtime_type_check:
+        message = "Beam does so only where each function has one output; give runtime_type_check"
+        raise UsageError(message, setting="performance_runtime_type_check")
+    if types.type_check_strictness == "ALL_REQUIRED":
+        raise UsageError(
+            "not even Beam's own transforms have all these types; give DEFAULT_TO_ANY",
+            setting="type_check_strictness",
+            value=types.type_check_strictness,
+        )
 
 
 def _is_utf8(name: str) -> bool:
