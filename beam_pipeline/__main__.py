@@ -100,7 +100,10 @@ def _run() -> int:
 
     # numpy would start threads for linear algebra, which is not used; they spin while they wait.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from beam_pipeline.cli.messages import TextFormatter
+
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    logging.getLogger().handlers[0].setFormatter(TextFormatter(logging.BASIC_FORMAT))
     from beam_pipeline.cli.command import run
 
     if "--verbose" not in sys.argv:

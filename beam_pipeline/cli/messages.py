@@ -14,7 +14,7 @@ from beam_pipeline.errors import (
     UsageError,
 )
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.standard_streams import print_message
+from beam_pipeline.standard_streams import print_message, printable
 from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
 
 
@@ -81,6 +81,13 @@ def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> N
     else:
         message = f"{name}: {expected} words expected: {verdict}"
     print_message(message)
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a log record as lines that cannot command a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 class JsonFormatter(logging.Formatter):

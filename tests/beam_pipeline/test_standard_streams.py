@@ -278,6 +278,13 @@ def test_what_is_printed_cannot_command_a_terminal(text: str) -> None:
         assert printable(text) == text
 
 
+def test_the_log_cannot_command_a_terminal(tmp_path: Path) -> None:
+    finished = run("--input=\x1b[2J.txt", "--verbose", cwd=tmp_path)
+    assert finished.code == 2
+    assert "Traceback" in finished.err and "\\x1b[2J.txt" in finished.err
+    assert all(line.isprintable() for line in finished.err.splitlines())
+
+
 @pytest.mark.parametrize("name", ["\x1b[2J.txt", "[red]a[/red].txt", "\u202etxt.a", "a\x9bm"])
 def test_names_cannot_command_a_terminal(
     name: str, capfdbinary: pytest.CaptureFixture[bytes]

@@ -5,13 +5,18 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+import beam_pipeline
+from beam_pipeline.interruption import Command
+from beam_pipeline.io import publishing
 from tests.support import programs
 from tests.support.cli import COMMAND, environment, interruptible
 from tests.support.moments import SIGNALS, Run
@@ -92,6 +97,54 @@ def test_around_publication_what_is_said_is_true(to_file: bool, tmp_path: Path) 
         run.assert_true_at(moment, signal.SIGTERM, result) for moment in range(last - 60, last, 20)
     }
     assert said & {"the result had been published", "done"}
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "goes_on_at_once", "expected"),
+    [
+        ("publish", "result.json", False, {False}),  # before the lock of the folder
+        ("replace", ".manifest", True, {False, True}),  # under the lock: it may commit, or not
+        ("replace", "result.json", True, {True}),  # it has committed
+    ],
+)
+def test_the_lock_decides_whether_an_interrupted_run_is_published(
+    function: str,
+    name: str,
+    goes_on_at_once: bool,
+    expected: set[bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run has come to a call of this function with a path that ends so, and waits there."""
+    reached, goes_on = threading.Event(), threading.Event()
+    original = getattr(publishing, function)
+
+    def wait(*arguments: Any, **more: Any) -> None:
+        path = arguments[1] if function == "replace" else arguments[0]
+        if path.endswith(name):
+            reached.set()
+            goes_on.wait()
+        original(*arguments, **more)
+
+    output = tmp_path / "result.json"
+    command = Command(lambda: beam_pipeline.run(["--text=cat", f"--output={output}"]), grace=0.1)
+
+    def interrupt() -> None:
+        reached.wait()
+        command.end(KeyboardInterrupt())
+        if goes_on_at_once:
+            goes_on.set()
+
+    monkeypatch.setattr(publishing, function, wait)
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt) as raised:
+        command.run()
+    goes_on.set()
+    command._thread.join(GIVE_UP)
+    published = str(raised.value) == "interrupted; the result had been published"
+    assert published in expected
+    assert published or str(raised.value) == "interrupted; nothing was published"
+    assert os.listdir(tmp_path) == (["result.json"] if published else [])
 
 
 def test_a_second_signal_changes_nothing(text: Path, tmp_path: Path) -> None:
