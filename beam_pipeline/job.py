@@ -1,15 +1,15 @@
 """Runs one job, as its options say, from its input and dictionary to the published result."""
 
 import contextlib
-import shutil
-import sys
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 
+from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
@@ -26,6 +26,7 @@ from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.report.write import write_all
 from beam_pipeline.runners.names import is_in_process, threads_for
 from beam_pipeline.runners.run import is_template, run_to_end
+from beam_pipeline.standard_streams import write_stdout
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.stages.chaos import Chaos
@@ -51,59 +52,118 @@ def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
       AnagramError: one line for the user; nothing has been published but the report, or the
         report cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="anagrams-") as scratch:
+    with interruption.scope() as stack:
+        scratch = stack.enter_context(scratch_folder())
         recorder = RunRecorder(options, scratch, began)
-        try:
-            with recorder.recording():
-                _run(options, scratch, recorder)
-        except UsageError:
-            raise
-        except (AnagramError, KeyboardInterrupt) as error:
-            if options.report:
-                with contextlib.suppress(AnagramError):  # the first error is the worse one
-                    write_all(recorder.report(error), options.report)
-            raise
+        with interruption.scope() as running:
+            running.enter_context(_failure_reported(recorder, options))
+            running.enter_context(recorder.recording())
+            _run(options, scratch, recorder, running)
         report = recorder.report()
         write_all(report, options.report)
         return report
 
 
-def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
-    with contextlib.ExitStack() as stack:
-        if not is_in_process(options):
-            # Imported only here, as it takes a while to load.
-            from beam_pipeline.runners.prepare import prepare
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """Yields a folder for what lasts no longer than a run.
 
-            prepare(options, scratch)
-        source_names: dict[str, str] = {}
-        output, token = options.output or str(Path(scratch, "result")), new_token()
-        side_outputs = SideOutputs()
-        builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs, source_names)
-        recorder.record_dictionary(builder.dictionary)
-        pipeline = builder.to_file(output, token)
-        # Beam's own folder stays behind if the pipeline is not run.
-        stack.callback(shutil.rmtree, pipeline.local_tempdir, ignore_errors=True)
-        stack.enter_context(publishing.output_lock(output, token))
-        if options.dead_letters:
-            try:
-                stack.enter_context(publishing.output_lock(options.dead_letters, token))
-            except OutputError as error:
-                raise DeadLettersError(str(error)) from error
-        recorder.mark_submitted()
+    Meanwhile everything that Beam or another library puts into a temporary folder goes there.
+
+    Raises:
+      AnagramError: there is no room for it.
+    """
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="anagrams-", ignore_cleanup_errors=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AnagramError(f"no temporary folder can be made ({reason}); set TMPDIR") from error
+    with folder:
+        tempfile.tempdir = os.environ["TMPDIR"] = folder.name
         try:
-            recorder.record_result(run_to_end(pipeline, options))
-        except (AnagramError, KeyboardInterrupt) as error:
-            shown = _as_seen(_with_names(error, source_names), output, options)
-            manifest = _finish(output, token, shown)
+            yield folder.name
+        finally:
+            tempfile.tempdir, variable = before
+            if variable is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = variable
+
+
+@contextlib.contextmanager
+def _failure_reported(recorder: RunRecorder, options: AnagramOptions) -> Iterator[None]:
+    """Writes the report of a run that fails or is interrupted inside the ``with`` block."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (AnagramError, KeyboardInterrupt) as error:
+        with contextlib.suppress(AnagramError):  # the first error is the worse one
+            write_all(recorder.report(error), options.report)
+        raise
+
+
+def _run(
+    options: AnagramOptions, scratch: str, recorder: RunRecorder, stack: contextlib.ExitStack
+) -> None:
+    if not is_in_process(options):
+        # Imported only here, as it takes a while to load.
+        from beam_pipeline.runners.prepare import prepare
+
+        prepare(options, scratch)
+    source_names: dict[str, str] = {}
+    output, token = options.output or str(Path(scratch, "result")), new_token()
+    side_outputs = SideOutputs()
+    builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs, source_names)
+    recorder.record_dictionary(builder.dictionary)
+    pipeline = builder.to_file(output, token)
+    stack.enter_context(publishing.output_lock(output, token))
+    if options.dead_letters:
+        try:
+            stack.enter_context(publishing.output_lock(options.dead_letters, token))
+        except OutputError as error:
+            raise DeadLettersError(str(error)) from error
+    stack.enter_context(_finished_if_interrupted(output, token, options))
+    recorder.mark_submitted()
+    try:
+        recorder.record_result(run_to_end(pipeline, options))
+    except AnagramError as error:
+        shown = _as_seen(_with_names(error, source_names), output, options)
+        manifest = _finish(output, token, shown)
+    else:
+        if is_template(options):
+            return
+        manifest = _committed(output, token)
+    recorder.record_totals(manifest.totals, side_outputs.measured)
+    recorder.record_output(output)
+    if options.output is None:
+        recorder.end_progress()
+        interruption.set_outcome(_PRINTING)
+        with open(output, "rb") as file:
+            write_stdout(file)
+    interruption.set_outcome(_PUBLISHED)
+
+
+_PUBLISHED = "the result had been published"
+_PRINTING = "a part of the result may have been written to standard output"
+
+
+@contextlib.contextmanager
+def _finished_if_interrupted(output: str, token: str, options: AnagramOptions) -> Iterator[None]:
+    """An interrupt inside the ``with`` block finishes a publication that the run had begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            manifest = publishing.finish(output, token)
+        except Exception as error:  # each filesystem raises its own
+            if options.output is not None:
+                interruption.set_outcome(f"whether the result was published is unknown ({error})")
         else:
-            if is_template(options):
-                return
-            manifest = _committed(output, token)
-        recorder.record_totals(manifest.totals, side_outputs.measured)
-        recorder.record_output(output)
-        if options.output is None:
-            recorder.end_progress()
-            _copy_to_stdout(output)
+            if manifest is not None and options.output is not None:
+                interruption.set_outcome(_PUBLISHED)
+        raise
 
 
 def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseException:
@@ -199,7 +259,10 @@ class _Pipeline:
         options = self._options
         previous = self._previous()
         source = self._source()
-        pipeline = beam.Pipeline(options=options)
+        try:
+            pipeline = beam.Pipeline(options=options)
+        except (ImportError, ValueError) as error:  # the value of an option of Beam's own
+            raise UsageError(str(error).rstrip(".")) from error
         records = build(
             pipeline,
             source,
@@ -285,9 +348,3 @@ class _Pipeline:
             if path.startswith(self._scratch):
                 self._source_names[path] = "standard input" if given == STDIN else given
         return ReadFiles(tuple(patterns), **settings)
-
-
-def _copy_to_stdout(path: str) -> None:
-    with open(path, "rb") as file:
-        shutil.copyfileobj(file, sys.stdout.buffer)
-    sys.stdout.buffer.flush()

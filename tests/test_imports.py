@@ -25,7 +25,10 @@ LAYERS = (
     ("transforms/dictionary.py", "transforms/word_lists.py"),
     ("transforms/kernel/",),
     ("transforms/",),
-    ("beam_pipeline/__init__.py", "beam_pipeline/monitor/", "beam_pipeline/pages/"),
+    (
+        *("beam_pipeline/__init__.py", "beam_pipeline/monitor/", "beam_pipeline/pages/"),
+        *("beam_pipeline/interruption.py", "beam_pipeline/standard_streams.py"),
+    ),
     (
         *("beam_pipeline/pipeline.py", "beam_pipeline/io/", "beam_pipeline/cases.py"),
         *("beam_pipeline/errors.py", "beam_pipeline/flags.py", "beam_pipeline/sources.py"),
@@ -57,6 +60,8 @@ PURE = {
     "beam_pipeline/errors.py": ("transforms",),
     "beam_pipeline/flags.py": (),
     "beam_pipeline/redaction.py": (),
+    "beam_pipeline/interruption.py": (),
+    "beam_pipeline/standard_streams.py": ("transforms",),
     "beam_pipeline/monitor/read_progress.py": (),
     "tests/support/reference.py": ("english_words",),
 }

@@ -11,9 +11,10 @@ from rich.filesize import decimal
 
 from beam_pipeline.io.naming import shard_path
 from beam_pipeline.options import AnagramOptions
-from beam_pipeline.pages.text import counted, visible
+from beam_pipeline.pages.text import counted
 from beam_pipeline.redaction import redact
 from beam_pipeline.report.model import RunReport
+from beam_pipeline.standard_streams import print_message, printable
 from transforms.dictionary import SourceEntries
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
       as_json: one line that is a JSON object, for machines.
     """
     if as_json:
-        print(*rejecting_sources(summary.report), to_json_line(summary), sep="\n", file=sys.stderr)
+        print_message("\n".join([*rejecting_sources(summary.report), to_json_line(summary)]))
     elif sys.stderr.isatty() and not summary.is_tiny:
         from rich.console import Console  # takes a while to load
 
         Console(stderr=True, soft_wrap=True).print(to_table(summary))
     else:
-        print(*to_lines(summary), sep="\n", file=sys.stderr)
+        print_message("\n".join(to_lines(summary)))
 
 
 def rejecting_sources(report: RunReport) -> Iterator[str]:
@@ -151,7 +152,7 @@ def rows(summary: Summary) -> Iterator[tuple[str, str]]:
         if _rejects_much(source):
             examples = ", ".join(map(repr, source.examples))
             value = f"{source.rejected:,} of {source.entries:,} entries in {source.name}"
-            yield "dictionary", visible(f"{value} are not words, such as {examples}")
+            yield "dictionary", printable(f"{value} are not words, such as {examples}")
     if (where := _input(report)) is not None:
         yield "input", where
     if skipped := report.counter("files_skipped"):
@@ -213,4 +214,4 @@ def _words(report: RunReport) -> str | None:
 
 def _shown(text: str) -> str:
     """Returns a text that comes from outside as it may be shown on a terminal."""
-    return visible(redact(text))
+    return printable(redact(text))

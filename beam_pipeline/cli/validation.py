@@ -1,17 +1,21 @@
 """Checks options as far as that is possible before a run. Changes nothing."""
 
+from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
+
 from beam_pipeline.cli.collisions import is_same_file
 from beam_pipeline.cli.paths import STDOUT, check_paths
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.options import PATHS, AnagramOptions
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.write import EXTENSIONS
 from transforms.dictionary import DictionarySpec
 from transforms.files.compression import is_compressed
-from transforms.files.schemes import why_unsupported
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
+
+# Of the local runner, each of which is a process or a thread.
+_MAX_WORKERS = 1000
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -24,7 +28,9 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     Raises:
       UsageError: an option is wrong, or does not go with another one.
     """
-    _check_schemes(options)
+    _check_names(options)
+    _check_workers(options)
+    _check_types(options)
     if options.test_case:
         _check_test_case(options)
     else:
@@ -42,13 +48,40 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
         raise UsageError(message, setting="progress")
 
 
-def _check_schemes(options: AnagramOptions) -> None:
-    """Checks that there is a filesystem for every path."""
-    for name in PATHS:
-        given = getattr(options, name) or ()
-        for path in [given] if isinstance(given, str) else given:
-            if (fault := why_unsupported(path)) is not None:
-                raise UsageError(fault, setting=name, value=path)
+def _check_names(options: AnagramOptions) -> None:
+    for name in ("output", "dead_letters", "merge", "replay"):
+        path = getattr(options, name)
+        if path is not None and not _is_utf8(path):
+            message = "the name is not UTF-8, which Beam cannot pass to workers; rename the file"
+            raise UsageError(message, setting=name, value=path)
+
+
+def _check_workers(options: AnagramOptions) -> None:
+    workers = options.view_as(DirectOptions).direct_num_workers
+    if not 0 <= workers <= _MAX_WORKERS:
+        message = f"is not a number from 0, which means one for each core, to {_MAX_WORKERS}"
+        raise UsageError(message, setting="direct_num_workers", value=workers)
+
+
+def _check_types(options: AnagramOptions) -> None:
+    types = options.view_as(TypeOptions)
+    if types.performance_runtime_type_check:
+        message = "Beam does so only where each function has one output; give runtime_type_check"
+        raise UsageError(message, setting="performance_runtime_type_check")
+    if types.type_check_strictness == "ALL_REQUIRED":
+        raise UsageError(
+            "not even Beam's own transforms have all these types; give DEFAULT_TO_ANY",
+            setting="type_check_strictness",
+            value=types.type_check_strictness,
+        )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_test_case(options: AnagramOptions) -> None:

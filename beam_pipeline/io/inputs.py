@@ -5,10 +5,11 @@ files together, large files apart), so that many small files cost little and one
 read by many workers.
 """
 
+import functools
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apache_beam.io.fileio import EmptyMatchTreatment
@@ -21,7 +22,7 @@ from beam_pipeline.io.matching import (
     match_files,
 )
 from beam_pipeline.io.naming import is_temporary
-from beam_pipeline.io.pipes import copy_of_pipe, copy_of_stdin, is_regular
+from beam_pipeline.io.pipes import copy_of_pipe, copy_of_stdin, is_regular, why_not_copied
 from transforms.errors import InputError, NotTextError
 from transforms.files.compression import is_compressed, open_decompressed
 from transforms.files.recognition import FormatError
@@ -115,17 +116,14 @@ def resolve_input(pattern: str, spool_folder: str) -> str:
     if not pattern:
         raise InputError(": no file has an empty name")
     if pattern == STDIN:
-        return _copied(copy_of_stdin(spool_folder), pattern)
+        return _copied(copy_of_stdin, pattern, spool_folder)
     if (fault := why_unsupported(pattern)) is not None:
         raise InputError(f"{pattern}: {fault}")
     resolved = local_path(pattern)
     if is_local(resolved):
         resolved = os.path.abspath(resolved)
         if not is_regular(resolved):
-            try:
-                return _copied(copy_of_pipe(resolved, spool_folder), pattern)
-            except OSError as error:
-                raise InputError(f"{pattern}: cannot be read ({error.strerror})") from error
+            return _copied(functools.partial(copy_of_pipe, resolved), pattern, spool_folder)
         if os.path.isfile(resolved) and not os.access(resolved, os.R_OK):
             raise InputError(f"{pattern}: permission denied")
         if pattern.endswith("/"):
@@ -156,12 +154,22 @@ def _is_terminal(pattern: str) -> bool:
         return False
 
 
-def _copied(path: str, name: str) -> str:
-    """Returns the path of a copy, if it is text.
+def _copied(copy: Callable[[str], str], name: str, folder: str) -> str:
+    """Copies what can be read only once, and returns the path of the copy.
+
+    Args:
+      copy: makes the copy in a folder.
+      name: of the original, for messages.
+      folder: where the copy is put.
 
     Raises:
-      NotTextError: it is not; the message calls it by its `name`.
+      InputError: it cannot be copied.
+      NotTextError: it is not text.
     """
+    try:
+        path = copy(folder)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {why_not_copied(error, folder)}") from error
     try:
         open_decompressed(path).close()
     except FormatError as error:

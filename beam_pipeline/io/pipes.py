@@ -1,15 +1,16 @@
 """Files that can be read only once, and copies of them that any process can read any number of
 times."""
 
+import errno
 import os
 import stat
-import sys
 import tempfile
 from io import BufferedReader
 from pathlib import Path
-from typing import cast
 
 from apache_beam.io.filesystems import FileSystems
+
+from beam_pipeline.standard_streams import binary_stdin
 
 # Here are pipes, devices, and names that mean another file in another process: /dev/stdin.
 _OF_THIS_PROCESS = ("/dev/", "/proc/")
@@ -52,7 +53,15 @@ def copy_of_stdin(folder: str) -> str:
     Raises:
       OSError: it cannot be read, or the copy cannot be written.
     """
-    return _copy(cast(BufferedReader, sys.stdin.buffer), "stdin", folder)
+    return _copy(binary_stdin(), "stdin", folder)
+
+
+def why_not_copied(error: OSError, folder: str) -> str:
+    """Returns why a copy cannot be made, of which the system has raised an error."""
+    reason = str(error.strerror or error)
+    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return f"no room for a copy of it in {os.path.dirname(folder)} ({reason}); set TMPDIR"
+    return reason
 
 
 def _copy(stream: BufferedReader, name: str, folder: str) -> str:

@@ -47,6 +47,7 @@ from typing import Any, NamedTuple
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io.exchange import (
     Exchange,
@@ -317,7 +318,8 @@ def write_whole(path: str, data: bytes) -> None:
     token = new_token()
     temporary = temporary_path(path, token)
     try:
-        with output_lock(path, token):
+        with interruption.scope() as stack:
+            stack.enter_context(output_lock(path, token))
             with create(temporary, path) as file:
                 file.write(data)
             written = WrittenFile(temporary, path, identity_of(temporary))

@@ -11,6 +11,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
+from beam_pipeline import interruption
 from beam_pipeline.io.inputs import reads_terminal
 from beam_pipeline.io.naming import shard_path
 from beam_pipeline.monitor.progress_line import ProgressLine
@@ -249,7 +250,8 @@ class RunRecorder:
 def one_line(error: BaseException) -> str:
     """Returns the message of an error as one line without secrets, for a user."""
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; nothing was published"
+        command = interruption.current()
+        return f"interrupted; {command.outcome if command else interruption.NOTHING_PUBLISHED}"
     return redact(" ".join(str(error).split())) or type(error).__name__
 
 

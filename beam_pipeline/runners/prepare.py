@@ -51,6 +51,7 @@ def prepare(options: AnagramOptions, folder: str) -> None:
       AnagramError: this package cannot be staged.
     """
     runner = runner_name(options)
+    _check_utf8(options, runner)
     if runner == "DataflowRunner":
         check_dataflow(options)
     elif runner == "PrismRunner":
@@ -73,6 +74,18 @@ def prepare(options: AnagramOptions, folder: str) -> None:
     if not _are_workers_here(options):
         _use_absolute_paths(options)
         stage(options, folder)
+
+
+def _check_utf8(options: PipelineOptions, runner: str) -> None:
+    """Checks that all values can be sent to a runner, which takes text that is UTF-8 only."""
+    for name, value in options.get_all_options(drop_default=True).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    message = f"is not UTF-8, and {runner} accepts nothing else"
+                    raise UsageError(message, setting=name, value=text) from None
 
 
 def _is_runner_here(options: PipelineOptions) -> bool:

@@ -83,8 +83,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--text=cat", "--runner=NoSuchRunner"], ["--runner", "NoSuchRunner"]),
         (["--text=cat", "--direct_num_workers=two"], ["--direct_num_workers", "two"]),
         (["--text=cat", "--direct_running_mode=fast"], ["--direct_running_mode", "fast"]),
+        (["--text=cat", "--output="], ["--output="]),
+        (["--text=cat", "--merge="], ["--merge="]),
+        (["--text=cat", "--report="], ["--report="]),
+        (["--text=cat", "--dead_letters="], ["--dead_letters="]),
+        (["--replay="], ["--replay="]),
+        (["--text=cat", "--runner=nosuch.mod"], ["--runner=nosuch.mod", "imported"]),
+        (["--text=cat", "--runner=os.path"], ["--runner=os.path", "not a runner"]),
+        (["--text=cat", "--resource_hint=bogus"], ["resource hint", "bogus"]),
+        (["--text=cat", "--pickle_library=dill"], ["pickle_library=dill", "installed"]),
+        (["--text=cat", "--type_check_strictness=ALL_REQUIRED"], ["--type_check_strictness"]),
+        (["--text=cat", "--performance_runtime_type_check"], ["runtime_type_check"]),
+        (["--text=cat", f"--min_count={2**63}"], ["--min_count", str(2**63), "no more than"]),
+        (["--text=cat", f"--top={'9' * 5000}"], ["--top", "9999'..."]),
+        (["--text=cat", "--direct_num_workers=1001"], ["--direct_num_workers=1001"]),
+        (["--text=cat", "--direct_num_workers=-1"], ["--direct_num_workers=-1"]),
     ],
-    ids=lambda value: " ".join(value) or "nothing",
+    ids=lambda value: " ".join(value)[:80] or "nothing",
 )
 def test_wrong_usage_is_one_line_that_names_option_and_value(
     arguments: list[str], names: list[str], folder: Path, here: Here
@@ -170,20 +185,23 @@ def test_an_output_folder_that_has_become_a_file_is_one_line(folder: Path, here:
     assert_one_line_error(finished, "--output", "new/result.json", code=FAILED)
 
 
-def test_standard_output_that_is_closed_early_is_no_traceback(folder: Path) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    finished = subprocess.run(
-        [*COMMAND, "--text=cat"],
-        cwd=folder,
-        env=environment(),
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        timeout=300,
-    )
-    os.close(writer)
-    assert finished.returncode == 1
-    assert b"Traceback" not in finished.stderr
+def test_dead_letters_that_cannot_be_written_are_what_is_blamed(here: Here) -> None:
+    finished = here("--text=cat", "--dead_letters=/proc/y", "--on_error=dead_letter")
+    assert finished.code in (1, 2)
+    assert finished.err.startswith("error: --dead_letters=/proc/y: ")
+
+
+def test_the_greatest_numbers_are_accepted(here: Here) -> None:
+    numbers = ("top", "max_attempts", "min_word_length", "min_class_size", "min_count")
+    finished = here("--text=cat", *(f"--{name}={2**63 - 1}" for name in numbers))
+    assert (finished.code, finished.out) == (0, b"{}\n"), finished.err
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_types_can_be_checked_at_run_time(engine: str, here: Here) -> None:
+    for arguments in (["--top=2"], ["--dictionary=none"]):
+        finished = here("--text=cat", "--runtime_type_check", f"--engine={engine}", *arguments)
+        assert finished.code == 0, finished.err
 
 
 KILL_BEFORE_PUBLISHING = """

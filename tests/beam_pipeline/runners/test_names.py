@@ -24,7 +24,7 @@ def options_of(*arguments: str) -> AnagramOptions:
         ("BundleBasedDirectRunner", "BundleBasedDirectRunner"),
         ("prism", "PrismRunner"),
         ("FLINK", "FlinkRunner"),
-        ("my.own.Runner", "my.own.Runner"),
+        ("apache_beam.runners.runner.PipelineRunner", "apache_beam.runners.runner.PipelineRunner"),
     ],
 )
 def test_names_are_resolved_as_beam_does(given: str, resolved: str) -> None:
@@ -40,7 +40,13 @@ def test_an_unknown_runner_is_refused_with_a_list_of_the_known() -> None:
 def test_local_runners_share_the_files_of_this_process() -> None:
     local = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "a.package.PrismRunner")
     assert all(map(names.is_local, local))
-    remote = ("FlinkRunner", "SparkRunner", "DataflowRunner", "PortableRunner", "my.own.Runner")
+    remote = (
+        "FlinkRunner",
+        "SparkRunner",
+        "DataflowRunner",
+        "PortableRunner",
+        "apache_beam.runners.runner.PipelineRunner",
+    )
     assert not any(map(names.is_local, remote))
 
 
@@ -63,7 +69,11 @@ def test_only_the_default_runner_is_in_process() -> None:
             "FnApiRunner (multi_processing, 2 workers)",
         ),
         (["--runner=FlinkRunner"], 1, "FlinkRunner"),
-        (["--runner=my.own.Runner"], 1, "my.own.Runner"),
+        (
+            ["--runner=apache_beam.runners.runner.PipelineRunner"],
+            1,
+            "apache_beam.runners.runner.PipelineRunner",
+        ),
     ],
 )
 def test_one_worker_in_compiled_code_has_all_cores(

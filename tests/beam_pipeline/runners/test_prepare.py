@@ -236,6 +236,15 @@ def test_paths_are_absolute_where_workers_run_in_other_folders(
     assert (local.output, local.dictionary) == ("out.json", ["words.txt", "web2"])
 
 
+def test_names_that_are_not_utf8_are_refused_for_runners_that_are_sent_them(
+    tmp_path: Path, here: Here
+) -> None:
+    name = os.fsdecode(bytes(tmp_path / "caf") + b"\xe9.txt")
+    Path(name).write_text("cat")
+    finished = here("--input", name, "--runner=PrismRunner")
+    assert_one_line_error(finished, "--input=", "caf\\udce9.txt: is not UTF-8", code=2)
+
+
 @pytest.mark.parametrize("old", [False, True], ids=["nothing there", "an old result there"])
 def test_a_result_that_is_not_here_is_no_success(
     old: bool, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ import pytest
 from beam_pipeline import job
 from beam_pipeline.io import exchange, publishing
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners import worker
 from beam_pipeline.runners.run import run_to_end
 from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible
 from tests.support.worker_pool import GIVE_UP
@@ -72,8 +73,7 @@ def workers_of(running: "subprocess.Popen[bytes]", number: int) -> list[psutil.P
     while running.poll() is None and time.monotonic() < deadline:
         children = psutil.Process(running.pid).children(recursive=True)
         with contextlib.suppress(psutil.NoSuchProcess):
-            # Beam starts each from a shell, which also has the name of the module in its arguments.
-            found = [child for child in children if child.cmdline()[1:2] == ["-m"]]
+            found = [child for child in children if worker.is_worker(child.cmdline())]
             if len(found) == number:
                 return found
         time.sleep(0.1)
@@ -97,9 +97,7 @@ def assert_ended(
     assert (running.returncode, err.count(b"\n")) == (code, 1), err
     assert message in err
     assert (folder / "old.json").read_text() == "old"
-    # Beam makes a temporary folder of its own, and may be stopped before it removes it.
-    left = sorted(name for name in os.listdir(folder) if not name.startswith("beam-pipeline-temp"))
-    assert left == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
+    assert sorted(os.listdir(folder)) == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
 
 
 @pytest.mark.slow
