@@ -43,11 +43,13 @@ def main() -> int:
 
 def _run(name: str, arguments: Sequence[str]) -> int:
     _catch_signals()
+    from beam_pipeline import standard_streams
     from beam_pipeline.benchmark.arguments import exit_code
 
     code = exit_code(lambda: _command(name)(arguments))
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # everything has been said
+    standard_streams.flush()
     return code
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from beam_pipeline import standard_streams
 from beam_pipeline.benchmark.interrupts import Interrupted, signals_raise
-from beam_pipeline.benchmark.streams import prepare_streams, print_error, printable
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import canonical_flag
 
@@ -42,15 +42,15 @@ def exit_code(command: Callable[[], int]) -> int:
 
     A command that is interrupted has nothing to keep, unless it handles `Interrupted` itself.
     """
-    prepare_streams()
+    standard_streams.prepare()
     try:
         with signals_raise():
             return command()
     except UsageError as error:
-        print_error(f"error: {printable(' '.join(_message(error).split()))}")
+        standard_streams.print_message(f"error: {' '.join(_message(error).split())}")
         return ExitCode.WRONG_USAGE
     except Interrupted as error:
-        print_error("error: interrupted; nothing was measured")
+        standard_streams.print_message("error: interrupted; nothing was measured")
         return error.exit_code
 
 

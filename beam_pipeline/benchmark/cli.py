@@ -29,10 +29,10 @@ from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.benchmark.machine import Machine
 from beam_pipeline.benchmark.presenting import Screen, measure_and_show, progress
 from beam_pipeline.benchmark.saving import FOLDER, SavedResults
-from beam_pipeline.benchmark.streams import printable
 from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import seconds, whole_number
+from beam_pipeline.standard_streams import printable
 from transforms.stages.chaos import Chaos
 
 _FOLDER = "benchmark_orchestrators"

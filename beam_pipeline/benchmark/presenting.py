@@ -12,8 +12,9 @@ from rich.text import Text
 
 from beam_pipeline.benchmark.interrupts import Interrupted
 from beam_pipeline.benchmark.saving import SavedResults
-from beam_pipeline.benchmark.streams import has_unicode, print_error, print_out, printable
 from beam_pipeline.errors import ExitCode
+from beam_pipeline.standard_streams import print_message, print_result, printable
+from transforms.errors import AnagramError
 
 R = TypeVar("R")
 
@@ -31,13 +32,12 @@ def progress(message: str) -> Iterator[Callable[[str], None]]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda text: None
         return
-    spinner = "dots" if has_unicode(sys.stderr) else "line"
-    with Console(stderr=True).status(message, spinner=spinner) as status:
+    with Console(stderr=True).status(message) as status:
         yield lambda text: status.update(Text(printable(text)))
 
 
 class Screen:
-    """Collects what standard output is to show, in its encoding and colors.
+    """Collects what standard output is to show, in its width and colors.
 
     Args:
       width: in characters, where standard output is not a terminal.
@@ -70,9 +70,9 @@ class Screen:
 
 
 class _Buffer(io.StringIO):
-    """Has the encoding of standard output, so that tables are drawn with what this has."""
+    """Takes every character, as standard output does here."""
 
-    encoding = property(lambda _: getattr(sys.stdout, "encoding", None))
+    encoding = "utf-8"
 
 
 def measure_and_show(
@@ -98,8 +98,8 @@ def measure_and_show(
     saved.save()
     problems = []
     try:
-        print_out(show(saved.results))
-    except OSError as error:
+        print_result(show(saved.results).removesuffix("\n"))
+    except AnagramError as error:
         problems.append(str(error))
     except Interrupted as error:
         code = error.exit_code
@@ -107,9 +107,9 @@ def measure_and_show(
     where = f"the results are saved in {saved.path}" if saved.is_saved else "nothing is saved"
     if code:
         part = "" if saved.is_complete else " (in part: of the rounds that were finished)"
-        print_error(printable(f"error: interrupted; {where}{part}"))
+        print_message(f"error: interrupted; {where}{part}")
     elif not problems:
-        print_error(printable(where))
+        print_message(where)
     for problem in problems:
-        print_error(printable(f"error: {problem}; {where}"))
+        print_message(f"error: {problem}; {where}")
     return code or (ExitCode.FAILED if problems else ExitCode.DONE)

@@ -224,16 +224,16 @@ def to_json(report: RunReport) -> str:
 def _to_plain(value: Any) -> Any:
     """Replaces whatever JSON or UTF-8 cannot represent."""
     if isinstance(value, Mapping):
-        return {printable(str(key)): _to_plain(item) for key, item in value.items()}
+        return {_to_utf8(str(key)): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_to_plain(item) for item in value]
     if isinstance(value, float):
         return round(value, 6)
     if value is None or isinstance(value, bool | int):
         return value
-    return printable(str(value))
+    return _to_utf8(str(value))
 
 
-def printable(text: str) -> str:
+def _to_utf8(text: str) -> str:
     r"""Escapes bytes of the command line that are not valid UTF-8: ``\udcXX``."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -10,8 +10,8 @@ from rich.text import Text
 from beam_pipeline.benchmark.compare.metrics import DETAILS, METRICS, winners
 from beam_pipeline.benchmark.compare.results import SubjectResult
 from beam_pipeline.benchmark.compare.summary import summarize
-from beam_pipeline.benchmark.streams import printable
 from beam_pipeline.benchmark.units import format_bytes, format_count
+from beam_pipeline.standard_streams import printable
 
 _MAX_WORD = 40
 # With more orchestrators than this, each has a row instead of a column.

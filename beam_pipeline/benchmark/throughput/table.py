@@ -6,9 +6,9 @@ from typing import TypeVar
 from rich.table import Table
 from rich.text import Text
 
-from beam_pipeline.benchmark.streams import printable
 from beam_pipeline.benchmark.throughput.rows import Row
 from beam_pipeline.benchmark.units import format_bytes, format_seconds
+from beam_pipeline.standard_streams import printable
 
 T = TypeVar("T")
 _NOTHING = "-"

@@ -293,18 +293,16 @@ def test_any_encoding_shows_the_results(encoding: str, tmp_path: Path) -> None:
         capture_output=True,
     )
     assert finished.returncode == 0, finished.stderr
-    printed = finished.stdout.decode(encoding)
-    marked = "success ↑" if encoding == "utf-8" else "success ^"
-    assert marked in printed and "\\u" not in printed
+    assert "success ↑" in finished.stdout.decode()  # UTF-8, as all that the program prints
     assert finished.stderr.decode() == f"the results are saved in {saved_in(tmp_path)}\n"
 
 
 @pytest.mark.parametrize(
     ("redirection", "problem"),
     [
-        (">/dev/full", "standard output: No space left on device"),
-        (">&-", "standard output is closed"),
-        ("| sh -c 'exec <&-; cat /dev/null'", "standard output: Broken pipe"),
+        (">/dev/full", "standard output: cannot be written (No space left on device)"),
+        (">&-", "standard output: cannot be written (Bad file descriptor)"),
+        ("| sh -c 'exec <&-; cat /dev/null'", "standard output: its reader has closed it"),
     ],
 )
 def test_what_cannot_be_printed_is_saved(redirection: str, problem: str, tmp_path: Path) -> None:

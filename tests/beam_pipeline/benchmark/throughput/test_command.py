@@ -99,7 +99,7 @@ def test_what_cannot_be_printed_is_saved(source: Path, tmp_path: Path) -> None:
     (path,) = (tmp_path / "benchmark_results").iterdir()
     assert finished.returncode == 1
     assert finished.stderr.decode() == (
-        "error: standard output: No space left on device; "
+        "error: standard output: cannot be written (No space left on device); "
         f"the results are saved in benchmark_results/{path.name}\n"
     )
     assert json.loads(path.read_text())["complete"] is True
