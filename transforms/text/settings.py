@@ -20,7 +20,8 @@ class TextSettings:
       encoding_errors: what happens to bytes that are not valid in their encoding, one of
         `transforms.text.encoding.ERROR_POLICIES`.
       punctuation: whether punctuation and symbols are deleted or separate words, one of
-        `transforms.text.normalize.PUNCTUATION_RULES`.
+        `transforms.text.normalize.PUNCTUATION_RULES`. It does not matter to dictionaries, whose
+        words have no punctuation but apostrophes.
 
     Raises:
       ValueError: if one of them is none of its permitted values.
