@@ -461,3 +461,56 @@ def test_a_compressed_file_that_is_replaced_fails_the_run(codec: str, tmp_path: 
     path.write_bytes(COMPRESSORS[codec](b"cat"))
     with pytest.raises(InputError, match=r"has become shorter since it was listed"):
         bytes_read({str(path): 2000}, 1 << 20)
+
+
+def words_read(pattern: str, shard_size: int) -> list[str]:
+    """The words of the blocks that are read of what a pattern matches."""
+    reading = _ReadShardFn(ReadFiles((pattern,), block_size=20))
+    reading.setup()
+    reading.start_bundle()
+    shards = plan_shards(list_files([pattern]).sizes, shard_size)
+    blocks = [block for shard in shards for block in reading.process(shard)]
+    return sorted(word for block in blocks for word in unicode_words(block))
+
+
+@settings(max_examples=150)
+@given(
+    text=st.text("catdogé\u0301\u2013- \n", max_size=300),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le"]),
+    codec=st.sampled_from([None, "gz", "bz2", "zst", "xz", "deflate"]),
+    extension=st.sampled_from(["gz", "bz2", "zst", "xz", "deflate", "txt", "tar", "none"]),
+    place=st.sampled_from(["path", "glob", "folder", "link", "pipe"]),
+    shard_size=st.integers(4, 200),
+)
+def test_a_text_is_read_whatever_it_is_in(
+    text: str,
+    encoding: str,
+    codec: str | None,
+    extension: str,
+    place: str,
+    shard_size: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Each codec under each extension in each place, cut anywhere, in each encoding with a mark."""
+    if codec in (None, "deflate"):  # which only an extension can tell
+        extension = codec or "txt"
+    root = tmp_path_factory.mktemp("any")
+    path = root / "folder [1]" / f"text.{extension}"
+    path.parent.mkdir()
+    marked = text if encoding.startswith("utf-8") else f"\ufeff{text}"
+    data = COMPRESSORS[codec](marked.encode(encoding)) if codec else marked.encode(encoding)
+    pattern = str(path)
+    if place == "pipe" and codec != "deflate":  # the copy of a pipe has no extension
+        os.mkfifo(path)
+        writer = threading.Thread(target=path.write_bytes, args=(data,), daemon=True)
+        writer.start()
+        pattern = resolve_input(str(path), str(root))
+        writer.join(60)
+    else:
+        path.write_bytes(data)
+    if place == "link":
+        (root / "link").symlink_to("folder [1]")
+        pattern = str(root / "link")
+    elif place in ("glob", "folder"):
+        pattern = str(path.parent / "*") if place == "glob" else str(path.parent)
+    assert words_read(pattern, shard_size) == sorted(reference.words(text))
