@@ -4,7 +4,7 @@ import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
@@ -83,6 +83,7 @@ class ReadDeadLetters(ReadFiles):
     """
 
     path: str = ""
+    measures: ClassVar = ReadFiles.measures - {Count.INPUT_BYTES, Count.INPUT_BYTES_READ}
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         start = root | "Start" >> beam.Create([None], reshuffle=False)

@@ -204,9 +204,9 @@ def plan_shards(sizes: Mapping[str, int], shard_size: int | None = None) -> Iter
 
 def _split(path: str, size: int, range_size: int) -> Iterator[tuple[FileRange, int]]:
     if size <= range_size or is_compressed(path):
-        yield FileRange(path), size
+        yield FileRange(path, file_size=size), size
         return
     for start in range(0, size, range_size):
         end = start + range_size
-        file_range = FileRange(path, start, end if end < size else None)
+        file_range = FileRange(path, start, end if end < size else None, file_size=size)
         yield file_range, min(range_size, size - start)

@@ -94,7 +94,10 @@ class ReadFiles(Stage):
     spool_folder: str = ""
     progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
     measures: ClassVar = frozenset(
-        {Count.RANGES_PLANNED, Count.RANGES_READ, Count.BYTES_READ, Count.BLOCKS_READ}
+        {
+            *(Count.INPUT_BYTES, Count.INPUT_BYTES_READ),
+            *(Count.RANGES_PLANNED, Count.RANGES_READ, Count.BYTES_READ, Count.BLOCKS_READ),
+        }
     )
 
     def __post_init__(self) -> None:
@@ -205,8 +208,9 @@ class ReadRangeFn(StageFn):
         """Yields the blocks of a range, and dead letters for what cannot be read."""
         reader = None
         self.totals.add(Count.RANGES_READ)
+        stored = _StoredBytes(self._progress)
         try:
-            with open_retrying(file_range.source, self._retrier, self._progress.add) as file:
+            with open_retrying(file_range.source, self._retrier, stored.add) as file:
                 if file.compression and _is_planned(file_range):
                     if file_range.start:
                         return
@@ -216,22 +220,26 @@ class ReadRangeFn(StageFn):
                     self.totals.add(Count.BLOCKS_READ)
                     beam_metrics.BLOCK_BYTES.update(len(block.data))
                     yield block
+                size = stored.read if file.compression else reader.reached - file_range.start
+                self._count_stored(file_range, size)
         except AnagramError:
             raise
         except FormatError as error:
             if file_range.start and _is_planned(file_range):
                 return
+            file_range = file_range._replace(end=None)
             if not self.writes_dead_letters:
                 raise NotTextError(f"{file_range.source}: {error}") from error
+            self.totals.add(Count.INPUT_BYTES_IN_DEAD_LETTERS, _planned_size(file_range))
             self.totals.add(Count.BLOCKS_READ)
-            whole = file_range._replace(end=None)
-            yield self.emit_dead_letter(DeadLetter("read", describe(error), 1, whole))
+            yield self.emit_dead_letter(DeadLetter("read", describe(error), 1, file_range))
         except Exception as error:  # each decompressor raises its own
             exhausted = (
                 error
                 if isinstance(error, RetriesExhaustedError)
                 else RetriesExhaustedError("read", error, 1)
             )
+            self.totals.add(Count.INPUT_BYTES_IN_DEAD_LETTERS, _planned_size(file_range))
             self.totals.add(Count.BLOCKS_READ)
             yield self.to_dead_letter(exhausted, reader.unread if reader else file_range)
         if reader is not None:
@@ -239,6 +247,28 @@ class ReadRangeFn(StageFn):
             for left_out, undecodable in reader.undecodable:
                 self.totals.add(Count.BLOCKS_READ)
                 yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, left_out))
+
+    def _count_stored(self, file_range: FileRange, size: int) -> None:
+        """Counts the bytes read of a range, as they are stored.
+
+        Args:
+          file_range: what was to be read.
+          size: how many bytes there were, from its start to behind its end.
+
+        Raises:
+          InputError: the file is not as long as it was when it was listed.
+        """
+        if not file_range.file_size:  # such as a pipe
+            return
+        planned = _planned_size(file_range)
+        read = size if file_range.end is None else min(size, planned)
+        self.totals.add(Count.INPUT_BYTES_READ, max(read, 0))
+        if read != planned:
+            length = "longer" if read > planned else "shorter"
+            raise InputError(
+                f"{file_range.source}: has become {length} since it was listed, when it had "
+                f"{file_range.file_size:,} bytes"
+            )
 
     def _reader(self, file: HeadFile, file_range: FileRange) -> BlockReader:
         encoding = (
@@ -263,6 +293,25 @@ class _ReadShardFn(ReadRangeFn):
     def process(self, shard: ReadShard) -> Iterator[Any]:
         for file_range in shard:
             yield from self.read_range(file_range)
+
+
+class _StoredBytes:
+    """Counts the bytes of one file as they are read, before they are decompressed."""
+
+    def __init__(self, progress: ReadProgress):
+        self._progress = progress
+        self.read = 0
+
+    def add(self, size: int) -> None:
+        self.read += size
+        self._progress.add(size)
+
+
+def _planned_size(file_range: FileRange) -> int:
+    """Returns how many bytes of a file, as stored, are in a range; 0 if that is not known."""
+    if not file_range.file_size:
+        return 0
+    return (file_range.end or file_range.file_size) - file_range.start
 
 
 def _is_planned(file_range: FileRange) -> bool:

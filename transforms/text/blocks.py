@@ -97,6 +97,8 @@ class FileRange(NamedTuple):
         behind it.
       partial_word: the decoded beginning of the word at `start`, if reading is to go on in the
         middle of a long run.
+      file_size: of the whole file as it is stored, in bytes, when it was listed; None if that is
+        not known.
     """
 
     source: str
@@ -104,6 +106,7 @@ class FileRange(NamedTuple):
     end: int | None = None
     starts_at_cut: bool = False
     partial_word: str | None = None
+    file_size: int | None = None
 
 
 def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> UndecodableTextError:
@@ -175,6 +178,11 @@ class BlockReader:
     def consumed(self) -> int:
         """How many bytes have been read and returned in blocks."""
         return self._offset - self._begin
+
+    @property
+    def reached(self) -> int:
+        """The position in the stream up to which bytes have been read, returned or not."""
+        return self._offset + len(self._data)
 
     def blocks(self) -> Iterator[Block]:
         """Reads the range, from its first cut to the first cut behind its end.

@@ -20,13 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.io.inputs import list_files, plan_shards, resolve_input
-from beam_pipeline.io.sources import ReadFiles, ReadString
+from beam_pipeline.io.sources import ReadFiles, ReadString, _ReadShardFn
 from tests.support import reference
 from tests.support.beam import assert_source_gives, pipeline
 from tests.support.files import COMPRESSORS
 from tests.support.formats import zipped
 from tests.support.strategies import TRICKY
-from transforms.errors import AnagramError
+from transforms.errors import AnagramError, InputError
 from transforms.filtering import FilterBlocks
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
@@ -196,7 +196,9 @@ def test_small_files_share_a_unit_and_a_compressed_one_is_never_split(tmp_path: 
     assert sorted(part[0][-1] for part in shard) == ["a", "b", "c"]
     big = tmp_path / "d.gz"
     big.write_bytes(bytes(100))
-    assert list(plan_shards(list_files((str(big),)).sizes, 40)) == [(FileRange(str(big)),)]
+    assert list(plan_shards(list_files((str(big),)).sizes, 40)) == [
+        (FileRange(str(big), file_size=100),)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -409,3 +411,106 @@ def test_a_pipe_can_be_read_in_a_pipeline_of_ones_own(tmp_path: Path) -> None:
     writer.start()
     assert_reads([tmp_path / "pipe"], "cat act")
     writer.join(60)
+
+
+def bytes_read(sizes: dict[str, int], shard_size: int) -> int:
+    """How many bytes, as stored, are read of files that were listed with these sizes."""
+    reading = _ReadShardFn(ReadFiles(tuple(sizes), block_size=50))
+    reading.setup()
+    reading.start_bundle()
+    for shard in plan_shards(sizes, shard_size):
+        for _ in reading.process(shard):
+            pass
+    return reading.totals[Count.INPUT_BYTES_READ]
+
+
+@pytest.mark.parametrize("codec", ["", *COMPRESSORS])
+@pytest.mark.parametrize("name", ["text.txt", "text"])
+def test_the_bytes_of_a_file_that_are_read_are_those_that_were_listed(
+    codec: str, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / (name if codec != "deflate" else "text.deflate")
+    content = COMPRESSORS[codec](LARGE.encode()) if codec else LARGE.encode()
+    path.write_bytes(content)
+    for shard_size in (1 << 20, 4000, 400):
+        assert bytes_read({str(path): len(content)}, shard_size) == len(content)
+
+
+@settings(max_examples=60)
+@given(
+    data=st.text("ab \n", max_size=400),
+    change=st.integers(-400, 400).filter(bool),
+    shard_size=st.sampled_from([40, 100, 1000]),
+)
+def test_a_file_that_has_changed_its_length_fails_the_run(
+    data: str, change: int, shard_size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "text.txt"
+    path.write_text(data)
+    listed = max(len(data) - change, 1)
+    if listed == len(data):
+        assert bytes_read({str(path): listed}, shard_size) == listed
+        return
+    with pytest.raises(InputError, match="since it was listed, when it had"):
+        bytes_read({str(path): listed}, shard_size)
+
+
+@pytest.mark.parametrize("codec", ["gz", "bz2", "xz", "zst"])
+def test_a_compressed_file_that_is_replaced_fails_the_run(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text.{codec}"
+    path.write_bytes(COMPRESSORS[codec](b"cat"))
+    with pytest.raises(InputError, match=r"has become shorter since it was listed"):
+        bytes_read({str(path): 2000}, 1 << 20)
+
+
+def words_read(pattern: str, shard_size: int) -> list[str]:
+    """The words of the blocks that are read of what a pattern matches."""
+    reading = _ReadShardFn(ReadFiles((pattern,), block_size=20))
+    reading.setup()
+    reading.start_bundle()
+    shards = plan_shards(list_files([pattern]).sizes, shard_size)
+    blocks = [block for shard in shards for block in reading.process(shard)]
+    return sorted(word for block in blocks for word in unicode_words(block))
+
+
+@settings(max_examples=150)
+@given(
+    text=st.text("catdogé\u0301\u2013- \n", max_size=300),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le"]),
+    codec=st.sampled_from([None, "gz", "bz2", "zst", "xz", "deflate"]),
+    extension=st.sampled_from(["gz", "bz2", "zst", "xz", "deflate", "txt", "tar", "none"]),
+    place=st.sampled_from(["path", "glob", "folder", "link", "pipe"]),
+    shard_size=st.integers(4, 200),
+)
+def test_a_text_is_read_whatever_it_is_in(
+    text: str,
+    encoding: str,
+    codec: str | None,
+    extension: str,
+    place: str,
+    shard_size: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Each codec under each extension in each place, cut anywhere, in each encoding with a mark."""
+    if codec in (None, "deflate"):  # which only an extension can tell
+        extension = codec or "txt"
+    root = tmp_path_factory.mktemp("any")
+    path = root / "folder [1]" / f"text.{extension}"
+    path.parent.mkdir()
+    marked = text if encoding.startswith("utf-8") else f"\ufeff{text}"
+    data = COMPRESSORS[codec](marked.encode(encoding)) if codec else marked.encode(encoding)
+    pattern = str(path)
+    if place == "pipe" and codec != "deflate":  # the copy of a pipe has no extension
+        os.mkfifo(path)
+        writer = threading.Thread(target=path.write_bytes, args=(data,), daemon=True)
+        writer.start()
+        pattern = resolve_input(str(path), str(root))
+        writer.join(60)
+    else:
+        path.write_bytes(data)
+    if place == "link":
+        (root / "link").symlink_to("folder [1]")
+        pattern = str(root / "link")
+    elif place in ("glob", "folder"):
+        pattern = str(path.parent / "*") if place == "glob" else str(path.parent)
+    assert words_read(pattern, shard_size) == sorted(reference.words(text))

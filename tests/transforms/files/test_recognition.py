@@ -35,7 +35,6 @@ BEGINNINGS = (
         " " * 60 + "BOOKMOBI",
         "ftyp",
         "\x1f",
-        "(µ/ý",
         "\ufeffPK",
         "ý7zXZ",
     ),
