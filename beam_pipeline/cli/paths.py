@@ -12,7 +12,6 @@ from beam_pipeline.io.naming import (
     is_local,
     is_temporary,
     links_of,
-    name_of,
     target_of,
     why_not_followed,
 )
@@ -65,8 +64,12 @@ def _expand_dictionary(spec: str) -> str:
     return "+".join(map(expand_path, spec.split("+")))
 
 
-def check_paths(options: AnagramOptions) -> None:
+def check_paths(options: AnagramOptions, *, local: bool) -> None:
     """Checks the paths of all options: there are filesystems for them, and files can be written.
+
+    Args:
+      options: of the run.
+      local: whether the runner runs on this machine; others may have more filesystems.
 
     Raises:
       UsageError: naming the first option with a fault.
@@ -79,7 +82,7 @@ def check_paths(options: AnagramOptions) -> None:
             if not path:
                 raise UsageError("is empty", setting=name, value=path)
             for part in path.split("+") if name == "dictionary" else [path]:
-                if (fault := why_unsupported(part)) is not None:
+                if local and (fault := why_unsupported(part)) is not None:
                     raise UsageError(fault, setting=name, value=path)
     for name in WRITTEN:
         for path in given_paths(options, name):
@@ -100,7 +103,7 @@ def _has_current_folder() -> bool:
 
 def _why_not_writable(path: str) -> str:
     """Returns why a file cannot be written; empty if nothing speaks against it."""
-    if not name_of(path):
+    if path.endswith("/"):
         return "is a folder; give the path of a file in it"
     if is_temporary(path):
         return "is named like a temporary file of this program"

@@ -42,7 +42,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     _check_dead_letters(options)
     _check_output(options, local=local)
     _check_report(options)
-    check_paths(options)
+    check_paths(options, local=local)
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
         raise UsageError(message, setting="progress")

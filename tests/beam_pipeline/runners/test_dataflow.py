@@ -108,7 +108,7 @@ def check_graph(graph: Any, engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_graph_is_the_same_without_the_client(engine: str) -> None:
-    pipeline = pipeline_of(parse([*ARGUMENTS[:2], f"--engine={engine}"]))
+    pipeline = pipeline_of(parse([*ARGUMENTS, f"--engine={engine}"]))
     check_graph(pipeline.to_runner_api(), engine)
 
 
