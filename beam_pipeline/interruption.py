@@ -225,9 +225,8 @@ def scope() -> contextlib.ExitStack:
 
     Example:
       >>> with scope() as stack:
-      ...     stack.callback(print, "removed")
+      ...     _ = stack.callback(print, "removed")
       ...     print("created")
-      <function print>
       created
       removed
     """

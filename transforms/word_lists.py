@@ -12,7 +12,6 @@ What a file is, is decided by its content:
 Which entries are words is decided elsewhere, for all formats alike.
 """
 
-import codecs
 import itertools
 import json
 import re
@@ -21,15 +20,8 @@ from pathlib import PurePosixPath
 
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.retry import Resilience, Retrier
+from transforms.text.encoding import Encoding
 
-# The longer ones first: that of UTF-16 is the beginning of that of UTF-32.
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 # A comment is a line that begins with a number sign, or what follows one behind white space.
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 # What follows a word of Hunspell's: flags behind a slash, or morphology such as " po:noun".
@@ -103,8 +95,7 @@ def parse_entries(content: bytes, path: str = "", encoding: str | None = None) -
 
 def _decode(content: bytes, encoding: str | None) -> str:
     if encoding is None:
-        marks = (name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark))
-        encoding = next(marks, "utf-8")
+        encoding = Encoding.detect(content[:4]).name
     try:
         return content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:

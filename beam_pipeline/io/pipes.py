@@ -66,8 +66,9 @@ def why_not_copied(error: OSError, folder: str) -> str:
 
 def _copy(stream: BufferedReader, name: str, folder: str) -> str:
     copy = Path(tempfile.mkdtemp(dir=folder, prefix="pipe-"), name)
+    read = getattr(stream, "read1", stream.read)  # standard input may be anything
     with copy.open("wb") as file:
         # Until nothing comes: to read on would ask a terminal for one more end of the input.
-        while data := stream.read1(_READ_SIZE):
+        while data := read(_READ_SIZE):
             file.write(data)
     return str(copy)

@@ -31,6 +31,7 @@ COUNTS = {
     Count.DEAD_LETTERS: 0,
     Count.INPUT_FILES: 7,
     Count.INPUT_BYTES: 11,
+    Count.INPUT_BYTES_READ: 11,
 }
 TOTALS = Totals(Counter(COUNTS), Counter({3: 3, 64: 1}))
 REMOTE = ["--runner=FlinkRunner", "--flink_master=somewhere:8081"]

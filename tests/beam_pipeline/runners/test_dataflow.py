@@ -140,7 +140,8 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
         choices = [option["value"] for option in parameter.get("enumOptions", ())]
         value = values.get(parameter["name"], choices[0] if choices else "1")
         name = parameter["name"]
-        parse([*ARGUMENTS, *needed.get(name, ()), f"--{name}={value}"])
+        others = [given for given in ARGUMENTS if not given.startswith(f"--{name}=")]
+        parse([*others, *needed.get(name, ()), f"--{name}={value}"])
 
 
 def test_the_launchers_program_is_the_command_line(tmp_path: Path) -> None:

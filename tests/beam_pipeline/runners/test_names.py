@@ -7,6 +7,8 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import names
 
+PRISM = "apache_beam.runners.portability.prism_runner.PrismRunner"
+
 
 def options_of(*arguments: str) -> AnagramOptions:
     """The options of a run with these arguments besides a text."""
@@ -54,7 +56,7 @@ def test_only_the_default_runner_is_in_process() -> None:
     assert names.is_in_process(options_of())
     assert not names.is_in_process(options_of("--runner=BundleBasedDirectRunner"))
     assert not names.is_in_process(options_of("--runner=PrismRunner"))
-    assert names.runner_name(options_of("--runner=a.package.PrismRunner")) == "PrismRunner"
+    assert names.runner_name(options_of(f"--runner={PRISM}")) == "PrismRunner"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -16,7 +17,7 @@ import pytest
 
 import beam_pipeline
 from beam_pipeline.interruption import Command
-from beam_pipeline.io import publishing
+from beam_pipeline.io import exchange, publishing
 from tests.support import programs
 from tests.support.cli import COMMAND, environment, interruptible
 from tests.support.moments import SIGNALS, Run
@@ -100,14 +101,16 @@ def test_around_publication_what_is_said_is_true(to_file: bool, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("function", "name", "goes_on_at_once", "expected"),
+    ("module", "function", "name", "goes_on_at_once", "expected"),
     [
-        ("publish", "result.json", False, {False}),  # before the lock of the folder
-        ("replace", ".manifest", True, {False, True}),  # under the lock: it may commit, or not
-        ("replace", "result.json", True, {True}),  # it has committed
+        (publishing, "publish", "result.json", False, {False}),  # before the lock of the folder
+        # Under the lock it may commit, or not; afterwards it has committed.
+        (publishing, "rename", ".manifest", True, {False, True}),
+        (exchange, "rename", "result.json", True, {True}),
     ],
 )
 def test_the_lock_decides_whether_an_interrupted_run_is_published(
+    module: ModuleType,
     function: str,
     name: str,
     goes_on_at_once: bool,
@@ -117,10 +120,10 @@ def test_the_lock_decides_whether_an_interrupted_run_is_published(
 ) -> None:
     """The run has come to a call of this function with a path that ends so, and waits there."""
     reached, goes_on = threading.Event(), threading.Event()
-    original = getattr(publishing, function)
+    original = getattr(module, function)
 
     def wait(*arguments: Any, **more: Any) -> None:
-        path = arguments[1] if function == "replace" else arguments[0]
+        path = arguments[1] if function == "rename" else arguments[0]
         if path.endswith(name):
             reached.set()
             goes_on.wait()
@@ -135,7 +138,7 @@ def test_the_lock_decides_whether_an_interrupted_run_is_published(
         if goes_on_at_once:
             goes_on.set()
 
-    monkeypatch.setattr(publishing, function, wait)
+    monkeypatch.setattr(module, function, wait)
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt) as raised:
         command.run()
