@@ -24,8 +24,11 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-#: What a command has achieved until it says something else; see `Command.outcome`.
+#: What the user must know when a command is interrupted; the first is true until it says something
+#: else. See `Command.outcome`.
 NOTHING_PUBLISHED = "nothing was published"
+PRINTING = "a part of the result may have been written to standard output"
+PUBLISHED = "the result had been published"
 
 
 # How long a signal may go unnoticed that the system gives to another thread, in seconds.

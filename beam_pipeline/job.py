@@ -139,14 +139,10 @@ def _run(
     recorder.record_output(output)
     if options.output is None:
         recorder.end_progress()
-        interruption.set_outcome(_PRINTING)
+        interruption.set_outcome(interruption.PRINTING)
         with open(output, "rb") as file:
             write_stdout(file)
-    interruption.set_outcome(_PUBLISHED)
-
-
-_PUBLISHED = "the result had been published"
-_PRINTING = "a part of the result may have been written to standard output"
+    interruption.set_outcome(interruption.PUBLISHED)
 
 
 @contextlib.contextmanager
@@ -162,7 +158,7 @@ def _finished_if_interrupted(output: str, token: str, options: AnagramOptions) -
                 interruption.set_outcome(f"whether the result was published is unknown ({error})")
         else:
             if manifest is not None and options.output is not None:
-                interruption.set_outcome(_PUBLISHED)
+                interruption.set_outcome(interruption.PUBLISHED)
         raise
 
 

@@ -144,6 +144,8 @@ def _run_cases(options: AnagramOptions) -> ExitCode:
                 )
             as_json = options.log_format == "json"
             print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
+    interruption.set_outcome(interruption.PRINTING)
     print_result(json.dumps(results, ensure_ascii=False, indent=2))
+    interruption.set_outcome(interruption.PUBLISHED)
     interruption.finish()
     return code
