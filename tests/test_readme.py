@@ -34,7 +34,13 @@ def test_all_sessions_are_found() -> None:
         assert text.count("\n$ ") == sum(len(session.steps) for session in found), name
 
 
-@pytest.mark.parametrize("name", with_sessions(""))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "README.md" else pytest.param(name, marks=pytest.mark.slow)
+        for name in with_sessions("")
+    ],
+)
 def test_a_session_can_be_repeated_as_printed(name: str, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "texts").mkdir()

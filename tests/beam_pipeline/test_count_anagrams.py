@@ -42,7 +42,7 @@ def records(counts: dict[str, int]) -> list[AnagramCount]:
     return [AnagramCount(word, n, "".join(sorted(word))) for word, n in counts.items()]
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     lines=st.lists(texts(20), max_size=4),
     engine=st.sampled_from(ENGINES),

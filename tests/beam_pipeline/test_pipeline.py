@@ -48,7 +48,7 @@ def write_files(folder: Path, text: str, layout: str) -> str:
     return f"{folder}/*.txt"
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     text=sentences(VOCABULARY),
     engine=st.sampled_from(ENGINES),

@@ -54,7 +54,12 @@ def test_gcide_has_the_numbers_of_the_contract() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "normalization"),
-    [("gcide", "unicode"), ("gcide", "ascii"), ("web2", "ascii"), ("gcide+web2", "unicode")],
+    [
+        ("gcide", "unicode"),
+        ("gcide", "ascii"),
+        ("web2", "ascii"),
+        pytest.param("gcide+web2", "unicode", marks=pytest.mark.slow),
+    ],
 )
 def test_word_lists_and_unions_are_those_of_the_reference(spec: str, normalization: str) -> None:
     expected = reference.dictionary_words(spec, normalization)

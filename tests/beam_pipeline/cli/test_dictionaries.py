@@ -137,7 +137,9 @@ def test_two_runs_in_one_process_use_the_words_of_their_time(here: Here) -> None
             assert counts(here("--text=cat", *how)) == {word: 1}
 
 
-@pytest.mark.parametrize("mode", ["in_memory", "multi_processing"])
+@pytest.mark.parametrize(
+    "mode", ["in_memory", pytest.param("multi_processing", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", ["/dev/stdin", "pipe.json"])
 def test_a_dictionary_may_be_a_pipe_on_every_local_runner(
     mode: str, name: str, tmp_path: Path
