@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
         report cannot be written.
     """
     with interruption.scope() as stack:
+        stack.enter_context(_only_run())
         scratch = stack.enter_context(scratch_folder())
         recorder = RunRecorder(options, scratch, began)
         with interruption.scope() as running:
@@ -62,6 +64,29 @@ def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
         report = recorder.report()
         write_all(report, options.report)
         return report
+
+
+_RUNNING = threading.Lock()
+
+
+@contextlib.contextmanager
+def _only_run() -> Iterator[None]:
+    """Makes sure that no other run goes on in this process inside the ``with`` block.
+
+    A run changes what belongs to the whole process, such as its folder for temporary files.
+
+    Raises:
+      AnagramError: another one goes on.
+    """
+    if not _RUNNING.acquire(blocking=False):
+        raise AnagramError(
+            "another run is going on in this process; run one after the other, or each in a "
+            "process of its own"
+        )
+    try:
+        yield
+    finally:
+        _RUNNING.release()
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ is the order of the result, so that merging needs memory for the chunks only.
 import heapq
 import io
 import itertools
+import os
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,9 +23,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
-from beam_pipeline.io.formats import FORMATS, Counted
+from beam_pipeline.io.formats import FORMATS, Counted, format_of
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
-from transforms.checks import check_one_of, check_positive
+from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
 from transforms.stages.bundles import in_global_window
@@ -100,7 +101,7 @@ class WriteResults(Stage):
 
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
-      format: one of `FORMATS`.
+      format: one of `FORMATS`; None takes what the extension of the path says.
       num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only.
       dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
         `side_outputs`. Empty: there must not be any.
@@ -118,8 +119,8 @@ class WriteResults(Stage):
       AnagramError: when it runs: the totals do not agree.
     """
 
-    path: str = ""
-    format: str = "json"
+    path: str | os.PathLike[str] = ""
+    format: str | None = None
     num_shards: int = 1
     dead_letters: str | None = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -139,7 +140,16 @@ class WriteResults(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(str, os.PathLike, path=self.path)
+        self.path = self._path = os.fspath(self.path)
+        if self.format is None:
+            self.format = format_of(self._path)
+            if self.format is None:
+                raise ValueError(
+                    f"path={self.path!r}: the extension names none of {tuple(FORMATS)}"
+                )
         check_one_of(FORMATS, format=self.format)
+        self._format = self.format
         check_one_of(ORDERS, sort=self.sort)
         check_positive(num_shards=self.num_shards, chunk_records=self.chunk_records)
         if self.num_shards > MAX_SHARDS:
@@ -241,7 +251,7 @@ class _WriteFn(StageFn):
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
-        self._path, self._num_shards, self._format = sink.path, sink.num_shards, sink.format
+        self._path, self._num_shards, self._format = sink._path, sink.num_shards, sink._format
         self._dead_letters, self._token, self._sort = sink.dead_letters or "", sink.token, sink.sort
         self._retrier = Retrier("write", sink.resilience)
 
@@ -324,7 +334,7 @@ class _PublishFn(beam.DoFn):
     """Publishes what has been written, if the totals of all stages agree."""
 
     def __init__(self, sink: WriteResults):
-        self._path, self._num_shards = sink.path, sink.num_shards
+        self._path, self._num_shards = sink._path, sink.num_shards
         self._dead_letters = sink.dead_letters
         self._files_expected = sink.num_shards + bool(sink.dead_letters)
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())

@@ -1,6 +1,7 @@
 """Reads text as `Block`s: from files on any Beam filesystem, or from a string."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.io.inputs import Listing, ReadShard, list_files, plan_shards
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
-from transforms.checks import check_one_of, check_positive
+from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError, InputError, NotTextError
 from transforms.files.decompression import HeadFile
 from transforms.files.recognition import FormatError
@@ -36,6 +37,10 @@ class ReadString(Stage):
 
     text: str = ""
     measures: ClassVar = frozenset({Count.BYTES_READ, Count.BLOCKS_READ})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_type(str, text=self.text)
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         data = self.text.encode("utf-8", "surrogateescape")
@@ -66,7 +71,8 @@ class ReadFiles(Stage):
     """Reads the files that patterns match, each once.
 
     Attributes:
-      patterns: files, folders and globs on any Beam filesystem; see `beam_pipeline.io.matching`.
+      patterns: a file, folder or glob on any Beam filesystem, or any number of them; see
+        `beam_pipeline.io.matching`.
       encoding: of the files. If None, a byte order mark decides for each file: UTF-16, UTF-32, or
         else UTF-8.
       text: how bytes become words; reading must know, as very long words are decoded on the way.
@@ -81,11 +87,12 @@ class ReadFiles(Stage):
         `beam_pipeline.monitor.read_progress`. Empty: nowhere.
 
     Raises:
+      TypeError, ValueError: a setting is not possible.
       InputError: when it runs: a file cannot be read, or a pattern matches none.
       UndecodableTextError: when it runs: a file is not valid text, under ``strict``.
     """
 
-    patterns: tuple[str, ...] = ()
+    patterns: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = ()
     encoding: str | None = None
     text: TextSettings = field(default_factory=TextSettings)
     block_size: int = BLOCK_SIZE
@@ -102,6 +109,12 @@ class ReadFiles(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(str, os.PathLike, Iterable, patterns=self.patterns)
+        given = self.patterns
+        one_or_more = (given,) if isinstance(given, str | os.PathLike) else tuple(given)
+        for pattern in one_or_more:
+            check_type(str, os.PathLike, pattern=pattern)
+        self.patterns = self._patterns = tuple(os.fspath(one) for one in one_or_more)
         if self.encoding is not None:
             Encoding(self.encoding)
         check_positive(block_size=self.block_size)
@@ -169,7 +182,7 @@ class ListFilesFn(StageFn):
 class _PlanFn(ListFilesFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings)
-        self._patterns = settings.patterns
+        self._patterns = settings._patterns
         self._empty_match_treatment = settings.empty_match_treatment
         self._shard_size = settings.shard_size
         self._progress_folder = settings.progress_folder

@@ -42,6 +42,7 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
         if not options.verbose:
             stack.callback(beam_internals.silence_worker_tracebacks())
             stack.callback(beam_internals.silence_prism_log())
+        if not options.verbose or options.log_format == "json":
             stack.enter_context(_silent_children())
         jobs: list[PipelineResult] = []
 

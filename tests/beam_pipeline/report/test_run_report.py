@@ -270,6 +270,14 @@ def test_a_report_that_cannot_be_written_is_an_error(
     assert finished.err == "error: --report=r.json: cannot be written (no space)\n"
 
 
+@pytest.mark.slow
+def test_what_worker_processes_say_can_be_json_too(folder: Path) -> None:
+    workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    finished = run("--text=cat", "--log_format=json", "--verbose", *workers, cwd=folder)
+    assert finished.code == 0
+    assert [json.loads(line) for line in finished.err.splitlines()][-1]["event"] == "done"
+
+
 def test_everything_on_standard_error_can_be_json(folder: Path) -> None:
     finished = run("--text=cat", "--log_format=json", "--verbose", cwd=folder)
     assert finished.code == 0

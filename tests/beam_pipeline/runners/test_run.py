@@ -234,3 +234,30 @@ def test_importing_the_program_changes_nothing() -> None:
     sys.modules.pop("beam_pipeline.__main__", None)
     importlib.import_module("beam_pipeline.__main__")
     assert state() == before
+
+
+def test_two_runs_at_once_in_one_process_are_one_and_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """And the process is as it was before."""
+    reached, goes_on = threading.Event(), threading.Event()
+    original = run_to_end
+
+    def wait(*arguments: Any) -> Any:
+        reached.set()
+        goes_on.wait()
+        return original(*arguments)
+
+    codes: list[int] = []
+    monkeypatch.setattr("beam_pipeline.job.run_to_end", wait)
+    arguments = ["--text=cat", f"--output={tmp_path}/first.json"]
+    first = threading.Thread(target=lambda: codes.append(run(arguments)))
+    first.start()
+    reached.wait()
+    assert run(["--text=cat", f"--output={tmp_path}/second.json"]) == 1
+    assert b"error: another run is going on in this process" in capfdbinary.readouterr().err
+    goes_on.set()
+    first.join()
+    assert codes == [0]
+    assert os.listdir(tmp_path) == ["first.json"]
+    assert run(["--text=cat", f"--output={tmp_path}/second.json"]) == 0
