@@ -1,13 +1,13 @@
 """The sessions in READMEs come out as they are printed there."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import programs
 from tests.support.cli import ROOT, environment
 from tests.support.sessions import KINDS, masked, printed_by, readmes, renewed, sessions
 
@@ -54,10 +54,7 @@ def test_a_session_can_be_repeated_as_printed(name: str, tmp_path: Path) -> None
 @pytest.mark.cluster
 @pytest.mark.parametrize("name", with_sessions("cluster"))
 def test_a_session_on_other_runners_can_be_repeated_as_printed(name: str, tmp_path: Path) -> None:
-    for program in ("go", "mvn", "java", "apt-get"):
-        if shutil.which(program) is None:
-            pytest.skip(f"there is no {program}")
-    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    programs.prism()
     for session in SESSIONS[name]:
         if session.kind == "cluster":
             for command, printed in session.steps:
