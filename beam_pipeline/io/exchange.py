@@ -111,8 +111,8 @@ class Exchange(NamedTuple):
 
         Args:
           files: of the new result, in order.
-          stale: files of the old result that are not replaced. Where they are symbolic links, the
-            links are removed.
+          stale: files of the old result that are not replaced. Those that are symbolic links are
+            removed themselves, and not what they lead to.
           token: of the run.
           is_last_alone: whether the last file is a whole result, and no shard. Then it replaces
             the old one in one step, and there is no moment without a result.

@@ -65,11 +65,15 @@ def why_not_followed(path: str) -> str | None:
     """Returns why a path must not be written through a symbolic link; None if it may, or is none.
 
     In a folder where everybody may put files, such as ``/tmp``, links of other users are not
-    followed. They might lead to a file that they want to have overwritten.
+    followed. They might lead to a file that they want to have overwritten. A link to a shard of
+    its own result is neither: shards come and go with their number.
     """
     if not is_local(path):
         return None
-    for place in links_of(path):
+    places = list(links_of(path))
+    for place in places:
+        if place != places[0] and unsharded(place) == places[0]:
+            return "is a symbolic link to a shard of its own result"
         if os.path.islink(place):
             folder, owner = os.stat(os.path.dirname(place)), os.lstat(place).st_uid
             is_shared = folder.st_mode & _SHARED == _SHARED

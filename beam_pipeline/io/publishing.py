@@ -234,21 +234,28 @@ def publish(
 
 
 def _stale(path: str, num_shards: int, files: Sequence[WrittenFile]) -> list[str]:
-    """Returns the files of an earlier result of another number of shards."""
+    """Returns the files of an earlier result of another number of shards.
+
+    If `path` is a symbolic link, that is what it leads to. The link stays, as what it leads to is
+    the place of the run's hidden files.
+
+    Raises:
+      ExchangeError: `path` is a link that is not followed.
+    """
     # A folder can be spelled in more than one way.
     written = {place_of(file.final) for file in files}
-    before = [*all_shards(path), *([path] if num_shards > 1 and _is_file(path) else [])]
-    return [place for place in map(place_of, before) if place not in written]
-
-
-def _is_file(path: str) -> bool:
-    if is_local(path):
-        return os.path.isfile(path) or os.path.islink(path)
-    return bool(FileSystems.exists(path))
+    stale = [place for place in map(place_of, all_shards(path)) if place not in written]
+    if num_shards > 1:
+        target = target_of(path)
+        if (fault := why_not_followed(path)) is not None:
+            raise ExchangeError(target, ValueError(fault))
+        if os.path.isfile(target) if is_local(path) else FileSystems.exists(path):
+            stale.append(target)
+    return stale
 
 
 def _error_of(error: ExchangeError, path: str, files: Sequence[WrittenFile]) -> Exception:
-    finals = {target_of(file.final): file.final for file in files}
+    finals = {target_of(final): final for final in (path, *(file.final for file in files))}
     final = finals.get(error.target, error.target)
     is_output = final not in finals.values() or unsharded(final) == path
     kept = f"; what stood there is in {', '.join(error.backups)}" if error.backups else ""

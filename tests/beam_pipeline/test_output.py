@@ -127,6 +127,32 @@ def test_a_result_replaces_one_of_another_number_of_shards(
         assert json.loads(here("--text=", "--merge=r.json").out)["cat"] == 1
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("leads_to", ["real/counts.json", "second", "new/counts.json"])
+def test_a_result_at_a_link_is_added_to_with_any_number_of_shards(
+    leads_to: str, mode: tuple[str, ...], here: Here, tmp_path: Path
+) -> None:
+    """Whatever the link leads to, also nothing yet, and through another link."""
+    (tmp_path / "real").mkdir()
+    Path("second").symlink_to("real/counts.json")
+    Path("r.json").symlink_to(leads_to)
+    how = ("--text=cat", "--dictionary=none", "--output=r.json", *mode)
+    merge: tuple[str, ...] = ()
+    for added, number in enumerate((2, 1, 3, 1) if leads_to.startswith("new") else (1, 2, 1), 1):
+        finished = here(*how, f"--num_shards={number}", *merge)
+        assert finished.code == 0, finished.err
+        merge = ("--merge=r.json",)
+        total = here("--text=", "--dictionary=none", *merge)
+        assert json.loads(total.out) == {"cat": added}, total.err
+        assert os.readlink("r.json") == leads_to
+        found = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
+        if number == 1:
+            assert found == [Path("r.json").resolve()]
+        else:
+            names = {f"r.json-{shard:05d}-of-{number:05d}" for shard in range(number)}
+            assert set(found) == {tmp_path / name for name in names}
+
+
 def test_what_is_named_like_a_lock_does_not_disturb_a_run(here: Here, tmp_path: Path) -> None:
     os.mkfifo(".r.json.aaaaaaaaaaaa.lock")
     Path(".r.json.bbbbbbbbbbbb.lock").symlink_to("/dev/zero")

@@ -501,6 +501,129 @@ def test_publishing_again_changes_nothing(tmp_path: Path) -> None:
         assert os.listdir(tmp_path) == ["r.json"]
 
 
+@pytest.fixture(params=["link", "chain", "dangling", "elsewhere"])
+def link(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
+    """A symbolic link, alone in a folder, and the file to which it leads."""
+    path, target = tmp_path / "links" / "r.json", tmp_path / "real" / "target"
+    path.parent.mkdir()
+    if request.param != "elsewhere":  # there, its folder is missing too
+        target.parent.mkdir()
+    if request.param in ("link", "chain"):
+        target.write_text("old")
+    path.symlink_to("../second" if request.param == "chain" else "../real/target")
+    (tmp_path / "second").symlink_to("real/target")
+    return path, target
+
+
+def files_in(folder: Path) -> dict[str, str]:
+    """The contents of all files below a folder; of links, where they lead."""
+    paths = [path for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_text()
+        for path in paths
+    }
+
+
+def shards_of(path: Path, number: int) -> list[Path]:
+    return [Path(naming.shard_path(str(path), shard, number)) for shard in range(number)]
+
+
+@pytest.mark.parametrize("has_client", [False, True])
+def test_results_of_any_number_of_shards_replace_each_other_at_a_link(
+    has_client: bool, link: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The link stays, whatever is published, and however often a bundle is repeated."""
+    path, target = link
+    links = {name: to for name, to in files_in(tmp_path).items() if not to.startswith("old")}
+    totals = Totals() if has_client else None
+    for number in (2, 3, 1, 1, 2, 1):
+        token = naming.new_token()
+        finals = shards_of(path, number)
+        with publishing.output_lock(str(path), token):
+            files = [written(final, f"new {number}", token) for final in finals]
+            for _ in range(3):
+                publishing.publish(
+                    str(path), files, RETRIER, token=token, num_shards=number, totals=totals
+                )
+            committed = publishing.Manifest.read(str(path), token)
+            assert (committed is not None) == has_client
+        published = finals if number > 1 else [target]
+        names = {str(final.relative_to(tmp_path)) for final in published}
+        assert files_in(tmp_path) == links | dict.fromkeys(names, f"new {number}")
+
+
+class Stopped(BaseException):
+    """The process is interrupted or killed."""
+
+
+@pytest.mark.parametrize("after", ["finish", "writes", "reads"])
+@pytest.mark.parametrize(("number", "done"), [(1, 1), (2, 1), (2, 2), (2, 3)])
+def test_what_was_committed_to_at_a_link_is_published_wherever_the_run_was_stopped(
+    number: int, done: int, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many files have been renamed; the first of them is the manifest."""
+    path, target, token = tmp_path / "r.json", tmp_path / "real" / "target", naming.new_token()
+    target.parent.mkdir()
+    target.write_text("old")
+    path.symlink_to("real/target")
+    rename, renamed = os.replace, list[str]()
+
+    def stops(source: str, place: str) -> None:
+        if len(renamed) == done:
+            raise Stopped
+        rename(source, place)
+        renamed.append(place)
+
+    finals = shards_of(path, number)
+    with contextlib.ExitStack() as stack:
+        if after == "finish":
+            stack.enter_context(publishing.output_lock(str(path), token))
+        else:  # a lock that nobody holds
+            Path(naming.lock_path(str(path), token)).touch()
+        files = [written(final, "new", token) for final in finals]
+        with monkeypatch.context() as patched, pytest.raises(Stopped):
+            patched.setattr(os, "replace", stops)
+            publishing.publish(
+                str(path), files, RETRIER, token=token, num_shards=number, totals=Totals()
+            )
+        if after == "finish":
+            for _ in range(2):
+                assert publishing.finish(str(path), token) is not None
+    if after == "writes":
+        with publishing.output_lock(str(path), naming.new_token()):
+            pass
+    elif after == "reads":
+        publishing.recover(str(path), is_only_read=True)
+    names = {str(final.relative_to(tmp_path)) for final in (finals if number > 1 else [target])}
+    assert files_in(tmp_path) == {"r.json": "real/target"} | dict.fromkeys(names, "new")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("shard", ["a file", "a link", "nothing"])
+def test_a_link_to_a_shard_of_its_own_result_is_refused(
+    shard: str, number: int, tmp_path: Path
+) -> None:
+    path, first = tmp_path / "r.json", tmp_path / "r.json-00000-of-00002"
+    path.symlink_to(first.name)
+    if shard == "a file":
+        first.write_text("old")
+    elif shard == "a link":
+        (tmp_path / "real").write_text("old")
+        first.symlink_to("real")
+    before = files_in(tmp_path)
+    with (
+        pytest.raises(OutputError, match=rf"^{path}: .*link to a shard of its own result"),
+        publishing.output_lock(str(path), TOKEN),
+    ):
+        pass
+    files = [written(final, "new", TOKEN) for final in shards_of(path, number)]
+    with pytest.raises(OutputError, match="link to a shard of its own result"):
+        publishing.publish(str(path), files, RETRIER, token=TOKEN, num_shards=number)
+    for file in files:
+        os.remove(file.temporary)
+    assert files_in(tmp_path) == before
+
+
 def test_a_result_whose_temporary_file_was_removed_is_not_published(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text("old")
@@ -513,7 +636,7 @@ def test_a_result_whose_temporary_file_was_removed_is_not_published(tmp_path: Pa
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-@pytest.mark.parametrize("before", ["it is locked", "it is published"])
+@pytest.mark.parametrize("before", ["it is locked", "it is published", "shards are published"])
 def test_a_link_of_another_user_in_a_shared_folder_is_not_followed(
     before: str, tmp_path: Path
 ) -> None:
@@ -532,10 +655,11 @@ def test_a_link_of_another_user_in_a_shared_folder_is_not_followed(
         with pytest.raises(OutputError, match=rf"^{path}: .*symbolic link of user 65534"):
             publishing.write_whole(str(path), b"new")
     else:
-        file = written(path, "new", TOKEN)
+        number = 1 if before == "it is published" else 2
+        files = [written(final, "new", TOKEN) for final in shards_of(path, number)]
         plant()
         with pytest.raises(OutputError, match=rf"^{path}: .*symbolic link of user 65534"):
-            publishing.publish(str(path), [file], RETRIER, token=TOKEN)
+            publishing.publish(str(path), files, RETRIER, token=TOKEN, num_shards=len(files))
     assert precious.read_text() == "precious"
     os.lchown(path, os.geteuid(), -1)
     publishing.write_whole(str(path), b"new")
