@@ -343,10 +343,13 @@ def test_reads_that_fail_become_dead_letters_of_all_bytes_whatever_a_file_is(
 ) -> None:
     """Whichever ranges fail when they are opened."""
     path = tmp_path / "data"
-    compress = COMPRESSORS.get(content, lambda data: data)
-    data = zipped("a.txt", LARGE.encode()) if content == "zip" else compress(LARGE.encode())
+    data = LARGE.encode()
+    if content == "zip":
+        data = zipped("a.txt", data)
+    elif content != "text":
+        data = COMPRESSORS[content](data)
     path.write_bytes(data)
-    for seed in range(3):
+    for seed in range(2):
         chaos = Chaos({"read": Fault(0.5)}, seed=seed)
         resilience = Resilience(max_attempts=1, on_error="dead_letter", chaos=chaos)
         found, totals = counted(ReadFiles((str(path),), shard_size=4000, resilience=resilience))
