@@ -11,7 +11,6 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.pvalue import PBegin, PCollection
 
 from beam_pipeline.errors import DeadLettersError
-from beam_pipeline.io.inputs import plan_shards
 from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
 from transforms.files.retrying_file import open_retrying
@@ -100,13 +99,16 @@ class _LettersFn(ListFilesFn):
     def process(self, _: None) -> Iterator[Any]:
         encoding = functools.cache(lambda name: Encoding(name or "utf-8").name)
         patterns = []
+        excluded: set[str] = set()  # files that are counted without the patterns
         for letter, run_settings in read_dead_letters(self._path, self._retrier):
             payload = letter.payload
             if isinstance(payload, ClassCount):
                 continue  # see `beam_pipeline.io.previous_results`
             if isinstance(payload, FilePattern):
                 patterns.append(payload.source)
+                excluded.update(payload.excluded)
                 continue
+            excluded.add(payload.source)
             self.totals.add(Count.RANGES_PLANNED)
             recorded = run_settings.get("encoding")
             if isinstance(payload, Block) and payload.encoding == encoding(recorded):
@@ -114,8 +116,10 @@ class _LettersFn(ListFilesFn):
             yield payload
         # Together, so that a file that several of them match is read once.
         listing = self.list_files(patterns, EmptyMatchTreatment.ALLOW)
-        yield from self.unlisted(listing)
-        for shard in plan_shards(listing.sizes):
+        for path in excluded:
+            listing.sizes.pop(path, None)
+        yield from self.unlisted(listing, excluded)
+        for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield from shard
 

@@ -179,12 +179,18 @@ def _copied(copy: Callable[[str], str], name: str, folder: str) -> str:
     return path
 
 
-def plan_shards(sizes: Mapping[str, int], shard_size: int | None = None) -> Iterator[ReadShard]:
+def plan_shards(
+    sizes: Mapping[str, int],
+    shard_size: int | None = None,
+    is_whole: Callable[[str], bool] = is_compressed,
+) -> Iterator[ReadShard]:
     """Yields shards that together read every file once.
 
     Args:
       sizes: the bytes of each file, as stored, by its path.
       shard_size: about how many bytes are in a shard; by default a share of the whole.
+      is_whole: whether the file at a path must not be split; only asked of files that are larger
+        than a shard. By default, the extension tells.
     """
     if shard_size is None:
         shard_size = min(max(sum(sizes.values()) // _SHARDS, _MIN_SHARD_SIZE), MAX_SHARD_SIZE)
@@ -192,7 +198,7 @@ def plan_shards(sizes: Mapping[str, int], shard_size: int | None = None) -> Iter
     shard: list[FileRange] = []
     filled = 0
     for path, size in sizes.items():
-        for file_range, range_size in _split(path, size, shard_size):
+        for file_range, range_size in _split(path, size, shard_size, is_whole):
             if shard and filled + range_size > shard_size:
                 yield ReadShard(shard)
                 shard, filled = [], 0
@@ -202,8 +208,10 @@ def plan_shards(sizes: Mapping[str, int], shard_size: int | None = None) -> Iter
         yield ReadShard(shard)
 
 
-def _split(path: str, size: int, range_size: int) -> Iterator[tuple[FileRange, int]]:
-    if size <= range_size or is_compressed(path):
+def _split(
+    path: str, size: int, range_size: int, is_whole: Callable[[str], bool]
+) -> Iterator[tuple[FileRange, int]]:
+    if size <= range_size or is_whole(path):
         yield FileRange(path, file_size=size), size
         return
     for start in range(0, size, range_size):

@@ -1,7 +1,8 @@
 """Reads text as `Block`s: from files on any Beam filesystem, or from a string."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, ClassVar
@@ -14,9 +15,10 @@ from beam_pipeline.io.inputs import Listing, ReadShard, list_files, plan_shards
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError, InputError, NotTextError
+from transforms.files.compression import is_compressed
 from transforms.files.decompression import HeadFile
 from transforms.files.recognition import FormatError
-from transforms.files.retrying_file import open_retrying
+from transforms.files.retrying_file import is_plain, open_retrying
 from transforms.stages import beam_metrics
 from transforms.stages.dead_letters import DeadLetter, FilePattern
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
@@ -145,6 +147,7 @@ class ListFilesFn(StageFn):
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
+        self._shard_size = settings.shard_size
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
@@ -163,20 +166,59 @@ class ListFilesFn(StageFn):
         self.totals.add(Count.FILES_SKIPPED, listing.skipped)
         return listing
 
-    def unlisted(self, listing: Listing) -> Iterator[TaggedOutput[str, Any]]:
+    def plan_shards(self, listing: Listing) -> Iterator[ReadShard]:
+        """Yields shards that together read every listed file once."""
+        return plan_shards(listing.sizes, self._shard_size, self._is_whole)
+
+    def _is_whole(self, path: str) -> bool:
+        """Whether a file must not be split: it is compressed or no text, whatever it is called.
+
+        If that cannot be found out now, reading will: see `_is_planned`.
+        """
+        if is_compressed(path):
+            return True
+        try:
+            return not is_plain(path, self._retrier)
+        except Exception:  # each filesystem raises its own; reading the file will say why
+            return False
+
+    def unlisted(
+        self, listing: Listing, counted: Iterable[str] = ()
+    ) -> Iterator[TaggedOutput[str, Any]]:
         """Yields dead letters for the folders that could not be listed.
+
+        Args:
+          listing: has the folders, and files that may be in them and were matched otherwise.
+          counted: paths of files that are not listed, and are counted otherwise.
 
         Raises:
           InputError: dead letters are not wanted.
         """
+        known = _by_folder(
+            {folder.path for folder in listing.unlisted.values()}, {*listing.sizes, *counted}
+        )
         for folder in listing.unlisted.values():
             reason = folder.error.strerror or describe(folder.error)
             if not self.writes_dead_letters:
                 raise InputError(f"{folder.path}: cannot be listed ({reason})") from folder.error
             for count in (Count.RANGES_PLANNED, Count.RANGES_READ, Count.BLOCKS_READ):
                 self.totals.add(count)
-            payload = FilePattern(folder.pattern)
+            payload = FilePattern(folder.pattern, tuple(known.get(folder.path, ())))
             yield self.emit_dead_letter(DeadLetter("read", describe(folder.error), 1, payload))
+
+
+def _by_folder(folders: set[str], paths: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """Returns the paths, in order, that are below each of the folders, at any depth."""
+    below = defaultdict(list)
+    for path in sorted(paths) if folders else ():
+        folder = os.path.dirname(path)
+        while True:
+            if folder in folders:
+                below[folder].append(path)
+            folder, inner = os.path.dirname(folder), folder
+            if folder == inner:
+                break
+    return below
 
 
 class _PlanFn(ListFilesFn):
@@ -184,7 +226,6 @@ class _PlanFn(ListFilesFn):
         super().__init__(settings)
         self._patterns = settings._patterns
         self._empty_match_treatment = settings.empty_match_treatment
-        self._shard_size = settings.shard_size
         self._progress_folder = settings.progress_folder
 
     def process(self, _: None) -> Iterator[Any]:
@@ -194,7 +235,7 @@ class _PlanFn(ListFilesFn):
         self.totals.add(Count.INPUT_FILES, len(listing.sizes))
         self.totals.add(Count.INPUT_BYTES, size)
         yield from self.unlisted(listing)
-        for shard in plan_shards(listing.sizes, self._shard_size):
+        for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield shard
 
@@ -330,9 +371,9 @@ def _planned_size(file_range: FileRange) -> int:
 def _is_planned(file_range: FileRange) -> bool:
     """Whether a range is one of those that a file was split into when it was listed.
 
-    At that time its name was known, and its content was not. If it turns out that the file cannot
-    be split, since it is compressed or no text, the range at its beginning stands for all of it,
-    and the others for nothing. What is left of a range in which reading has begun is not meant.
+    At that time its content may have been unreadable. If it turns out that the file cannot be
+    split, since it is compressed or no text, the range at its beginning stands for all of it, and
+    the others for nothing. What is left of a range in which reading has begun is not meant.
     """
     return not file_range.starts_at_cut
 

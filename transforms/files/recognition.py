@@ -153,6 +153,22 @@ def check_text(head: bytes, path: str, *, compression: str | None = None) -> Non
     raise FormatError(f"{found.name}{inside}, not text", command, path)
 
 
+def is_plain_text(head: bytes, path: str) -> bool:
+    """Returns whether a file may be text that is not compressed.
+
+    Args:
+      head: its first bytes; `HEAD_SIZE` of them if it has so many.
+      path: of the file.
+    """
+    if compression_of(head) is not None:
+        return False
+    try:
+        check_text(head, path)
+    except FormatError:
+        return False
+    return True
+
+
 def _is_old_tar(head: bytes) -> bool:
     """Whether a file is a tar archive from before there was a signature: by its checksum."""
     number = _NUMBER_IN_TAR.match(head, 148)

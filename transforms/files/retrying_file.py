@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from transforms.files.compression import open_raw, open_recognized
 from transforms.files.decompression import HeadFile
+from transforms.files.recognition import is_plain_text
 from transforms.stages.retry import Retrier
 
 
@@ -44,6 +45,21 @@ def open_retrying(
         return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
     return open_recognized(path, open_raw_retrying, is_text=is_text)
+
+
+def is_plain(path: str, retrier: Retrier) -> bool:
+    """Returns whether a file begins as text does that is not compressed.
+
+    Args:
+      path: a path or URL on any Beam filesystem.
+      retrier: the retrier of the stage that reads.
+
+    Raises:
+      RetriesExhaustedError: all attempts at reading its beginning have failed.
+    """
+    raw = RetryingFile(functools.partial(open_raw, path, buffering=0), retrier)
+    with HeadFile(cast(BinaryIO, raw)) as file:
+        return is_plain_text(file.head, path)
 
 
 class RetryingFile(io.RawIOBase):

@@ -35,9 +35,12 @@ class FilePattern(NamedTuple):
 
     Attributes:
       source: a pattern that matches them.
+      excluded: paths of files that it matches as well, but that are counted, or in dead letters of
+        their own.
     """
 
     source: str
+    excluded: tuple[str, ...] = ()
 
 
 #: Bytes of a text, a range of a file that could not be read, files that could not be listed, or
@@ -111,8 +114,8 @@ def _to_fields(payload: DeadLetterPayload) -> dict[str, Any]:
                 "starts_at_cut": starts_at_cut,
                 "partial_word": partial_word,
             }
-        case FilePattern(source):
-            return {"kind": "pattern", "source": source}
+        case FilePattern(source, excluded):
+            return {"kind": "pattern", "source": source, "except": list(excluded)}
         case ClassCount(signature, count, words):
             return {"kind": "class", "signature": signature, "count": count, "words": list(words)}
 
@@ -166,10 +169,18 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
                 _text(fields, "partial_word", type(None)),
             )
         case "pattern":
-            return FilePattern(_field(fields, "source", str))
+            excluded = _field(fields, "except", list)
+            return FilePattern(
+                _field(fields, "source", str),
+                tuple(_field({"except": path}, "except", str) for path in excluded),
+            )
         case "class":
-            words = tuple(_text({"words": word}, "words") for word in fields["words"])
-            return ClassCount(_text(fields, "signature"), _field(fields, "count", int), words)
+            words = _field(fields, "words", list)
+            return ClassCount(
+                _text(fields, "signature"),
+                _field(fields, "count", int),
+                tuple(_text({"words": word}, "words") for word in words),
+            )
         case kind:
             raise ValueError(f"unknown kind {kind!r}")
 

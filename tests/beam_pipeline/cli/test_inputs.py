@@ -157,6 +157,37 @@ def test_a_folder_that_cannot_be_listed_is_an_error_or_a_dead_letter(here: Here)
         assert counts(here("replay", folder / "d.jsonl").out) == {"dog": 2, "god": 2}
 
 
+@pytest.mark.slow
+def test_what_was_read_of_a_folder_that_cannot_be_listed_is_not_counted_again(here: Here) -> None:
+    """Neither by its replay, nor by that of a replay which could not list a folder in it."""
+    with folder_of_nobody() as folder:
+        sub, deep = folder / "in/sub", folder / "in/sub/deep"
+        deep.mkdir(parents=True)
+        for path, text in (
+            (folder / "in/a.txt", "cat act"),
+            (sub / "read.txt", "silent tac"),
+            (sub / "left.txt", "listen"),
+            (deep / "read.txt", "god"),
+            (deep / "left.txt", "dog"),
+        ):
+            path.write_text(text)
+        result, letters = folder / "r.json", folder / "d.jsonl"
+        inputs = ("--input=in", f"--input={sub}/read.txt", f"--input={deep}/read.txt")
+        whole = run_as_nobody(*inputs, CORPUS, cwd=folder).out
+        to_letters = ("--on_error=dead_letter", f"--dead_letters={letters}", f"--output={result}")
+        unlisted = 0o711 if os.getuid() == 0 else 0o311  # as root owns it
+        sub.chmod(unlisted)
+        deep.chmod(unlisted)
+        assert run_as_nobody(*inputs, CORPUS, *to_letters, cwd=folder).code == 0
+        sub.chmod(0o755)
+        replayed = folder / "replayed.jsonl"
+        replayed.write_bytes(letters.read_bytes())
+        merge = f"--merge={result}"
+        assert run_as_nobody("replay", replayed, merge, *to_letters, cwd=folder).code == 0
+        deep.chmod(0o755)
+        assert here("replay", letters, merge).out == whole
+
+
 def test_a_file_of_others_in_a_folder_is_an_error_that_names_it() -> None:
     with folder_of_nobody() as folder:
         (folder / "books").mkdir()

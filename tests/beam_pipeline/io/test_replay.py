@@ -530,6 +530,39 @@ def test_a_hostile_dead_letter_is_a_one_line_error(
     assert_one_line_error(finished, message, code=finished.code)
 
 
+def pattern_letter(pattern: Path, excluded: list[Path]) -> dict[str, Any]:
+    """The dead letter of a folder that could not be listed."""
+    return {
+        "stage": "read",
+        "cause": "PermissionError: no",
+        "attempts": 1,
+        "source": str(pattern),
+        "offset": None,
+        "kind": "pattern",
+        "except": list(map(str, excluded)),
+        "settings": {"dictionary": ["none"]},
+    }
+
+
+def test_a_file_is_counted_once_whatever_letters_and_patterns_it_is_in(
+    folder: Path, here: Here
+) -> None:
+    texts = folder / "texts"
+    for name, text in (("read", "cat"), ("own", "dog"), ("left", "act")):
+        (texts / f"{name}.txt").write_text(text)
+    own = {"kind": "file", "source": str(texts / "own.txt"), "offset": 0}
+    own |= {"end": None, "starts_at_cut": False, "partial_word": None}
+    found = [
+        pattern_letter(texts / "[r-z]*", []),
+        pattern_letter(texts / "[a-z]*", [texts / "read.txt"]),
+        pattern_letter(texts / "[a-z]*", []) | own,
+        pattern_letter(texts / "l*", []),
+    ]
+    Path("d.jsonl").write_text("".join(json.dumps(letter) + "\n" for letter in found))
+    finished = ok(here("replay", "d.jsonl"))
+    assert json.loads(finished.out) == {"act": 1, "dog": 1}
+
+
 def test_dead_letters_of_a_pipe_are_refused_as_they_are_read_twice(
     folder: Path, here: Here
 ) -> None:

@@ -1,6 +1,7 @@
 """Every matching file is read once, whole, wherever it is cut and however many there are."""
 
 import contextlib
+import errno
 import functools
 import os
 import pickle
@@ -19,8 +20,9 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.io.inputs import list_files, plan_shards, resolve_input
-from beam_pipeline.io.sources import ReadFiles, ReadString, _ReadShardFn
+from beam_pipeline.io.inputs import Listing, list_files, plan_shards, resolve_input
+from beam_pipeline.io.matching import UnlistedFolder
+from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadString, _ReadShardFn
 from tests.support import reference
 from tests.support.beam import assert_source_gives, pipeline
 from tests.support.files import COMPRESSORS
@@ -28,6 +30,8 @@ from tests.support.formats import zipped
 from tests.support.strategies import TRICKY
 from transforms.errors import AnagramError, InputError
 from transforms.filtering import FilterBlocks
+from transforms.stages.chaos import Chaos, Fault
+from transforms.stages.dead_letters import FilePattern
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
 from transforms.stages.totals import Count, Totals
@@ -323,15 +327,72 @@ def _kept(path: Path) -> Iterator[Any]:
 def test_a_large_file_that_is_compressed_under_a_plain_name_is_read_once(
     codec: str, tmp_path: Path
 ) -> None:
-    """It is planned as ranges, as its name does not tell; all of it is read as the first."""
+    """It is one range, and read as one if it was cut because its content was not known."""
     path = tmp_path / f"{codec}.txt"
     path.write_bytes(COMPRESSORS[codec](LARGE.encode()))
-    ranges = [part for shard in plan_shards(list_files([str(path)]).sizes, 4000) for part in shard]
-    assert len(ranges) > 1
     found, totals = counted(ReadFiles((str(path),), shard_size=4000, block_size=500))
     assert found == Counter(LARGE.split())
-    assert totals[Count.RANGES_READ] == totals[Count.RANGES_PLANNED] == len(ranges)
+    assert totals[Count.RANGES_READ] == totals[Count.RANGES_PLANNED] == 1
     assert totals[Count.BYTES_READ] == len(LARGE.encode())
+    assert words_read(str(path), 4000) == sorted(LARGE.split())
+
+
+@pytest.mark.parametrize("content", ["gz", "bz2", "zst", "xz", "zip", "text"])
+def test_reads_that_fail_become_dead_letters_of_all_bytes_whatever_a_file_is(
+    content: str, tmp_path: Path
+) -> None:
+    """Whichever ranges fail when they are opened."""
+    path = tmp_path / "data"
+    data = LARGE.encode()
+    if content == "zip":
+        data = zipped("a.txt", data)
+    elif content != "text":
+        data = COMPRESSORS[content](data)
+    path.write_bytes(data)
+    for seed in range(2):
+        chaos = Chaos({"read": Fault(0.5)}, seed=seed)
+        resilience = Resilience(max_attempts=1, on_error="dead_letter", chaos=chaos)
+        found, totals = counted(ReadFiles((str(path),), shard_size=4000, resilience=resilience))
+        done = totals[Count.INPUT_BYTES_READ] + totals[Count.INPUT_BYTES_IN_DEAD_LETTERS]
+        assert done == totals[Count.INPUT_BYTES] == len(data)
+        assert found <= Counter(LARGE.split())
+
+
+def test_only_files_that_would_be_split_are_looked_into(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def is_whole(path: str) -> bool:
+        asked.append(path)
+        return path == "whole"
+
+    sizes = {"small": 40, "whole": 41, "split": 41}
+    ranges = [part for shard in plan_shards(sizes, 40, is_whole) for part in shard]
+    assert asked == ["whole", "split"]
+    assert [part.source for part in ranges] == ["small", "whole", "split", "split"]
+
+
+def test_a_file_that_cannot_be_looked_into_is_split_as_its_name_says(tmp_path: Path) -> None:
+    sizes = {str(tmp_path / name): 100 for name in ("gone", "gone.gz")}
+    planning = ListFilesFn(ReadFiles(tuple(sizes), shard_size=40))
+    ranges = [part for shard in planning.plan_shards(Listing(sizes)) for part in shard]
+    assert [Path(part.source).name for part in ranges] == ["gone"] * 3 + ["gone.gz"]
+
+
+def test_a_folder_that_cannot_be_listed_excepts_the_files_below_it_that_are_counted() -> None:
+    planning = ListFilesFn(ReadFiles(("/",), resilience=Resilience(on_error="dead_letter")))
+    planning.start_bundle()
+    error = PermissionError(errno.EACCES, "Permission denied")
+    folders = [UnlistedFolder(path, f"{path}/**", error) for path in ("/a", "/a/b", "/c")]
+    listing = Listing(
+        dict.fromkeys(("/a/b/2", "/a/b/1", "/ab/1", "/1", "/a/1"), 1),
+        {folder.pattern: folder for folder in folders},
+    )
+    letters = [each.value.payload for each in planning.unlisted(listing, ["/a/b/d/3", "<text>"])]
+    assert letters == [
+        FilePattern("/a/**", ("/a/1", "/a/b/1", "/a/b/2", "/a/b/d/3")),
+        FilePattern("/a/b/**", ("/a/b/1", "/a/b/2", "/a/b/d/3")),
+        FilePattern("/c/**"),
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
@@ -382,7 +443,9 @@ def test_a_large_archive_under_a_plain_name_is_one_error_or_one_dead_letter(
     )
     assert not found
     assert totals[Count.DEAD_LETTERS] == totals[Count.BLOCKS_READ] == 1
-    assert totals[Count.RANGES_READ] == totals[Count.RANGES_PLANNED] > 1
+    assert totals[Count.RANGES_READ] == totals[Count.RANGES_PLANNED] == 1
+    with pytest.raises(Exception, match=rf"{path}: a zip archive, not text"):
+        words_read(str(path), 4000)  # if it was cut because its content was not known
 
 
 @pytest.mark.parametrize("pattern", ["*.pdf", "none.txt", "sub/**", "empty"])
