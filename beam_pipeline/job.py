@@ -30,6 +30,7 @@ from beam_pipeline.runners.run import is_template, run_to_end
 from beam_pipeline.standard_streams import write_stdout
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
+from transforms.files.schemes import is_local
 from transforms.stages.chaos import Chaos
 from transforms.stages.retry import Resilience, Retrier, describe
 from transforms.stages.side_outputs import SideOutputs
@@ -304,13 +305,27 @@ class _Pipeline:
             options.output_format,
             options.num_shards,
             options.dead_letters or "",
-            {name: getattr(options, name) for name in SETTINGS_OF_DEAD_LETTERS},
+            self._recorded_settings(),
             token,
             has_client=True,
             sort=options.sort,
+            source_names=self._source_names,
             **self._stage,
         )
         return pipeline
+
+    def _recorded_settings(self) -> dict[str, Any]:
+        """Returns the settings for dead letters, which may be replayed in another folder."""
+        settings = {name: getattr(self._options, name) for name in SETTINGS_OF_DEAD_LETTERS}
+        if sources := self.dictionary.sources:
+            # One by one: joined by plus signs, they could not be told from those in folders' names.
+            settings["dictionary"] = [
+                os.path.abspath(source.name)
+                if source.is_file and is_local(source.name)
+                else source.name
+                for source in sources
+            ]
+        return settings
 
     def _dictionary(self) -> DictionarySpec:
         try:

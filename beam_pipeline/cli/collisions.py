@@ -1,4 +1,5 @@
-"""Checks that a run writes no file that it reads, nor two results into one file.
+"""Checks that a run writes no file that it reads, nor two results into one file, nor reads a pipe
+twice.
 
 Paths are compared as the files that they are, through symbolic and hard links, however they are
 spelled. URLs are compared as they are written. A result claims its path and all names that shards
@@ -25,6 +26,7 @@ from beam_pipeline.io.naming import (
     target_of,
     unsharded,
 )
+from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.options import AnagramOptions
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
 
@@ -53,7 +55,7 @@ class _Path(NamedTuple):
 
 
 def check_collisions(options: AnagramOptions) -> None:
-    """Checks that no file is written twice, nor read and written.
+    """Checks that no file is written twice, nor read and written, and no pipe read twice.
 
     Only the result that ``merge`` names may be that which is written.
 
@@ -68,6 +70,7 @@ def check_collisions(options: AnagramOptions) -> None:
     ]
     inputs = [path for name in ("replay", "merge", "dictionary") for path in _given(options, name)]
     patterns = _given(options, "input")
+    _check_read_once([*patterns, *inputs])
     _check_standard_output(options, [*outputs, *inputs, *patterns])
     for index, output in enumerate(outputs):
         for other in [*outputs[:index], *inputs]:
@@ -227,6 +230,32 @@ def _names_behind(links: list[tuple[str, str]], path: str) -> Iterator[str]:
     for link, real in links:
         if path == real or path.startswith(f"{real}/"):
             yield link + path.removeprefix(real)
+
+
+def _check_read_once(sources: list[_Path]) -> None:
+    """Checks that standard input, a FIFO or a device is read for one option only."""
+    seen: dict[_Identity, _Path] = {}
+    for source in sources:
+        identity = _identity_of_stream(source)
+        if identity is None:
+            continue
+        if (other := seen.setdefault(identity, source)) is not source:
+            message = f"is also {other}, and can be read only once; write it to a file first"
+            raise UsageError(message, setting=source.setting, value=source.value)
+
+
+def _identity_of_stream(source: _Path) -> _Identity | None:
+    """Returns what identifies a source that can be read only once; None of others."""
+    is_stdin = source.setting == "input" and source.path == STDIN
+    try:
+        if not is_stdin and is_regular(source.path):
+            return None
+        found = os.stat(_STDIN if is_stdin else source.path)
+        identity = (found.st_dev, found.st_ino)
+        # Nothing is there each time it is read.
+        return None if os.path.samestat(found, os.stat(os.devnull)) else identity
+    except (OSError, ValueError):  # reading it will say why
+        return None
 
 
 def _check_standard_output(options: AnagramOptions, others: list[_Path]) -> None:

@@ -28,6 +28,8 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
     """Turns the arguments of ``replay`` into those of a run.
 
     The settings are those of the run that wrote the dead letters, unless other ones are given.
+    A file without dead letters changes nothing, neither does it say anything about the run: then
+    a result to merge is copied.
 
     Args:
       argv: what follows ``replay`` on the command line.
@@ -43,6 +45,10 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
         settings = settings_of_dead_letters(path)
     except DeadLettersError as error:
         raise UsageError(f"replay: {error}") from None  # no option has named the file
+    if settings is None:
+        # Nothing is counted. In corpus mode all words of a result to merge stay, whatever the
+        # dictionary of its run, which is known to no letter.
+        settings = {"dictionary": [NO_DICTIONARY]}
     given = {canonical_flag(argument).partition("=")[0].removeprefix("--") for argument in rest}
     recorded = _arguments(path, settings, without=given)
     if "merge" in given:

@@ -16,6 +16,8 @@ from transforms.text.encoding import Encoding
 
 # Of the local runner, each of which is a process or a thread.
 _MAX_WORKERS = 1000
+# The options that say what files a run writes; results of built-in cases are printed.
+_OF_FILES = ("output", "output_format", "dead_letters", "report")
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -32,7 +34,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     _check_workers(options)
     _check_types(options)
     if options.test_case:
-        _check_test_case(options)
+        _check_test_case(options, local=local)
     else:
         _check_input(options)
     _check_encoding(options)
@@ -84,11 +86,25 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _check_test_case(options: AnagramOptions) -> None:
-    for name in ("input", "text", "output", "replay", "merge", "dead_letters", "report"):
-        if getattr(options, name) not in (None, []):
-            message = f"cannot be combined with --{name}"
-            raise UsageError(message, setting="test_case", value=options.test_case)
+def _check_test_case(options: AnagramOptions, *, local: bool) -> None:
+    given = [
+        name
+        for name in ("input", "text", "replay", "merge", *_OF_FILES)
+        if getattr(options, name) not in (None, [])
+    ]
+    if options.num_shards > 1:
+        given.append("num_shards")
+    # These need a file of dead letters.
+    if options.on_error == "dead_letter":
+        given.append("on_error=dead_letter")
+    if options.encoding_errors == "quarantine":
+        given.append("encoding_errors=quarantine")
+    if given:
+        message = f"cannot be combined with --{given[0]}"
+        raise UsageError(message, setting="test_case", value=options.test_case)
+    if not local:
+        message = "prints results, which a remote runner cannot"
+        raise UsageError(message, setting="test_case", value=options.test_case)
 
 
 def _check_input(options: AnagramOptions) -> None:

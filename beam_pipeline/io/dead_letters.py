@@ -53,8 +53,8 @@ def open_buffered(path: str, retrier: Retrier, *, is_text: bool = True) -> Binar
     return io.BufferedReader(open_retrying(path, retrier, is_text=is_text))
 
 
-def settings_of_dead_letters(path: str) -> dict[str, Any]:
-    """Returns the settings that all dead letters in a file agree on; none if there is no letter.
+def settings_of_dead_letters(path: str) -> dict[str, Any] | None:
+    """Returns the settings that all dead letters in a file agree on; None if there is no letter.
 
     Raises:
       DeadLettersError: they do not agree, `read_dead_letters` raises it, or the file is a pipe: it
@@ -67,7 +67,7 @@ def settings_of_dead_letters(path: str) -> dict[str, Any]:
         if agreed is not None and settings != agreed:
             raise DeadLettersError(f"{path}: has dead letters of runs with different settings")
         agreed = settings
-    return agreed or {}
+    return agreed
 
 
 @dataclass

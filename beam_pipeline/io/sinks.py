@@ -33,6 +33,7 @@ from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
+from transforms.text.blocks import Block
 
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
@@ -111,6 +112,7 @@ class WriteResults(Stage):
         `beam_pipeline.io.publishing`.
       chunk_records: how many records a bundle sorts at once.
       sort: one of `ORDERS`; ``count`` needs one shard.
+      source_names: what dead letters call sources that are copies, by the paths of the copies.
 
     Raises:
       ValueError: a setting is not possible; or, when applied, if stages may emit dead letters and
@@ -128,6 +130,7 @@ class WriteResults(Stage):
     has_client: bool = False
     chunk_records: int = 50_000
     sort: str = "word"
+    source_names: Mapping[str, str] = field(default_factory=dict)
     measures: ClassVar = frozenset(
         {
             Count.RECORDS_TO_WRITE,
@@ -184,7 +187,9 @@ class WriteResults(Stage):
             return
         if self.dead_letters:
             letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
-            yield letters | "PackDeadLetters" >> beam.Map(_pack_dead_letter, self.settings)
+            yield letters | "PackDeadLetters" >> beam.Map(
+                _pack_dead_letter, self.settings, self.source_names
+            )
         elif self.side_outputs.expects_dead_letters:
             raise ValueError(
                 "WriteResults: stages may emit dead letters, which would be lost: give "
@@ -238,7 +243,13 @@ def merge(chunks: Iterable[bytes], order: str = "word") -> Iterator[Counted]:
         yield from_line(line.decode())
 
 
-def _pack_dead_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, bytes]:
+def _pack_dead_letter(
+    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+) -> tuple[int, bytes]:
+    payload = letter.payload
+    if isinstance(payload, Block):  # of a copy, which will be gone, nothing else can be replayed
+        source = source_names.get(payload.source, payload.source)
+        letter = letter._replace(payload=payload._replace(source=source))
     return _DEAD_LETTERS, to_json(letter, settings).encode() + b"\n"
 
 

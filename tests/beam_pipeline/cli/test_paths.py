@@ -241,6 +241,65 @@ def test_standard_streams_are_files_too(redirection: str, message: str) -> None:
     assert Path("t.json").read_text() == "cat"
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--input=pipe.json", "--input=./pipe.json"], ["--input=pipe.json", "--merge=pipe.json"]),
+        ["--input=ff", "--dictionary=pipe.json"],
+        ["--text=cat", "--dictionary=pipe.json", "--dictionary=ff"],
+        ["--text=cat", "--dictionary=pipe.json+gcide+ff"],
+        ["--text=cat", "--dictionary=gcide", "--dictionary=w.txt+ff", "--merge=file://{0}/ff"],
+        ["--replay=ff", "--merge=pipe.json"],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_is_read_for_one_option_only(arguments: list[str]) -> None:
+    """Opening it twice would wait forever."""
+    os.symlink("pipe.json", "ff")
+    line = error_of(*(argument.format(os.getcwd()) for argument in arguments))
+    assert "is also --" in line
+    assert line.endswith(", and can be read only once; write it to a file first")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("stdin", ["pipe", "file"])
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--input=-", "--dictionary=/dev/stdin"], ["--dictionary=/dev/stdin: ", "--input=-"]),
+        (["--input=-", "--input=/dev/stdin"], ["--input=/dev/stdin: ", "--input=-"]),
+        (["--input=-", "--merge=/dev/fd/0"], ["--merge=/dev/fd/0: ", "--input=-"]),
+        (
+            ["--text=cat", "--dictionary=/proc/self/fd/0", "--dictionary=gcide+/dev/stdin"],
+            ["--dictionary=gcide+/dev/stdin: ", "--dictionary=/proc/self/fd/0"],
+        ),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_standard_input_is_read_for_one_option_only(
+    arguments: list[str], names: list[str], stdin: str
+) -> None:
+    before = os.dup(0)
+    reader, writer = os.pipe() if stdin == "pipe" else (os.open("w.txt", os.O_RDONLY), None)
+    try:
+        os.dup2(reader, 0)
+        line = error_of(*[*arguments, "--output_format=json"])
+        assert all(name in line for name in names)
+        assert parse(["--input=-", "--dictionary=gcide+w.txt"]).input == ["-"]
+    finally:
+        os.dup2(before, 0)
+        for descriptor in filter(None, (before, reader, writer)):
+            os.close(descriptor)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_can_be_read_twice_may_be_given_twice() -> None:
+    for path in ("w.txt", "books", "/dev/null"):
+        assert parse([f"--input={path}", f"--input={path}", "--dictionary=w.txt"])
+    assert parse(["--input=w.txt", "--dictionary=w.txt", "--dictionary=w.txt+gcide"])
+
+
 def test_the_home_folder_is_meant_by_every_option(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

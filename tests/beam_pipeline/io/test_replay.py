@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.support.cli import Finished, Here, assert_one_line_error
+from tests.support.cli import Finished, Here, assert_one_line_error, run
 from tests.support.files import COMPRESSORS
 
 CLEAN = "cat dog listen\nsoftware stream x-ray\n"
@@ -458,7 +458,7 @@ def test_a_list_of_dictionaries_and_its_encoding_are_those_of_the_replay(
     assert json.loads(whole.out) == {"act": 1, "café": 1, "cat": 1, "tac": 1}
     to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
     ok(here(text, *how, *to_dead_letters, "--dead_letters=dead.jsonl"))
-    assert letters()[0]["settings"]["dictionary"] == ["latin.txt", "gcide"]
+    assert letters()[0]["settings"]["dictionary"] == [str(folder / "latin.txt"), "gcide"]
     assert ok(here("replay", "dead.jsonl")).out == whole.out
     only = ok(here("replay", "dead.jsonl", "--dictionary=none"))
     assert json.loads(only.out) == {"café": 1, "cat": 1}
@@ -578,6 +578,56 @@ def test_no_dead_letters_change_nothing(folder: Path, here: Here) -> None:
     assert finished.out == Path("r.json").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["--dictionary=w.txt"],
+        ["--dictionary=none"],
+        ["--dictionary=web2", "--min_word_length=3", "--top=3"],
+        ["--dictionary=w.txt", "--normalization=ascii", "--punctuation=split"],
+    ],
+    ids=" ".join,
+)
+def test_a_replay_after_a_run_that_went_well_copies_its_result(
+    how: list[str], folder: Path, here: Here
+) -> None:
+    """Its dead letters are an empty file, which does not say how the run has counted."""
+    Path("w.txt").write_text("tac\nact\nqwxz\ncafé\nıstanbul\n")
+    text = "--text=cat qwxz QWXZ café don't ıstanbul İstanbul dog"
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=d.jsonl")
+    ok(here(text, *how, *to_dead_letters, "--output=r.json"))
+    before = Path("r.json").read_bytes()
+    assert len(json.loads(before)) > 1
+    ok(here("replay", "d.jsonl", "--merge=r.json", "--output=new.json"))
+    ok(here("replay", "d.jsonl", "--merge=r.json", "--output=r.json"))
+    assert Path("new.json").read_bytes() == Path("r.json").read_bytes() == before
+    finished = here("replay", "d.jsonl", "--merge=r.json", "--dictionary=gcide+nosuch")
+    assert_one_line_error(finished, "--dictionary", "nosuch", code=2)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_replay_in_another_folder_reads_the_same_dictionary(
+    joined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Here
+) -> None:
+    folder = tmp_path / "a+b"
+    (folder / "sub").mkdir(parents=True)
+    for name, word, other in (("w", "cat", "tac"), ("x", "god", "dog"), ("p+q", "bad", "dab")):
+        (folder / f"{name}.txt").write_text(word)
+        (folder / "sub" / f"{name}.txt").write_text(other)
+    (folder / "t.txt").write_bytes(b"cat\nbad \xff tac dog\n")
+    monkeypatch.chdir(folder)
+    names = ["w.txt+./x.txt+web2"] if joined else ["w.txt", "./x.txt", "web2"]
+    dictionaries = [f"--dictionary={name}" for name in (*names, "p+q.txt")]
+    how = ("--input=t.txt", "--encoding_errors=quarantine", "--dead_letters=d.jsonl")
+    ok(here(*how, *dictionaries, "--output=r.json"))
+    recorded = [*(f"{folder}/{name}" for name in ("w.txt", "x.txt")), "web2", f"{folder}/p+q.txt"]
+    assert letters("d.jsonl")[0]["settings"]["dictionary"] == recorded
+    whole = ok(here("--input=t.txt", *dictionaries)).out
+    monkeypatch.chdir("sub")
+    replay = ("replay", "../d.jsonl", "--encoding_errors=replace", "--merge=../r.json")
+    assert ok(here(*replay)).out == whole
+
+
 def test_a_run_without_dead_letters_replaces_those_of_an_earlier_one(
     folder: Path, here: Here
 ) -> None:
@@ -607,6 +657,12 @@ def test_dead_letters_may_be_compressed(folder: Path, here: Here) -> None:
     assert json.loads(ok(here("replay", "d.jsonl.gz")).out)["cat"] == 1
 
 
+def test_dead_letters_of_standard_input_say_so(folder: Path) -> None:
+    how = ("--input=-", "--encoding_errors=quarantine", "--dead_letters=d.jsonl")
+    ok(run(*how, "--dictionary=none", cwd=folder, stdin=b"cat\na \xff\n"))
+    assert [letter["source"] for letter in letters("d.jsonl")] == ["standard input"]
+
+
 def test_lines_of_a_pipe_can_become_dead_letters_but_not_the_pipe_itself(
     folder: Path, here: Here
 ) -> None:
@@ -620,6 +676,7 @@ def test_lines_of_a_pipe_can_become_dead_letters_but_not_the_pipe_itself(
     write(b"cat\nbad \xff dog\n")
     to_dead_letters = ("--encoding_errors=quarantine", "--dead_letters=d.jsonl")
     ok(here("--input=pipe", *to_dead_letters))
+    assert [letter["source"] for letter in letters("d.jsonl")] == ["pipe"]
     finished = ok(here("replay", "d.jsonl", "--encoding_errors=replace"))
     assert json.loads(finished.out) == {"bad": 1, "dab": 1, "dog": 1, "god": 1}
     write(b"cat\n" + b"x" * LONG_RUN + b"\xff\n")
