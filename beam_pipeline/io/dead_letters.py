@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
 import apache_beam as beam
-from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.pvalue import PBegin, PCollection
 
 from beam_pipeline.errors import DeadLettersError
+from beam_pipeline.io.inputs import ALLOW
 from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
 from transforms.files.retrying_file import open_retrying
@@ -115,7 +115,7 @@ class _LettersFn(ListFilesFn):
                 payload = payload._replace(encoding=encoding(self._encoding or recorded))
             yield payload
         # Together, so that a file that several of them match is read once.
-        listing = self.list_files(patterns, EmptyMatchTreatment.ALLOW)
+        listing = self.list_files(patterns, ALLOW)
         for path in excluded:
             listing.sizes.pop(path, None)
         yield from self.unlisted(listing, excluded)

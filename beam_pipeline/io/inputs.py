@@ -12,8 +12,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from apache_beam.io.fileio import EmptyMatchTreatment
-
 from beam_pipeline.io.matching import (
     MatchedFile,
     SpecialFile,
@@ -35,6 +33,10 @@ _MIN_SHARD_SIZE = 1 << 20
 # How many shards to aim for: enough for the workers to share evenly.
 _SHARDS = 64
 STDIN = "-"
+# The constants of Beam's `EmptyMatchTreatment`, whose module takes a while to load.
+DISALLOW, ALLOW_IF_WILDCARD, ALLOW = "DISALLOW", "ALLOW_IF_WILDCARD", "ALLOW"
+#: Whether a pattern may match no file.
+EMPTY_MATCH = (DISALLOW, ALLOW_IF_WILDCARD, ALLOW)
 
 
 class ReadShard(tuple[FileRange, ...]):
@@ -59,14 +61,12 @@ class Listing:
     skipped: int = 0
 
 
-def list_files(
-    patterns: Iterable[str], empty_match_treatment: str = EmptyMatchTreatment.DISALLOW
-) -> Listing:
+def list_files(patterns: Iterable[str], empty_match_treatment: str = DISALLOW) -> Listing:
     """Lists the files that patterns match.
 
     Args:
       patterns: see `beam_pipeline.io.matching`.
-      empty_match_treatment: one of the constants of Beam's `EmptyMatchTreatment`.
+      empty_match_treatment: one of `EMPTY_MATCH`.
 
     Raises:
       InputError: a pattern matches no file, which is not allowed.
@@ -95,9 +95,9 @@ def list_files(
 
 
 def _may_be_empty(pattern: str, treatment: str) -> bool:
-    if treatment == EmptyMatchTreatment.ALLOW_IF_WILDCARD:
+    if treatment == ALLOW_IF_WILDCARD:
         return has_wildcard(pattern)
-    return treatment == EmptyMatchTreatment.ALLOW
+    return treatment == ALLOW
 
 
 def resolve_input(pattern: str, spool_folder: str) -> str:

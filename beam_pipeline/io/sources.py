@@ -8,10 +8,16 @@ from io import BytesIO
 from typing import Any, ClassVar
 
 import apache_beam as beam
-from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from beam_pipeline.io.inputs import Listing, ReadShard, list_files, plan_shards
+from beam_pipeline.io.inputs import (
+    DISALLOW,
+    EMPTY_MATCH,
+    Listing,
+    ReadShard,
+    list_files,
+    plan_shards,
+)
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError, InputError, NotTextError
@@ -99,7 +105,7 @@ class ReadFiles(Stage):
     text: TextSettings = field(default_factory=TextSettings)
     block_size: int = BLOCK_SIZE
     shard_size: int | None = None
-    empty_match_treatment: str = EmptyMatchTreatment.DISALLOW
+    empty_match_treatment: str = DISALLOW
     spool_folder: str = ""
     progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
     measures: ClassVar = frozenset(
@@ -122,7 +128,7 @@ class ReadFiles(Stage):
         check_positive(block_size=self.block_size)
         if self.shard_size is not None:
             check_positive(shard_size=self.shard_size)
-        check_one_of(_EMPTY_MATCH, empty_match_treatment=self.empty_match_treatment)
+        check_one_of(EMPTY_MATCH, empty_match_treatment=self.empty_match_treatment)
 
     @property
     def expects_dead_letters(self) -> bool:
@@ -133,13 +139,6 @@ class ReadFiles(Stage):
         shards = self.apply_fn(start, "PlanShards", _PlanFn(self), ReadShard)
         spread = shards | "SpreadShards" >> beam.Reshuffle()
         return self.apply_fn(spread, "ReadBlocks", _ReadShardFn(self), Block)
-
-
-_EMPTY_MATCH = (
-    EmptyMatchTreatment.DISALLOW,
-    EmptyMatchTreatment.ALLOW_IF_WILDCARD,
-    EmptyMatchTreatment.ALLOW,
-)
 
 
 class ListFilesFn(StageFn):

@@ -15,6 +15,7 @@ from beam_pipeline import interruption
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import beam_internals, worker
 from beam_pipeline.runners.cancelling import cancelled_if_interrupted
+from beam_pipeline.runners.names import is_in_process
 from beam_pipeline.runners.shutdown import fail_on_worker_death
 from transforms.errors import AnagramError
 from transforms.stages.retry import describe
@@ -36,8 +37,9 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
         worker raised, if it is one for the user.
     """
     with interruption.scope() as stack:
-        stack.callback(beam_internals.stop_job_servers())
-        stack.callback(beam_internals.use_own_worker_program(worker.command()))
+        if not is_in_process(options):
+            stack.callback(beam_internals.stop_job_servers())
+            stack.callback(beam_internals.use_own_worker_program(worker.command()))
         stack.callback(beam_internals.sample_states_often())
         if not options.verbose:
             stack.callback(beam_internals.silence_worker_tracebacks())

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import FileMetadata, MatchResult
 from apache_beam.io.localfilesystem import LocalFileSystem
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.io.inputs import list_files
+from beam_pipeline.io.inputs import EMPTY_MATCH, list_files
 from beam_pipeline.io.matching import MatchedFile, SpecialFile, match_files
 
 #: Names that are patterns, or look like anything but a name.
@@ -194,3 +195,8 @@ def test_inputs_on_several_filesystems_are_all_matched(tmp_path: Path) -> None:
     ):
         assert sorted(list_files(patterns).sizes) == [f"{tmp_path}/a.txt", "other://bucket/b.txt"]
     assert matched("other://bucket/Books [2023]/a.txt") == ["other://bucket/Books [2023]/a.txt"]
+
+
+def test_what_may_be_empty_is_said_as_beam_does() -> None:
+    beams = {name: value for name, value in vars(EmptyMatchTreatment).items() if name.isupper()}
+    assert sorted(EMPTY_MATCH) == sorted(beams.values())
