@@ -1,6 +1,7 @@
 """Runs a pipeline on the runner that its options name, and explains its failure in one line."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -79,14 +80,23 @@ def _silent_children() -> Iterator[None]:
         open(os.devnull, "wb") as null,
         open(duplicate, "w", 1, encoding="utf-8", errors="backslashreplace") as still_shown,
     ):
+        log_handlers = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is original
+        ]
         os.dup2(null.fileno(), 2)
         if _is_standard_error(original):  # and no notebook's
             sys.stderr = still_shown
+            for handler in log_handlers:
+                handler.setStream(still_shown)
         try:
             yield
         finally:
             os.dup2(duplicate, 2)
             sys.stderr = original
+            for handler in log_handlers:
+                handler.setStream(original)
 
 
 def _is_standard_error(stream: TextIO) -> bool:

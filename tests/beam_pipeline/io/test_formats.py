@@ -17,8 +17,9 @@ from transforms.text.normalize import NORMALIZATIONS, words
 
 #: What a record of a pipeline of somebody's own may hold. (Python's CSV writer does not quote a
 #: carriage return where lines end in a line feed.)
-strings = st.one_of(texts(6), st.text('",\\\n\t=-;\0a ', max_size=5)).map(
-    lambda text: text.replace("\r", "")
+# Without what Python 3.10 cannot write as CSV, and what CSV cannot keep; no word has either.
+strings = st.one_of(texts(6), st.text('",\\\n\t=-;a ', max_size=5)).map(
+    lambda text: text.replace("\r", "").replace("\0", "")
 )
 results = st.dictionaries(strings, st.integers(1, (1 << 63) - 1), max_size=6)
 
