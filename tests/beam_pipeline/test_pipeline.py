@@ -42,7 +42,7 @@ def assert_counts(source: beam.PTransform[Any, Any], expected: dict[str, int], *
 
 def write_files(folder: Path, text: str, layout: str) -> str:
     """Writes `text` as one file, or each line as one; returns the pattern of the files."""
-    lines = text.splitlines(keepends=True) if layout == "a file a line" else [text]
+    lines = (layout == "a file a line" and text.splitlines(keepends=True)) or [text]
     for index, line in enumerate(lines):
         (folder / f"{index}.txt").write_bytes(line.encode())
     return f"{folder}/*.txt"
