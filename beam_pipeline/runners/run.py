@@ -38,9 +38,9 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
         worker raised, if it is one for the user.
     """
     with interruption.scope() as stack:
-        if not is_in_process(options):
+        if not is_in_process(options):  # loading them takes a while
             stack.callback(beam_internals.stop_job_servers())
-            stack.callback(beam_internals.use_own_worker_program(worker.command()))
+        stack.callback(beam_internals.use_own_worker_program(worker.command()))
         stack.callback(beam_internals.sample_states_often())
         if not options.verbose:
             stack.callback(beam_internals.silence_worker_tracebacks())
