@@ -207,3 +207,11 @@ class AnagramOptions(PipelineOptions):
             "(default: text)",
         )
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")
+
+
+def given_paths(options: AnagramOptions, name: str) -> list[str]:
+    """Returns the values of an option in `PATHS`, which may be a list, one value or none."""
+    given = getattr(options, name)
+    if given is None:
+        return []
+    return [given] if isinstance(given, str) else list(given)

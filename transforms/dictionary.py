@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.checks import check_one_of
 from transforms.errors import DictionaryError, UndecodableDictionaryError
+from transforms.files.schemes import is_local
 from transforms.stages.retry import RetriesExhaustedError, describe
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
 from transforms.text.signature import signature
@@ -456,7 +457,7 @@ def _sources(spec: str, locate: Callable[[str], str] = lambda path: path) -> Ite
 
 def _absolute(path: str) -> str:
     """Returns a path that also means the file for workers in other folders."""
-    return os.path.abspath(path) if path and FileSystems.get_scheme(path) is None else path
+    return os.path.abspath(path) if path and is_local(path) else path
 
 
 def _exists(path: str) -> bool:

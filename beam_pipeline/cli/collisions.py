@@ -17,18 +17,12 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.io.naming import (
-    all_shards,
-    is_local,
-    is_place_of,
-    place_of,
-    shard_path,
-    target_of,
-    unsharded,
-)
+from beam_pipeline.io.naming import all_shards, is_place_of, place_of, shard_path, target_of
 from beam_pipeline.io.pipes import is_regular
-from beam_pipeline.options import AnagramOptions
+from beam_pipeline.options import AnagramOptions, given_paths
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
+from transforms.files.decompression import without_shard
+from transforms.files.schemes import is_local
 
 _WILDCARD = re.compile(r"[*?[]")
 # Descriptors of the standard streams.
@@ -87,8 +81,7 @@ def check_collisions(options: AnagramOptions) -> None:
 
 
 def _given(options: AnagramOptions, name: str) -> list[_Path]:
-    given = getattr(options, name)
-    values = [] if given is None else [given] if isinstance(given, str) else given
+    values = given_paths(options, name)
     return [_Path(name, value, path) for value in values for path in _paths_in(name, value)]
 
 
@@ -124,7 +117,7 @@ def _is_claimed(path: str, by: _Path) -> bool:
     if by.setting not in ("output", "merge") or is_local(path) != is_local(by.path):
         return False
     if not is_local(path):
-        return unsharded(_normalized(path)) == _normalized(by.path)
+        return without_shard(_normalized(path)) == _normalized(by.path)
     return (
         is_place_of(place_of(path), by.path)
         or is_place_of(target_of(path), by.path)

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from beam_pipeline.cli.messages import (
     wants_json,
 )
 from beam_pipeline.cli.parsing import help_text, parse
+from beam_pipeline.cli.paths import has_current_folder
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.replay import replay_arguments
 from beam_pipeline.cli.summary import Summary, print_summary
@@ -63,21 +63,13 @@ def _run(argv: list[str], began: float) -> ExitCode:
             if "--verbose" in argv:
                 logging.exception("The run failed")
             interruption.finish()
-            if isinstance(error, FileNotFoundError) and _is_folder_gone():
+            if isinstance(error, FileNotFoundError) and not has_current_folder():
                 error = AnagramError("the current folder has been deleted; change to another one")
             if not isinstance(error, AnagramError):
                 return print_internal_error(error, as_json=as_json)
             code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
             print_error(message_of(error), code, as_json=as_json)
             return code
-
-
-def _is_folder_gone() -> bool:
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return True
-    return False
 
 
 def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> ExitCode:

@@ -8,15 +8,9 @@ import re
 
 from beam_pipeline.cli.collisions import check_collisions
 from beam_pipeline.errors import UsageError
-from beam_pipeline.io.naming import (
-    is_local,
-    is_temporary,
-    links_of,
-    target_of,
-    why_not_followed,
-)
-from beam_pipeline.options import PATHS, AnagramOptions
-from transforms.files.schemes import local_path, why_unsupported
+from beam_pipeline.io.naming import is_temporary, links_of, target_of, why_not_followed
+from beam_pipeline.options import PATHS, AnagramOptions, given_paths
+from transforms.files.schemes import is_local, local_path, why_unsupported
 
 #: The output that means standard output.
 STDOUT = "-"
@@ -24,14 +18,6 @@ STDOUT = "-"
 WRITTEN = ("output", "dead_letters", "report")
 # Folders whose files are streams that a process has opened.
 _STREAMS = re.compile(r"/proc/\d+(/task/\d+)?/fd|/dev/fd")
-
-
-def given_paths(options: AnagramOptions, name: str) -> list[str]:
-    """Returns the values of an option in `PATHS`, which may be a list, one value or none."""
-    given = getattr(options, name)
-    if given is None:
-        return []
-    return [given] if isinstance(given, str) else list(given)
 
 
 def expand_paths(options: AnagramOptions) -> None:
@@ -76,7 +62,7 @@ def check_paths(options: AnagramOptions, *, local: bool) -> None:
     """
     for name in PATHS:
         for path in given_paths(options, name):
-            if not os.path.isabs(path) and is_local(path) and not _has_current_folder():
+            if not os.path.isabs(path) and is_local(path) and not has_current_folder():
                 message = "the current folder has been removed; change to another one"
                 raise UsageError(message, setting=name, value=path)
             if not path:
@@ -93,7 +79,8 @@ def check_paths(options: AnagramOptions, *, local: bool) -> None:
     check_collisions(options)
 
 
-def _has_current_folder() -> bool:
+def has_current_folder() -> bool:
+    """Returns whether the current folder still exists."""
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from beam_pipeline.flags import canonical_flag
 from beam_pipeline.io.dead_letters import settings_of_dead_letters
 from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
+from beam_pipeline.pages.text import brief
 from transforms.dictionary import NO_DICTIONARY
 
 COMMAND = "replay"
@@ -80,16 +81,16 @@ def _arguments(path: str, settings: Mapping[str, Any], without: set[str]) -> lis
     arguments = []
     for name, value in settings.items():
         if name not in SETTINGS_OF_DEAD_LETTERS:
-            raise UsageError(f"replay: {path}: no run writes the setting {_shown(name)}")
+            raise UsageError(f"replay: {path}: no run writes the setting {brief(name)}")
         values = _values(actions[name], value)
         if values is None:
-            raise UsageError(f"replay: {path}: {name} cannot be {_shown(value)}")
+            raise UsageError(f"replay: {path}: {name} cannot be {brief(value)}")
         if name in without:
             continue
         if name == "dictionary" and not all(map(is_regular, values)):
             raise UsageError(
                 f"replay: {path}: the run read its dictionary from a pipe or device, "
-                f"{_shown(value)}; give --dictionary anew"
+                f"{brief(value)}; give --dictionary anew"
             )
         arguments += [f"--{name}={one}" for one in values]
     return arguments
@@ -141,8 +142,3 @@ def _check_merge(settings: Mapping[str, Any], given: set[str]) -> None:
             "nothing can be added to it; replay without --merge, or run everything again",
             setting="merge",
         )
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"

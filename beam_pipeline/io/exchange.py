@@ -20,12 +20,12 @@ from apache_beam.io.filesystems import FileSystems
 from beam_pipeline.io.naming import (
     backup_path,
     is_hidden_of,
-    is_local,
     is_place_of,
     target_of,
     why_not_followed,
 )
 from transforms.files.compression import compression_for
+from transforms.files.schemes import is_local
 
 
 class WrittenFile(NamedTuple):

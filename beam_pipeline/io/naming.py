@@ -13,6 +13,9 @@ from collections.abc import Iterator
 
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.files.decompression import without_shard
+from transforms.files.schemes import is_local
+
 #: A shard has five digits in its name, and every shard is a file to open: no result has more.
 MAX_SHARDS = 10_000
 _HIDDEN = re.compile(
@@ -22,17 +25,11 @@ _HIDDEN = re.compile(
 _MAX_LINKS = 40
 # The mode of a folder like /tmp.
 _SHARED = stat.S_ISVTX | stat.S_IWOTH
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def new_token() -> str:
     """Returns a name for the hidden files of a run."""
     return uuid.uuid4().hex[:12]
-
-
-def is_local(path: str) -> bool:
-    """Returns whether `path` is on a filesystem of this machine, and no URL."""
-    return FileSystems.get_scheme(path) is None
 
 
 def target_of(path: str) -> str:
@@ -72,7 +69,7 @@ def why_not_followed(path: str) -> str | None:
         return None
     places = list(links_of(path))
     for place in places:
-        if place != places[0] and unsharded(place) == places[0]:
+        if place != places[0] and without_shard(place) == places[0]:
             return "is a symbolic link to a shard of its own result"
         if os.path.islink(place):
             folder, owner = os.stat(os.path.dirname(place)), os.lstat(place).st_uid
@@ -89,18 +86,13 @@ def shard_path(path: str, shard: int, num_shards: int) -> str:
     return path if num_shards == 1 else f"{path}-{shard:05d}-of-{num_shards:05d}"
 
 
-def unsharded(path: str) -> str:
-    """Returns a path without the ending that `shard_path` gives to shards."""
-    return _SHARD.sub("", path)
-
-
 def all_shards(path: str) -> list[str]:
     """Returns the shards in the place of `path`, in order, also those of several results.
 
     What only has the name of a shard, but is no regular file, is not one.
     """
     found = listed(path, f"{name_of(path)}-", "-of-")
-    shards = [shard for shard in found if unsharded(name_of(shard)) == name_of(path)]
+    shards = [shard for shard in found if without_shard(name_of(shard)) == name_of(path)]
     return sorted(shard for shard in shards if not is_local(shard) or os.path.isfile(shard))
 
 
@@ -147,7 +139,7 @@ def is_hidden_of(hidden: str, path: str, token: str, ending: str) -> bool:
 
 def is_place_of(place: str, path: str) -> bool:
     """Returns whether `place` is where the output `path`, or a shard of it, may stand."""
-    return unsharded(place) in (place_of(path), target_of(path))
+    return without_shard(place) in (place_of(path), target_of(path))
 
 
 def hidden_files(path: str) -> dict[str, list[str]]:
@@ -160,7 +152,7 @@ def hidden_files(path: str) -> dict[str, list[str]]:
     for place in _places(path):
         for hidden in listed(place, f".{name_of(place)}", ""):
             match = _HIDDEN.match(hidden.rpartition("/")[2])
-            is_of_path = match is not None and unsharded(match["name"]) == name_of(place)
+            is_of_path = match is not None and without_shard(match["name"]) == name_of(place)
             if match and is_of_path and not hidden.endswith(".old"):
                 found.setdefault(match["token"], {})[hidden] = hidden.endswith(".lock")
     return {

@@ -8,9 +8,8 @@ import tempfile
 from io import BufferedReader
 from pathlib import Path
 
-from apache_beam.io.filesystems import FileSystems
-
 from beam_pipeline.standard_streams import binary_stdin
+from transforms.files.schemes import is_local
 
 # Here are pipes, devices, and names that mean another file in another process: /dev/stdin.
 _OF_THIS_PROCESS = ("/dev/", "/proc/")
@@ -22,7 +21,7 @@ def is_regular(path: str) -> bool:
 
     A path without a file is regular too, as reading it has its own error.
     """
-    if FileSystems.get_scheme(path) is not None or not os.path.exists(path):
+    if not is_local(path) or not os.path.exists(path):
         return True
     of_this_process = os.path.abspath(path).startswith(_OF_THIS_PROCESS)
     return not of_this_process and (os.path.isdir(path) or stat.S_ISREG(os.stat(path).st_mode))

@@ -14,6 +14,7 @@ from beam_pipeline.errors import DeadLettersError, PreviousResultError
 from beam_pipeline.io.dead_letters import open_buffered, read_dead_letters
 from beam_pipeline.io.formats import READERS, Counted, format_of
 from beam_pipeline.io.naming import all_shards, shard_path
+from beam_pipeline.pages.text import brief
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount
@@ -28,8 +29,6 @@ from transforms.text.signature import signature
 MAX_COUNT = 1 << 63
 # So many words are normalized at once.
 _BATCH = 1 << 12
-# Messages show so many characters of a value.
-_MAX_SHOWN = 60
 
 
 @dataclass
@@ -98,10 +97,10 @@ class _ReadPreviousFn(StageFn):
             if not isinstance(payload, ClassCount):
                 continue  # see `beam_pipeline.io.dead_letters`
             if any(signature(word) != payload.signature for word in payload.words):
-                message = f"the words of {_shown(payload.signature)} do not have its letters"
+                message = f"the words of {brief(payload.signature)} do not have its letters"
                 raise DeadLettersError(f"{path}: {message}")
             if (word := _not_normalized(payload.words, normalization)) is not None:
-                raise DeadLettersError(f"{path}: {_shown(word)} is not a word ({normalization})")
+                raise DeadLettersError(f"{path}: {brief(word)} is not a word ({normalization})")
             yield payload
 
 
@@ -144,19 +143,19 @@ def read_result(
     for word, count in _counted_words(path, name, retrier):
         key = signature(word)
         if counts.setdefault(key, count) != count:
-            raise PreviousResultError(f"{name}: {_shown(word)} has another count than its anagrams")
+            raise PreviousResultError(f"{name}: {brief(word)} has another count than its anagrams")
         classes.setdefault(key, []).append(word)
     if sum(counts.values()) >= MAX_COUNT:
         raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
     for words in classes.values():
         if len(words) > 1 and len(set(words)) < len(words):
             ((word, _),) = Counter(words).most_common(1)
-            raise PreviousResultError(f"{name}: {_shown(word)} is there twice")
+            raise PreviousResultError(f"{name}: {brief(word)} is there twice")
     if dictionary.is_corpus:
         found = itertools.chain.from_iterable(classes.values())
         if (wrong := _not_normalized(found, dictionary.normalization)) is not None:
             raise PreviousResultError(
-                f"{name}: {_shown(wrong)} is not a word ({dictionary.normalization})"
+                f"{name}: {brief(wrong)} is not a word ({dictionary.normalization})"
             )
     else:
         _check_classes(classes, dictionary, name)
@@ -170,12 +169,12 @@ def _check_classes(classes: Mapping[str, list[str]], dictionary: DictionarySpec,
         for word in words:
             if word not in members:
                 raise PreviousResultError(
-                    f"{name}: {_shown(word)} is not a word of the dictionary {dictionary}"
+                    f"{name}: {brief(word)} is not a word of the dictionary {dictionary}"
                 )
         if missing := members.difference(words):
             raise PreviousResultError(
-                f"{name}: {_shown(words[0])} is there, but of its anagrams are missing: "
-                f"{_shown(min(missing))}; it is no whole result of the dictionary {dictionary}"
+                f"{name}: {brief(words[0])} is there, but of its anagrams are missing: "
+                f"{brief(min(missing))}; it is no whole result of the dictionary {dictionary}"
             )
 
 
@@ -196,11 +195,6 @@ def _not_normalized(found: Iterable[str], normalization: str) -> str | None:
     return None
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
-
-
 def _counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
     result_format = format_of(path) or ""
     try:
@@ -208,9 +202,9 @@ def _counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
             with open_buffered(shard, retrier, is_text=result_format != "parquet") as file:
                 for word, count in READERS[result_format](file):
                     if type(word) is not str:
-                        raise ValueError(f"{_shown(word)} is not a word")
+                        raise ValueError(f"{brief(word)} is not a word")
                     if type(count) is not int or not 0 < count < MAX_COUNT:
-                        raise ValueError(f"{_shown(count)} is not a count")
+                        raise ValueError(f"{brief(count)} is not a count")
                     yield word, count
     except PreviousResultError:
         raise

@@ -64,16 +64,16 @@ from beam_pipeline.io.locks import folder_lock, if_abandoned, run_lock
 from beam_pipeline.io.naming import (
     all_shards,
     hidden_files,
-    is_local,
     lock_path,
     manifest_path,
     new_token,
     place_of,
     target_of,
     temporary_path,
-    unsharded,
     why_not_followed,
 )
+from transforms.files.decompression import without_shard
+from transforms.files.schemes import is_local
 from transforms.stages.retry import Retrier, describe
 from transforms.stages.totals import Totals
 
@@ -257,7 +257,7 @@ def _stale(path: str, num_shards: int, files: Sequence[WrittenFile]) -> list[str
 def _error_of(error: ExchangeError, path: str, files: Sequence[WrittenFile]) -> Exception:
     finals = {target_of(final): final for final in (path, *(file.final for file in files))}
     final = finals.get(error.target, error.target)
-    is_output = final not in finals.values() or unsharded(final) == path
+    is_output = final not in finals.values() or without_shard(final) == path
     kept = f"; what stood there is in {', '.join(error.backups)}" if error.backups else ""
     message = f"{final}: cannot be written: {error.cause}{kept}"
     return OutputError(message) if is_output else DeadLettersError(message)

@@ -18,6 +18,12 @@ def visible(text: str) -> str:
     )
 
 
+def brief(value: object, length: int = 60) -> str:
+    """Returns a value as Python writes it, cut where it is longer than `length` characters."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def counted(number: int, singular: str, plural: str = "") -> str:
     """Returns a number of things.
 

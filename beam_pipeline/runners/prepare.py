@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
@@ -32,6 +31,7 @@ from beam_pipeline.runners.environments import check_environment, host_and_port,
 from beam_pipeline.runners.names import is_local, runner_name
 from beam_pipeline.runners.staging import stage
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
+from transforms.files.schemes import is_local as is_local_path
 
 _PRISM = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
 
@@ -127,7 +127,7 @@ def _check_master(options: PipelineOptions, runner: str) -> None:
 def _use_absolute_paths(options: AnagramOptions) -> None:
     for name in ("output", "dead_letters", "merge", "replay"):
         path = getattr(options, name)
-        if path and FileSystems.get_scheme(path) is None:
+        if path and is_local_path(path):
             setattr(options, name, os.path.abspath(path))
     named = (*WORD_LISTS, NO_DICTIONARY)
     options.dictionary = [
