@@ -5,10 +5,10 @@ command line. Names are imported when they are first used, as Beam takes most of
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-from transforms.notebooks import check_notebook
-
+# The value for type checkers is True. `python -m` looks for other modules, such as `typing`, in the
+# current folder first, until `__main__` puts an end to that.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from beam_pipeline.cli.command import run as run
     from beam_pipeline.io.sinks import WriteResults as WriteResults
@@ -30,9 +30,11 @@ _MODULES = {
 __all__ = list(_MODULES)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from transforms.notebooks import check_notebook
+
     check_notebook()
     return getattr(importlib.import_module(_MODULES[name]), name)
 

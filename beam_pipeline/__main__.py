@@ -4,39 +4,111 @@ What changes the process for good is done here and nowhere else: `beam_pipeline.
 programs may call, leaves their process as it was.
 """
 
-import gc
-import logging
+import time
+
+_BEGAN = time.time()  # before the imports, which take a large part of a short run
+
+# ruff: noqa: E402
 import os
 import sys
-import threading
 
-from beam_pipeline.errors import ExitCode
-from beam_pipeline.runners.shutdown import Terminated, end_children, signals_raise
+if __name__ == "__main__" and sys.path[0] != os.path.dirname(os.path.dirname(__file__)):
+    # `python -m` puts the current folder first, in which a file may be called as a module is.
+    sys.path.append(sys.path.pop(0))
+
+import signal
+from collections.abc import Callable
+
+_Handler = Callable[[int], None]
+
+
+class _Interrupted(KeyboardInterrupt):
+    """A signal has ended the command."""
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
 
 
 def main() -> int:
     """Runs the command line of this process; returns its exit code."""
-    # numpy would start threads for linear algebra, which is not used; they spin while they wait.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
-    try:
-        with signals_raise():
-            return _run()
-    except KeyboardInterrupt as stop:
-        from beam_pipeline.cli.messages import print_error, wants_json
+    _restart_in_utf8()
+    handle_signals = _catch_signals()
+    # Only now, as a signal must find its handler from the first import on.
+    from beam_pipeline import standard_streams
+    from beam_pipeline.cli.messages import print_error, print_internal_error, wants_json
+    from beam_pipeline.interruption import Command
 
-        code = ExitCode.TERMINATED if isinstance(stop, Terminated) else ExitCode.INTERRUPTED
-        print_error("interrupted; nothing was published", code, as_json=wants_json(sys.argv))
-        end_children()
+    standard_streams.prepare()
+    command = Command(_run)
+    handle_signals(lambda number: command.end(_Interrupted(number)))
+    as_json = wants_json(sys.argv)
+    try:
+        code = command.run()
+    except _Interrupted as interrupt:
+        _end_children()
+        code = 128 + interrupt.number
+        print_error(str(interrupt), code, as_json=as_json)
         # All is cleaned up; threads of a runner, which Python would wait for, may never end.
         os._exit(code)
-    except BrokenPipeError:
-        # The reader of standard output has closed it. Python would complain of that once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+    except Exception as error:  # such as a module that cannot be imported
+        code = print_internal_error(error, as_json=as_json)
+    handle_signals(lambda number: None)  # the result is final, and so is the exit code
+    standard_streams.flush()
+    return code
+
+
+def _restart_in_utf8() -> None:
+    """Restarts this process in Python's UTF-8 mode, unless the locale is UTF-8 already.
+
+    Names of files, messages and results are UTF-8 in every locale, and in every library.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they come when they are caught again
+    os.execv(sys.executable, sys.orig_argv)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _catch_signals() -> Callable[[_Handler], None]:
+    """Catches the signals that end a command, except those that are ignored, as in `nohup`.
+
+    Returns:
+      A function that sets what is called with the number of a signal. It is called at once for
+      those that have come before.
+    """
+    received: list[int] = []
+    handler: _Handler = received.append
+
+    def on_signal(number: int, _: object) -> None:
+        handler(number)
+
+    def set_handler(new: _Handler) -> None:
+        nonlocal handler
+        handler = new
+        for number in received:
+            handler(number)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    return set_handler
 
 
 def _run() -> int:
+    import gc
+    import logging
+
+    # numpy would start threads for linear algebra, which is not used; they spin while they wait.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from beam_pipeline.cli.messages import TextFormatter
+
+    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    logging.getLogger().handlers[0].setFormatter(TextFormatter(logging.BASIC_FORMAT))
     from beam_pipeline.cli.command import run
 
     if "--verbose" not in sys.argv:
@@ -45,7 +117,7 @@ def _run() -> int:
     # collector need not look through them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], _BEGAN)
     gc.freeze()  # nor need it look for anything at exit
     return code
 
@@ -56,11 +128,28 @@ def _silence_runners() -> None:
     `run` does so only while a job runs, but its threads may report an error later: when they are
     interrupted, or when they stop Prism at exit.
     """
+    import threading
+
     from beam_pipeline.runners import beam_internals
 
     beam_internals.silence_worker_tracebacks()
     beam_internals.silence_prism_log()
     threading.excepthook = lambda failure: None
+
+
+def _end_children() -> None:
+    """Kills the processes that this one has started, and that a runner has not ended."""
+    if "psutil" not in sys.modules:
+        return  # nothing has been started so early
+    import contextlib
+
+    import psutil
+
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    psutil.wait_procs(children, timeout=5)
 
 
 if __name__ == "__main__":

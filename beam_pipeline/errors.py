@@ -14,6 +14,7 @@ class ExitCode(enum.IntEnum):
     DONE = 0
     FAILED = 1
     WRONG_USAGE = 2
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -26,19 +26,26 @@ def canonical_flag(argument: str, separator: str = "_") -> str:
     return f"--{name.replace(other, separator)}{equals}{value}"
 
 
-def whole_number(at_least: int) -> Callable[[str], int]:
-    """Returns an argparse type for whole numbers of `at_least` or more."""
+def whole_number(at_least: int, at_most: int = 2**63 - 1) -> Callable[[str], int]:
+    """Returns an argparse type for whole numbers.
+
+    Args:
+      at_least: the smallest one.
+      at_most: the greatest one; by default what Beam can encode.
+    """
 
     def convert(text: str) -> int:
         try:
             number = int(text)
-        except ValueError:
+        except ValueError:  # also for very many digits
             number = at_least - 1
-        if number < at_least:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number of {at_least} or more"
-            )
-        return number
+        if at_least <= number <= at_most:
+            return number
+        shown = repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
+        permitted = f"of {at_least} or more"
+        if at_most < 2**63 - 1 or number > at_most:
+            permitted = f"from {at_least} to {at_most:,}"
+        raise argparse.ArgumentTypeError(f"{shown} is not a whole number {permitted}")
 
     return convert
 

@@ -1,37 +1,43 @@
 """Runs one job, as its options say, from its input and dictionary to the published result."""
 
 import contextlib
-import shutil
-import sys
+import os
 import tempfile
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 
+from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
-from beam_pipeline.io.inputs import expand_patterns
-from beam_pipeline.io.previous_results import ReadPreviousCounts, shards_of
+from beam_pipeline.io.inputs import STDIN, resolve_input
+from beam_pipeline.io.naming import new_token
+from beam_pipeline.io.pipes import copy_of_pipe
+from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
 from beam_pipeline.pipeline import StageSettings, build
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.report.recorder import RunRecorder
-from beam_pipeline.report.write import write
+from beam_pipeline.report.write import write_all
 from beam_pipeline.runners.names import is_in_process, threads_for
 from beam_pipeline.runners.run import is_template, run_to_end
-from transforms.dictionary import WORD_LISTS, DictionarySpec
+from beam_pipeline.standard_streams import write_stdout
+from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
+from transforms.files.schemes import is_local
 from transforms.stages.chaos import Chaos
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Resilience, Retrier, describe
 from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
 
-def run_job(options: AnagramOptions) -> RunReport:
+def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
     """Runs the job to its end, and writes its result and its report.
 
     Without an output path the result is written to standard output. A run that has failed leaves
@@ -39,6 +45,7 @@ def run_job(options: AnagramOptions) -> RunReport:
 
     Args:
       options: complete ones, see `beam_pipeline.cli.completion`.
+      began: when the run began, in seconds since the epoch; by default now.
 
     Returns:
       The report.
@@ -47,55 +54,155 @@ def run_job(options: AnagramOptions) -> RunReport:
       AnagramError: one line for the user; nothing has been published but the report, or the
         report cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="anagrams-") as scratch:
-        recorder = RunRecorder(options, scratch)
-        try:
-            with recorder.recording():
-                _run(options, scratch, recorder)
-        except UsageError:
-            raise
-        except (AnagramError, KeyboardInterrupt) as error:
-            if options.report is not None:
-                with contextlib.suppress(AnagramError):  # the first error is the worse one
-                    write(recorder.report(error), options.report)
-            raise
+    with interruption.scope() as stack:
+        stack.enter_context(_only_run())
+        scratch = stack.enter_context(scratch_folder())
+        recorder = RunRecorder(options, scratch, began)
+        with interruption.scope() as running:
+            running.enter_context(_failure_reported(recorder, options))
+            running.enter_context(recorder.recording())
+            _run(options, scratch, recorder, running)
         report = recorder.report()
-        if options.report is not None:
-            write(report, options.report)
+        write_all(report, options.report)
         return report
 
 
-def _run(options: AnagramOptions, scratch: str, recorder: RunRecorder) -> None:
-    with contextlib.ExitStack() as stack:
-        if not is_in_process(options):
-            # Imported only here, as it takes a while to load.
-            from beam_pipeline.runners.prepare import prepare
+_RUNNING = threading.Lock()
 
-            prepare(options, scratch)
-        output, token = options.output or str(Path(scratch, "result")), publishing.new_token()
-        side_outputs = SideOutputs()
-        pipeline = _Pipeline(options, scratch, recorder.progress_folder, side_outputs).to_file(
-            output, token
+
+@contextlib.contextmanager
+def _only_run() -> Iterator[None]:
+    """Makes sure that no other run goes on in this process inside the ``with`` block.
+
+    A run changes what belongs to the whole process, such as its folder for temporary files.
+
+    Raises:
+      AnagramError: another one goes on.
+    """
+    if not _RUNNING.acquire(blocking=False):
+        raise AnagramError(
+            "another run is going on in this process; run one after the other, or each in a "
+            "process of its own"
         )
-        stack.enter_context(publishing.output_lock(output, token))
-        if options.dead_letters:
-            try:
-                stack.enter_context(publishing.output_lock(options.dead_letters, token))
-            except OutputError as error:
-                raise DeadLettersError(str(error)) from error
-        recorder.mark_submitted()
+    try:
+        yield
+    finally:
+        _RUNNING.release()
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """Yields a folder for what lasts no longer than a run.
+
+    Meanwhile everything that Beam or another library puts into a temporary folder goes there.
+
+    Raises:
+      AnagramError: there is no room for it.
+    """
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="anagrams-", ignore_cleanup_errors=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AnagramError(f"no temporary folder can be made ({reason}); set TMPDIR") from error
+    with folder:
+        tempfile.tempdir = os.environ["TMPDIR"] = folder.name
         try:
-            recorder.record_result(run_to_end(pipeline, options))
-        except (AnagramError, KeyboardInterrupt) as error:
-            manifest = _finish(output, token, error)
+            yield folder.name
+        finally:
+            tempfile.tempdir, variable = before
+            if variable is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = variable
+
+
+@contextlib.contextmanager
+def _failure_reported(recorder: RunRecorder, options: AnagramOptions) -> Iterator[None]:
+    """Writes the report of a run that fails or is interrupted inside the ``with`` block."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (AnagramError, KeyboardInterrupt) as error:
+        with contextlib.suppress(AnagramError):  # the first error is the worse one
+            write_all(recorder.report(error), options.report)
+        raise
+
+
+def _run(
+    options: AnagramOptions, scratch: str, recorder: RunRecorder, stack: contextlib.ExitStack
+) -> None:
+    if not is_in_process(options):
+        # Imported only here, as it takes a while to load.
+        from beam_pipeline.runners.prepare import prepare
+
+        prepare(options, scratch)
+    source_names: dict[str, str] = {}
+    output, token = options.output or str(Path(scratch, "result")), new_token()
+    side_outputs = SideOutputs()
+    builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs, source_names)
+    recorder.record_dictionary(builder.dictionary)
+    pipeline = builder.to_file(output, token)
+    stack.enter_context(publishing.output_lock(output, token))
+    if options.dead_letters:
+        try:
+            stack.enter_context(publishing.output_lock(options.dead_letters, token))
+        except OutputError as error:
+            raise DeadLettersError(str(error)) from error
+    stack.enter_context(_finished_if_interrupted(output, token, options))
+    recorder.mark_submitted()
+    try:
+        recorder.record_result(run_to_end(pipeline, options))
+    except AnagramError as error:
+        shown = _as_seen(_with_names(error, source_names), output, options)
+        manifest = _finish(output, token, shown)
+    else:
+        if is_template(options):
+            return
+        manifest = _committed(output, token)
+    recorder.record_totals(manifest.totals, side_outputs.measured)
+    recorder.record_output(output)
+    if options.output is None:
+        recorder.end_progress()
+        interruption.set_outcome(interruption.PRINTING)
+        with open(output, "rb") as file:
+            write_stdout(file)
+    interruption.set_outcome(interruption.PUBLISHED)
+
+
+@contextlib.contextmanager
+def _finished_if_interrupted(output: str, token: str, options: AnagramOptions) -> Iterator[None]:
+    """An interrupt inside the ``with`` block finishes a publication that the run had begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            manifest = publishing.finish(output, token)
+        except Exception as error:  # each filesystem raises its own
+            if options.output is not None:
+                interruption.set_outcome(f"whether the result was published is unknown ({error})")
         else:
-            if is_template(options):
-                return
-            manifest = _committed(output, token)
-        recorder.record_totals(manifest.totals, side_outputs.measured)
-        recorder.record_output(output)
-        if options.output is None:
-            _copy_to_stdout(output)
+            if manifest is not None and options.output is not None:
+                interruption.set_outcome(interruption.PUBLISHED)
+        raise
+
+
+def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseException:
+    """Returns an error that calls copies of pipes by the `source_names` that the user gave."""
+    message = str(error)
+    for path, name in source_names.items():
+        message = message.replace(path, name)
+    return error if message == str(error) else type(error)(message)
+
+
+def _as_seen(error: BaseException, output: str, options: AnagramOptions) -> BaseException:
+    """Returns an error for users, who do not know where a result is before it is printed."""
+    if options.output is not None or not isinstance(error, OutputError):
+        return error
+    reason = str(error).removeprefix(f"{output}: ")
+    folder = Path(output).parent.parent
+    return AnagramError(f"{folder}: the result, to be printed, {reason}; set TMPDIR")
 
 
 def _committed(output: str, token: str) -> publishing.Manifest:
@@ -136,6 +243,14 @@ class _Pipeline:
       scratch: a folder that lasts as long as the run.
       progress_folder: where readers write how far they are.
       side_outputs: where all stages' totals and dead letters go.
+      source_names: what the user calls the inputs, by the paths that workers are given for them;
+        to be filled in for copies of pipes.
+
+    Attributes:
+      dictionary: whose words are counted.
+
+    Raises:
+      UsageError: the dictionary cannot be read, or has no usable word.
     """
 
     def __init__(
@@ -144,29 +259,38 @@ class _Pipeline:
         scratch: str,
         progress_folder: str,
         side_outputs: SideOutputs,
+        source_names: dict[str, str],
     ):
         self._options = options
         self._scratch = scratch
         self._progress_folder = progress_folder
-        self._text = TextSettings(options.normalization, options.encoding_errors)
+        self._source_names = source_names
+        self._text = TextSettings(
+            options.normalization, options.encoding_errors, options.punctuation
+        )
         self._stage: StageSettings = {
             "resilience": Resilience(
                 options.max_attempts, options.on_error, Chaos.parse(options.chaos or "")
             ),
             "side_outputs": side_outputs,
         }
+        self.dictionary = self._dictionary()
 
     def to_file(self, output: str, token: str) -> beam.Pipeline:
         """Returns the pipeline that writes the result of the run with this token to `output`."""
         options = self._options
-        dictionary = self._dictionary()
-        previous = self._previous(dictionary)
-        pipeline = beam.Pipeline(options=options)
+        previous = self._previous()
+        source = self._source()
+        try:
+            pipeline = beam.Pipeline(options=options)
+        except (ImportError, ValueError) as error:  # the value of an option of Beam's own
+            raise UsageError(str(error).rstrip(".")) from error
         records = build(
             pipeline,
-            self._source(),
-            dictionary=dictionary,
+            source,
+            dictionary=self.dictionary,
             engine=options.engine,
+            punctuation=options.punctuation,
             encoding_errors=options.encoding_errors,
             min_word_length=options.min_word_length,
             min_class_size=options.min_class_size,
@@ -174,6 +298,7 @@ class _Pipeline:
             top=options.top,
             threads=threads_for(options),
             previous=previous,
+            as_columns=True,
             **self._stage,
         )
         records | "WriteResults" >> WriteResults(
@@ -181,35 +306,64 @@ class _Pipeline:
             options.output_format,
             options.num_shards,
             options.dead_letters or "",
-            {name: getattr(options, name) for name in SETTINGS_OF_DEAD_LETTERS},
+            self._recorded_settings(),
             token,
             has_client=True,
+            threads=threads_for(options),
+            sort=options.sort,
+            source_names=self._source_names,
             **self._stage,
         )
         return pipeline
 
-    def _dictionary(self) -> DictionarySpec:
-        dictionary = DictionarySpec(self._options.dictionary, self._text.normalization)
-        if not dictionary.is_corpus and not set(dictionary.spec.split("+")) <= set(WORD_LISTS):
-            try:
-                dictionary.load()  # fails here rather than on a worker
-            except DictionaryError as error:
-                raise UsageError(str(error)) from error
-        return dictionary
+    def _recorded_settings(self) -> dict[str, Any]:
+        """Returns the settings for dead letters, which may be replayed in another folder."""
+        settings = {name: getattr(self._options, name) for name in SETTINGS_OF_DEAD_LETTERS}
+        if sources := self.dictionary.sources:
+            # One by one: joined by plus signs, they could not be told from those in folders' names.
+            settings["dictionary"] = [
+                os.path.abspath(source.name)
+                if source.is_file and is_local(source.name)
+                else source.name
+                for source in sources
+            ]
+        return settings
 
-    def _previous(self, dictionary: DictionarySpec) -> beam.PTransform[Any, Any] | None:
+    def _dictionary(self) -> DictionarySpec:
+        try:
+            return DictionarySpec.union(
+                self._options.dictionary,
+                self._text.normalization,
+                encoding=self._options.dictionary_encoding,
+                locate=lambda path: copy_of_pipe(path, self._scratch),
+            ).pinned()  # a file that cannot be read fails here rather than on a worker
+        except DictionaryError as error:
+            raise UsageError(str(error)) from error
+
+    def _previous(self) -> beam.PTransform[Any, Any] | None:
         merge, replay = self._options.merge, self._options.replay
-        if merge:
-            retrier = Retrier("read", self._stage["resilience"].without_chaos())
-            try:
-                retrier(shards_of, merge)
-            except PreviousResultError as error:
-                raise UsageError(str(error)) from error
-            except RetriesExhaustedError as error:
-                raise UsageError(str(error), setting="merge", value=merge) from error
         if not merge and not replay:
             return None
-        return ReadPreviousCounts(dictionary, merge or "", replay or "", **self._stage)
+        result = ""
+        if merge:
+            with contextlib.suppress(OSError, OutputError):  # reading it will say why
+                publishing.recover(merge, is_only_read=True)
+            try:
+                result = copy_of_pipe(merge, self._scratch)
+                retrier = Retrier("read", self._stage["resilience"].without_chaos())
+                check_result(result, self.dictionary, retrier, name=merge)
+            except PreviousResultError as error:
+                raise UsageError(str(error)) from error
+            except OSError as error:
+                message = f"cannot be read ({describe(error)})"
+                raise UsageError(message, setting="merge", value=merge) from error
+        return ReadPreviousCounts(
+            dictionary=self.dictionary,
+            result=result,
+            dead_letters=replay or "",
+            min_word_length=self._options.min_word_length,
+            **self._stage,
+        )
 
     def _source(self) -> beam.PTransform[Any, Any]:
         options = self._options
@@ -225,17 +379,10 @@ class _Pipeline:
         if options.replay is not None:
             return ReadDeadLetters(path=options.replay, **settings)
         try:
-            patterns = [
-                found
-                for pattern in options.input
-                for found in expand_patterns(pattern, self._scratch)
-            ]
+            patterns = [resolve_input(pattern, self._scratch) for pattern in options.input]
         except InputError as error:
             raise UsageError(str(error)) from error
+        for given, path in zip(options.input, patterns, strict=True):
+            if path.startswith(self._scratch):
+                self._source_names[path] = "standard input" if given == STDIN else given
         return ReadFiles(tuple(patterns), **settings)
-
-
-def _copy_to_stdout(path: str) -> None:
-    with open(path, "rb") as file:
-        shutil.copyfileobj(file, sys.stdout.buffer)
-    sys.stdout.buffer.flush()

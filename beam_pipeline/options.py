@@ -7,17 +7,23 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.flags import whole_number
 from beam_pipeline.io.formats import FORMATS
+from beam_pipeline.io.naming import MAX_SHARDS
+from beam_pipeline.io.sorting import ORDERS
 from beam_pipeline.pipeline import ENGINES
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.text.encoding import ERROR_POLICIES
-from transforms.text.normalize import NORMALIZATIONS
+from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 LOG_FORMATS = ("text", "json")
+#: The options whose values are paths or URLs, or lists of them.
+PATHS = ("input", "output", "dictionary", "dead_letters", "merge", "replay", "report")
 #: The options that each dead letter records, as they decide how its words are counted.
 SETTINGS_OF_DEAD_LETTERS = (
     "dictionary",
+    "dictionary_encoding",
     "normalization",
+    "punctuation",
     "encoding",
     "encoding_errors",
     "min_word_length",
@@ -38,7 +44,7 @@ class AnagramOptions(PipelineOptions):
             action="append",
             metavar="PATTERN",
             help="a file, glob (** too) or folder of any Beam filesystem, plain or compressed "
-            "(gz, bz2, zst, xz, deflate); - is standard input; may be repeated",
+            "(gz, bz2, zst, xz under any name, deflate); - is standard input; may be repeated",
         )
         add("--text", metavar="STRING", help="the text itself, instead of --input")
         add(
@@ -53,17 +59,32 @@ class AnagramOptions(PipelineOptions):
         )
         add(
             "--num_shards",
-            type=whole_number(1),
+            type=whole_number(1, MAX_SHARDS),
             default=1,
             metavar="N",
-            help="more than 1: write PATH-00000-of-0000N and so on (default: 1)",
+            help="more than 1: write PATH-00000-of-0000N and so on (default: 1; at most "
+            f"{MAX_SHARDS:,})",
+        )
+        add(
+            "--sort",
+            choices=ORDERS,
+            default=ORDERS[0],
+            help="the order of the result: by word (default), or by count, the greatest first and "
+            "of equal ones the alphabetically first",
         )
         add(
             "--dictionary",
-            default="gcide",
+            action="append",
             metavar="SPEC",
-            help="gcide, web2, a+b for both of them, the path of a word list (text or JSON), or "
-            "none for the words of the text itself (default: gcide)",
+            help="gcide, web2, a+b for both of them, the path of a word list (a word a line, "
+            "Hunspell's .dic without its affix rules, or JSON; plain or compressed), or none for "
+            "the words of the text itself; may be repeated for the union (default: gcide)",
+        )
+        add(
+            "--dictionary_encoding",
+            metavar="CODEC",
+            help="of word lists, such as latin-1; by default a byte order mark decides, and "
+            "without one it is utf-8",
         )
         add(
             "--normalization",
@@ -72,10 +93,17 @@ class AnagramOptions(PipelineOptions):
             help="how text becomes words (default: unicode)",
         )
         add(
+            "--punctuation",
+            choices=PUNCTUATION_RULES,
+            default="delete",
+            help="punctuation and symbols: delete them, so that what stands around them joins, or "
+            "split words at them; apostrophes are always deleted (default: delete)",
+        )
+        add(
             "--encoding",
-            default="utf-8",
             metavar="CODEC",
-            help="of the input files (default: utf-8)",
+            help="of the input files (default: what the byte order mark of a file says, UTF-16 or "
+            "UTF-32, and utf-8 without one)",
         )
         add(
             "--encoding_errors",
@@ -145,7 +173,8 @@ class AnagramOptions(PipelineOptions):
         add(
             "--merge",
             metavar="RESULT",
-            help="add the counts of an earlier result, made with the same dictionary",
+            help="add the counts of an earlier result, made with the same dictionary and without "
+            "--min_word_length, --min_class_size, --min_count and --top; these apply to the sum",
         )
         add(
             "--chaos",
@@ -156,14 +185,18 @@ class AnagramOptions(PipelineOptions):
         add("--replay", metavar="DEAD_LETTERS", help=argparse.SUPPRESS)
         add(
             "--report",
+            action="append",
+            default=[],
             metavar="PATH",
-            help="write a report of the run to a file: .html to read, or .json for programs",
+            help="write a report of the run to a file: .html to read, or .json for programs; may "
+            "be repeated",
         )
         add(
             "--progress",
             action="store_true",
             default=None,
-            help="show how far the run is (default: on a terminal, unless --verbose)",
+            help="show how far the run is, once it has taken a second (default: on a terminal, "
+            "unless --verbose)",
         )
         add("--no_progress", dest="progress", action="store_false", help="do not show it")
         add(
@@ -174,3 +207,11 @@ class AnagramOptions(PipelineOptions):
             "(default: text)",
         )
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")
+
+
+def given_paths(options: AnagramOptions, name: str) -> list[str]:
+    """Returns the values of an option in `PATHS`, which may be a list, one value or none."""
+    given = getattr(options, name)
+    if given is None:
+        return []
+    return [given] if isinstance(given, str) else list(given)

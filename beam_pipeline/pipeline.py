@@ -8,11 +8,14 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.checks import check_one_of, check_positive, check_type
-from transforms.columns import CombineColumns, ToColumns, ToRecords
+from transforms.columns.combine import CombineColumns
+from transforms.columns.convert import PackCounts, PackRecords, UnpackRecords
+from transforms.columns.expand import ExpandColumns
+from transforms.columns.tables import RecordColumns
+from transforms.columns.top import TopColumns
 from transforms.counts import CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
 from transforms.expand import AnagramCount, ExpandSignatures, TopWords
-from transforms.expand_columns import ExpandColumns
 from transforms.filtering import FilterBlocks
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
@@ -35,15 +38,16 @@ class EngineSettings(NamedTuple):
     dictionary: DictionarySpec
     text: TextSettings
     min_word_length: int
+    min_class_size: int
+    min_count: int
+    top: int | None
     threads: int
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
-    expansion: tuple[DictionarySpec, int, int]
-    top: int | None
     stage: StageSettings
 
 
 @dataclass
-class _Engine(beam.PTransform[PCollection[Block], PCollection[AnagramCount]]):
+class _Engine(beam.PTransform[PCollection[Block], PCollection[Any]]):
     """Counts the words of blocks by signature, and expands signatures into records."""
 
     settings: EngineSettings
@@ -52,52 +56,48 @@ class _Engine(beam.PTransform[PCollection[Block], PCollection[AnagramCount]]):
         super().__init__()
 
 
-class CountByElement(_Engine):
+class CountElements(_Engine):
     """Makes an element of every word: the literal shape of the problem, and the reference."""
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
-        settings, stage = self.settings, self.settings.stage
-        in_corpus_mode = settings.dictionary.is_corpus
-        key_words = KeyWithWord(**stage) if in_corpus_mode else KeyBySignature(**stage)
-        combine = CombineClassTallies() if in_corpus_mode else CountSignatures()
+        dictionary, text, min_length, min_size, min_count, top, _, previous, stage = self.settings
+        # Where the words of the text are the dictionary, they must be remembered.
+        is_corpus = dictionary.is_corpus
         return (
             blocks
-            | "ExtractWords" >> ExtractWords(settings.text, settings.min_word_length, **stage)
-            | "KeyBySignature" >> key_words
-            | "AddPrevious" >> AddPrevious(settings.previous)
-            | "CountSignatures" >> combine
-            | "ExpandSignatures" >> ExpandSignatures(*settings.expansion, **stage)
-            | "KeepTop" >> TopWords(settings.top)
+            | "ExtractWords" >> ExtractWords(text, min_length, **stage)
+            | "KeyBySignature" >> (KeyWithWord if is_corpus else KeyBySignature)(**stage)
+            | "AddPrevious" >> AddPrevious(previous)
+            | "CountSignatures" >> (CombineClassTallies if is_corpus else CountSignatures)()
+            | "ExpandSignatures" >> ExpandSignatures(dictionary, min_size, min_count, **stage)
+            | "KeepTop" >> TopWords(top)
         )
 
 
-class CountByColumn(_Engine):
+class CountColumns(_Engine):
     """Counts words where they stand in blocks, in compiled code, and moves columns from there."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
-        settings, stage = self.settings, self.settings.stage
-        tally = TallyBlocks(settings.dictionary, settings.min_word_length, settings.threads, **stage)
+    def expand(self, blocks: PCollection[Block]) -> PCollection[RecordColumns]:
+        dictionary, text, min_length, min_size, min_count, top, threads, previous, stage = (
+            self.settings
+        )
         return (
             blocks
-            | "TallyBlocks" >> tally
-            | "AddPrevious" >> AddPrevious(settings.previous, ToColumns())
+            | "TallyBlocks" >> TallyBlocks(dictionary, text, min_length, threads, **stage)
+            | "AddPrevious" >> AddPrevious(previous, PackCounts())
             | "CountSignatures" >> CombineColumns()
-            | "ExpandSignatures" >> ExpandColumns(*settings.expansion, **stage)
-            | "ToRecords" >> ToRecords()
-            | "KeepTop" >> TopWords(settings.top)
+            | "ExpandSignatures" >> ExpandColumns(dictionary, min_size, min_count, **stage)
+            | "KeepTop" >> TopColumns(top)
         )
 
 
-_ENGINES: Mapping[str, type[_Engine]] = {
-    "vectorized": CountByColumn,
-    "elementwise": CountByElement,
-}
+_ENGINES: Mapping[str, type[_Engine]] = {"vectorized": CountColumns, "elementwise": CountElements}
 #: How words can be counted. The results are equal.
 ENGINES = tuple(_ENGINES)
 
 
 @dataclass(kw_only=True)
-class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]):
+class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Counts anagrams: for every word of a dictionary, how many words of the text have its letters.
 
     Takes a collection of `str` or of `Block`, each of which holds whole words, and yields an
@@ -109,6 +109,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
         iterable of words.
       engine: one of `ENGINES`.
       normalization: how text becomes words: ``unicode`` or ``ascii``.
+      punctuation: ``delete`` to join what stands around punctuation and symbols, or ``split`` to
+        take them for separators.
       encoding_errors: what to do with invalid bytes: ``replace``, ``strict`` or ``quarantine``.
       min_word_length: shorter words of the text, in code points, are left out.
       min_class_size: anagram classes with fewer members are left out.
@@ -117,11 +119,15 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
       threads: how many cores the vectorized engine may use in one worker.
       previous: yields (signature, count) of words counted before, or `ClassTally` if there is no
         dictionary, to be added to those of the text; applied to the beginning of the pipeline.
+      as_columns: yields `RecordColumns`, which are tables of many records, in place of records;
+        `WriteResults` takes either.
       resilience: how often stages try, and what they do then.
       side_outputs: where the totals and dead letters of all stages go.
 
     Raises:
       ValueError, TypeError: naming the setting that is not possible.
+      DictionaryError: the dictionary cannot be read, or has no usable word. That of a file is
+        raised when the transform is applied.
 
     Example:
       >>> import apache_beam as beam
@@ -139,6 +145,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
     dictionary: DictionaryLike = "gcide"
     engine: str = "vectorized"
     normalization: str = "unicode"
+    punctuation: str = "delete"
     encoding_errors: str = "replace"
     min_word_length: int = 1
     min_class_size: int = 1
@@ -146,6 +153,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
     top: int | None = None
     threads: int = 1
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None = None
+    as_columns: bool = False
     resilience: Resilience = field(default_factory=Resilience)
     side_outputs: SideOutputs | None = field(default=None, compare=False, repr=False)
 
@@ -161,34 +169,34 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
         check_type(beam.PTransform, type(None), previous=self.previous)
         check_type(Resilience, resilience=self.resilience)
         check_type(SideOutputs, type(None), side_outputs=self.side_outputs)
-        self._text = TextSettings(self.normalization, self.encoding_errors)
+        self._text = TextSettings(self.normalization, self.encoding_errors, self.punctuation)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
-        self._keep_top = TopWords(self.top)
+        TopWords(self.top)  # checks it
 
-    def expand(self, text: PCollection[str | Block]) -> PCollection[AnagramCount]:
+    def expand(self, text: PCollection[str | Block]) -> PCollection[Any]:
         if not isinstance(text, PCollection):
             raise TypeError(
                 "CountAnagrams takes a PCollection of str or Block: read text first, for example "
                 f"with ReadFiles; it was applied to a {type(text).__name__}"
             )
-        dictionary = self._dictionary
-        stage: StageSettings = {"resilience": self.resilience, "side_outputs": self.side_outputs}
         settings = EngineSettings(
-            dictionary,
+            self._dictionary.pinned(),
             self._text,
             self.min_word_length,
+            self.min_class_size,
+            self.min_count,
+            self.top,
             self.threads,
             self.previous,
-            (dictionary, self.min_class_size, self.min_count),
-            self.top,
-            stage,
+            {"resilience": self.resilience, "side_outputs": self.side_outputs},
         )
-        return (
+        records = (
             text
             | "ToBlocks" >> ToBlocks()
-            | "FilterText" >> FilterBlocks(self._text, **stage)
+            | "FilterText" >> FilterBlocks(self._text, **settings.stage)
             | "CountWords" >> _ENGINES[self.engine](settings)
         )
+        return records | "ToRecords" >> ToRecords(as_columns=self.as_columns)
 
 
 @dataclass
@@ -214,7 +222,12 @@ def _to_block(text: str | Block) -> Block:
 
 @dataclass
 class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Adds words that were counted before to those of the text; see `CountAnagrams.previous`."""
+    """Adds words that were counted before to those of the text; see `CountAnagrams.previous`.
+
+    Attributes:
+      previous: yields them; None adds nothing.
+      convert: makes elements of them like those of the text.
+    """
 
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
     convert: beam.PTransform[PCollection[tuple[str, Any]], PCollection[Any]] | None = None
@@ -229,6 +242,22 @@ class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
         if self.convert is not None:
             previous |= "Convert" >> self.convert
         return (counted, previous) | "Both" >> beam.Flatten()
+
+
+@dataclass
+class ToRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Makes `AnagramCount`s or, with `as_columns`, `RecordColumns` of either."""
+
+    as_columns: bool = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, records: PCollection[Any]) -> PCollection[Any]:
+        are_columns = records.element_type is RecordColumns
+        if are_columns == self.as_columns:
+            return records
+        return records | "Convert" >> (UnpackRecords() if are_columns else PackRecords())
 
 
 def build(

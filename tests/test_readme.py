@@ -1,79 +1,85 @@
 """The sessions in READMEs come out as they are printed there."""
 
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import programs
 from tests.support.cli import ROOT, environment
+from tests.support.sessions import KINDS, masked, printed_by, readmes, renewed, sessions
 
-#: README -> the folder that its sessions name.
-SESSIONS = {"README.md": "", "beam_pipeline/io/README.md": "/tmp/texts"}
-_BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: What differs from run to run and from machine to machine.
-_VARYING = (
-    (re.compile(r"done in [\d.]+ s"), "done in N s"),
-    (re.compile(r"\(in_memory, \d+ (thread|worker)s?\)"), "(in_memory)"),
-    (re.compile(r"^retries: \d+$", re.MULTILINE), "retries: N"),
+SESSIONS = {
+    readme.relative_to(ROOT).as_posix(): found
+    for readme in readmes()
+    if (found := sessions(readme))
+}
+
+
+def with_sessions(kind: str) -> list[str]:
+    """The READMEs that have sessions of this kind."""
+    return [name for name, found in SESSIONS.items() if kind in {session.kind for session in found}]
+
+
+def test_all_sessions_are_found() -> None:
+    assert {
+        *("README.md", "beam_pipeline/io/README.md", "beam_pipeline/report/README.md"),
+        *("beam_pipeline/runners/README.md", "beam_pipeline/benchmark/README.md"),
+    } <= set(SESSIONS)
+    for name, found in SESSIONS.items():
+        assert {session.kind for session in found} <= set(KINDS), name
+        text = (ROOT / name).read_text("utf-8")
+        assert text.count("\n$ ") == sum(len(session.steps) for session in found), name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "README.md" else pytest.param(name, marks=pytest.mark.slow)
+        for name in with_sessions("")
+    ],
 )
+def test_a_session_can_be_repeated_as_printed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "texts").mkdir()
+    for session in SESSIONS[name]:
+        if not session.kind:
+            for command, printed in session.steps:
+                out = printed_by(command, tmp_path / "texts", home=tmp_path / "home")
+                assert masked(out) == masked(printed), command
 
 
-def blocks(readme: str, language: str) -> list[str]:
-    text = (ROOT / readme).read_text("utf-8")
-    return [body for name, body in _BLOCKS.findall(text) if name == language]
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", with_sessions("cluster"))
+def test_a_session_on_other_runners_can_be_repeated_as_printed(name: str, tmp_path: Path) -> None:
+    programs.prism()
+    for session in SESSIONS[name]:
+        if session.kind == "cluster":
+            for command, printed in session.steps:
+                assert masked(printed_by(command, tmp_path)) == masked(printed), command
 
 
-def steps(readme: str) -> Iterator[tuple[str, str]]:
-    """Yields each command of the sessions, and what is printed below it."""
-    for block in blocks(readme, "console"):
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, printed = step.partition("\n")
-            yield command, printed
-
-
-def masked(text: str) -> str:
-    for pattern, replacement in _VARYING:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def run(command: list[str], folder: Path) -> str:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    finished = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(PATH=path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
+def test_sessions_can_be_renewed(tmp_path: Path) -> None:
+    stale = "# A\n```console\n$ echo new; pwd\nold\n```\n```console measured\n$ old\nold\n```\n"
+    assert renewed(stale, tmp_path, tmp_path / "home") == stale.replace(
+        "pwd\nold", "pwd\nnew\n/tmp/texts"
     )
-    return finished.stdout.decode()
-
-
-@pytest.mark.parametrize("readme", SESSIONS)
-def test_a_session_can_be_repeated_as_printed(readme: str, tmp_path: Path) -> None:
-    seen = 0
-    for command, printed in steps(readme):
-        out = run(["bash", "-c", command], tmp_path)
-        named = SESSIONS[readme]
-        out = out.replace(str(tmp_path), named) if named else out
-        assert masked(out) == masked(printed), command
-        seen += 1
-    assert seen >= 8
 
 
 def test_the_example_for_pipelines_prints_what_is_said(tmp_path: Path) -> None:
-    (example,) = blocks("README.md", "python")
-    lines = run([sys.executable, "-c", example], tmp_path).splitlines()
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    out = subprocess.check_output(
+        [sys.executable, "-c", example], cwd=tmp_path, env=environment(), text=True, timeout=300
+    )
+    lines = out.splitlines()
     records = [line for line in lines if line.startswith("AnagramCount(")]
     assert sorted(records) == [
         f"AnagramCount(word={word!r}, count=2, signature='eilnst')" for word in ("enlist", "silent")
     ]
-    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    text = " ".join(readme.split())
     assert f"`{records[0]}`" in text or f"`{records[1]}`" in text
 
 

@@ -55,8 +55,8 @@ def test_wheel_says_what_it_is_and_names_its_commands(wheel: Path) -> None:
     assert "\nLicense-Expression: Apache-2.0\n" in text
     entry_points = archive.read(metadata.replace("METADATA", "entry_points.txt")).decode()
     assert "pipeline = beam_pipeline.__main__:main" in entry_points
-    assert "\nbenchmark = beam_pipeline.benchmark.cli:benchmark" in f"\n{entry_points}"
-    assert "compare-benchmarks = beam_pipeline.benchmark.cli:compare" in entry_points
+    assert "\nbenchmark = beam_pipeline.benchmark.__main__:benchmark" in f"\n{entry_points}"
+    assert "compare-benchmarks = beam_pipeline.benchmark.__main__:compare" in entry_points
 
 
 def test_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:

@@ -4,33 +4,74 @@ All words with one signature are an **anagram class**. A pipeline carries only a
 which says where the words come from; each worker process loads them once.
 """
 
-import functools
+import contextlib
 import hashlib
-import io
 import itertools
-import json
 import os
 import threading
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
 
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.checks import check_one_of
-from transforms.errors import DictionaryError
-from transforms.files.compression import open_decompressed
+from transforms.errors import DictionaryError, UndecodableDictionaryError
+from transforms.files.schemes import is_local
+from transforms.stages.retry import RetriesExhaustedError, describe
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
 from transforms.text.signature import signature
+from transforms.word_lists import UndecodableListError, check_codec, parse_entries, read_content
 
 #: Word lists of the PyPI package ``english-words``.
 WORD_LISTS = ("gcide", "web2")
 #: Corpus mode: the words of the text itself are the dictionary.
 NO_DICTIONARY = "none"
 _APOSTROPHES = str.maketrans("", "", "'’")
+# How many rejected entries are kept as examples, and how many characters of each.
+_EXAMPLES, _EXAMPLE_LENGTH = 5, 40
+# So many entries are normalized at once.
+_BATCH = 1 << 14
+# How many dictionaries a process keeps.
+_MAX_LOADED = 8
+
+
+class WordSource(NamedTuple):
+    """One of the sources from which the words of a dictionary come.
+
+    Attributes:
+      spec: the specification that names it, with which messages about it begin.
+      name: its name in this specification: one of `WORD_LISTS`, or a path.
+      path: where it is read, if it is a file: an absolute path or a URL. Empty for `WORD_LISTS`.
+    """
+
+    spec: str
+    name: str
+    path: str = ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is no list of `WORD_LISTS`."""
+        return self.name not in WORD_LISTS
+
+
+@dataclass(frozen=True)
+class SourceEntries:
+    """How many entries a source of a dictionary has, and how many of them are words.
+
+    Attributes:
+      name: of the source.
+      entries: how many entries it has.
+      rejected: how many of them are not words, see `accept`.
+      examples: the first few rejected ones, shortened.
+    """
+
+    name: str
+    entries: int
+    rejected: int
+    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,9 +89,12 @@ class DictionarySpec:
       words: the words themselves, or None if `spec` says where they are. They may be given as any
         entries, which are accepted and normalized like the lines of a file, and are then held
         sorted, each once.
+      encoding: the codec of files; None lets a byte order mark decide, and is UTF-8 without one.
+      sources: what `spec` means; filled in by `pinned` and `union`.
+      digest: of the files' content; filled in by `pinned`.
 
     Raises:
-      ValueError: if `normalization` is unknown.
+      ValueError: if `normalization` or `encoding` is unknown.
       TypeError: if one of `words` is not a string.
       DictionaryError: if `words` are given, but none of them is usable.
     """
@@ -58,11 +102,16 @@ class DictionarySpec:
     spec: str = "gcide"
     normalization: str = "unicode"
     words: tuple[str, ...] | None = field(default=None, repr=False)
+    encoding: str | None = None
+    sources: tuple[WordSource, ...] = field(default=(), repr=False)
+    digest: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         check_one_of(NORMALIZATIONS, normalization=self.normalization)
+        if self.encoding is not None:
+            check_codec(self.encoding)
         if self.words is not None:
-            usable = _usable_words("the given words", _stripped(self.words), self.normalization)
+            usable, _ = _usable("the given words", "", _stripped(self.words), self.normalization)
             object.__setattr__(self, "words", tuple(sorted(usable)))
             object.__setattr__(self, "spec", f"{len(usable)} word{'s' * (len(usable) > 1)}")
 
@@ -109,19 +158,84 @@ class DictionarySpec:
             )
         return cls(normalization=normalization, words=tuple(dictionary))
 
+    @classmethod
+    def union(
+        cls,
+        specs: Sequence[str],
+        normalization: str = "unicode",
+        *,
+        encoding: str | None = None,
+        locate: Callable[[str], str] = lambda path: path,
+    ) -> "DictionarySpec":
+        """Makes the specification of all words that any of several specifications has.
+
+        Args:
+          specs: each as `DictionarySpec` takes it.
+          normalization: how entries become words.
+          encoding: the codec of files, as `DictionarySpec` takes it.
+          locate: returns where to read the file that has been given as a path: another path for
+            one that can be read only once.
+
+        Raises:
+          ValueError: if `normalization` or `encoding` is unknown.
+          DictionaryError: if ``none`` is joined with another.
+        """
+        whole = cls("+".join(specs), normalization, encoding=encoding)
+        if whole.is_corpus:
+            return whole
+        if NO_DICTIONARY in specs:
+            raise DictionaryError(f"{NO_DICTIONARY}: cannot be joined with another dictionary")
+        sources = tuple(source for spec in specs for source in _sources(spec, locate))
+        if not any(source.is_file for source in sources):
+            return whole
+        return replace(whole, sources=sources)
+
     @property
     def is_corpus(self) -> bool:
         """Whether the words of the text itself are the dictionary."""
         return self.spec == NO_DICTIONARY
 
-    def load(self) -> "Dictionary":
-        """Returns the dictionary, which is read on the first call in a process.
+    def pinned(self) -> "DictionarySpec":
+        """Returns a specification that means the words as they are now.
+
+        Files are read, and the result has a digest of their content. In this process it needs not
+        read them again; in another one loading it fails if they have changed.
 
         Raises:
-          DictionaryError: if it cannot be read or has no usable word.
+          DictionaryError: if a file cannot be read or has no usable word.
         """
+        if self.digest or self.is_corpus or self.words is not None:
+            return self
+        sources = self.sources or tuple(_sources(self.spec))
+        if not any(source.is_file for source in sources):
+            return self
+        contents = _read(sources)
+        pinned = replace(self, sources=sources, digest=_digest(contents))
         with _LOADING:
-            return _load(self)
+            if pinned not in _LOADED:
+                _keep(_load(pinned, contents))
+        return pinned
+
+    def load(self) -> "Dictionary":
+        """Returns the dictionary.
+
+        Word lists and pinned specifications are read on the first call in a process. Files of
+        others are read at each call, as they may have changed.
+
+        Raises:
+          DictionaryError: if it cannot be read or has no usable word, or if a file has changed
+            since the specification was pinned.
+        """
+        pinned = self.pinned()
+        with _LOADING:
+            loaded = _LOADED.get(pinned)
+            if loaded is None:
+                sources = pinned.sources or tuple(_sources(pinned.spec))
+                contents = _read(sources) if pinned.digest else {}
+                if pinned.digest and _digest(contents) != pinned.digest:
+                    raise DictionaryError(f"{pinned.spec}: has changed since the run began")
+                loaded = _keep(_load(pinned, contents))
+            return loaded
 
 
 #: What `DictionarySpec.of` accepts.
@@ -138,15 +252,20 @@ class Dictionary:
     Args:
       spec: where the words come from.
       words: the words, normalized and distinct.
+      sources: what its sources have.
 
     Attributes:
       spec: where the words come from.
       size: the number of distinct words.
+      sources: what its sources have; empty for words given as an iterable.
     """
 
-    def __init__(self, spec: DictionarySpec, words: Collection[str]):
+    def __init__(
+        self, spec: DictionarySpec, words: Collection[str], sources: tuple[SourceEntries, ...] = ()
+    ):
         self.spec = spec
         self.size = len(words)
+        self.sources = sources
         self._classes: dict[str, tuple[str, ...]] = {}
         self._ungrouped: defaultdict[int, list[str]] = defaultdict(list)
         self._grouping = threading.Lock()
@@ -179,41 +298,100 @@ class Dictionary:
 
 
 _LOADING = threading.Lock()
+_LOADED: dict[DictionarySpec, Dictionary] = {}
 
 
-@functools.cache
-def _load(spec: DictionarySpec) -> Dictionary:
+def _keep(dictionary: Dictionary) -> Dictionary:
+    """Keeps a dictionary for later calls in this process, in the place of the oldest one."""
+    while len(_LOADED) >= _MAX_LOADED:
+        del _LOADED[next(iter(_LOADED))]
+    _LOADED[dictionary.spec] = dictionary
+    return dictionary
+
+
+def _load(spec: DictionarySpec, contents: Mapping[WordSource, bytes]) -> Dictionary:
     if spec.words is not None:
         return Dictionary(spec, spec.words)
-    entries = [entry for part in _parts(spec.spec) for entry in _entries(spec.spec, part)]
-    return Dictionary(spec, _usable_words(spec.spec, entries, spec.normalization))
+    found: set[str] = set()
+    summaries = []
+    for source in spec.sources or tuple(_sources(spec.spec)):
+        entries = _entries(source, contents, spec.encoding)
+        usable, summary = _usable(source.spec, source.name, entries, spec.normalization)
+        summaries.append(summary)
+        found = found | usable if found else usable
+    return Dictionary(spec, found, tuple(summaries))
 
 
-def _usable_words(spec: str, entries: Collection[str], normalization: str) -> set[str]:
-    """Returns what `accepted_words` does.
+def _usable(
+    spec: str, name: str, entries: Iterable[str], normalization: str
+) -> tuple[set[str], SourceEntries]:
+    """Returns what `accept` does.
 
     Raises:
-      DictionaryError: if there are none; the message begins with `spec`.
+      DictionaryError: if there is no word; the message begins with `spec`.
     """
-    accepted = accepted_words(entries, normalization)
+    accepted, summary = accept(entries, normalization, name)
     if not accepted:
-        entries_read = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-        raise DictionaryError(f"{spec}: no usable word in {entries_read}")
-    return accepted
+        which = f"{name!r} has " if name not in ("", spec) else ""
+        read = "1 entry" if summary.entries == 1 else f"{summary.entries} entries"
+        such = f", such as {summary.examples[0]!r}" if summary.examples else ""
+        raise DictionaryError(f"{spec}: {which}no usable word in {read}{such}")
+    return accepted, summary
+
+
+def accept(
+    entries: Iterable[str], normalization: str = "unicode", name: str = ""
+) -> tuple[set[str], SourceEntries]:
+    """Accepts and normalizes the entries of a dictionary that are words.
+
+    An entry is rejected if it is not a word, see `is_word`, if normalization leaves nothing of it,
+    or if it is too long to match any text.
+
+    Args:
+      entries: of one source; a set has no order, and its examples are the alphabetically first.
+      normalization: how entries become words.
+      name: of the source.
+
+    Returns:
+      The distinct normalized words, and how many entries were rejected.
+    """
+    unordered = isinstance(entries, (set, frozenset))
+    usable: set[str] = set()
+    rejected: list[str] = []
+    number = left_out = 0
+    remaining = iter(entries)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        candidates: list[str] = []
+        others: list[str] = []
+        for entry in batch:
+            (candidates if entry.isalpha() or is_word(entry) else others).append(entry)
+        found = words(" ".join(candidates), normalization)  # at most one word of each
+        fitting = [word for word in found if len(word) <= MAX_WORD_LENGTH]
+        usable.update(fitting)
+        number += len(batch)
+        left_out += len(batch) - len(fitting)
+        if unordered or len(rejected) < _EXAMPLES:
+            rejected += others
+            if len(fitting) < len(candidates):
+                rejected += (entry for entry in candidates if not _is_usable(entry, normalization))
+    if unordered:
+        rejected.sort()
+    examples = tuple(map(_shortened, rejected[:_EXAMPLES]))
+    return usable, SourceEntries(name, number, left_out, examples)
 
 
 def accepted_words(entries: Iterable[str], normalization: str = "unicode") -> set[str]:
-    """Returns the words of a dictionary.
+    """Returns the words that `accept` does."""
+    return accept(entries, normalization)[0]
 
-    Args:
-      entries: the entries of the dictionary. Those that are not words are rejected, see `is_word`.
-      normalization: how entries become words.
 
-    Returns:
-      The distinct normalized words, without those that are too long to match any text.
-    """
-    accepted = " ".join([entry for entry in entries if entry.isalpha() or is_word(entry)])
-    return {word for word in words(accepted, normalization) if len(word) <= MAX_WORD_LENGTH}
+def _is_usable(entry: str, normalization: str) -> bool:
+    found = words(entry, normalization)
+    return bool(found) and len(found[0]) <= MAX_WORD_LENGTH
+
+
+def _shortened(entry: str) -> str:
+    return entry if len(entry) <= _EXAMPLE_LENGTH else f"{entry[: _EXAMPLE_LENGTH - 1]}…"
 
 
 def group(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -262,13 +440,24 @@ def _spec_of_path(path: str) -> str:
     return os.path.join(os.curdir, path) if names.intersection(path.split("+")) else path
 
 
-def _parts(spec: str) -> list[str]:
-    parts = spec.split("+")
-    if len(parts) > 1 and not set(parts) <= set(WORD_LISTS) and _exists(spec):
-        return [spec]  # a file whose name has a plus sign
-    if NO_DICTIONARY in parts:
+def _sources(spec: str, locate: Callable[[str], str] = lambda path: path) -> Iterator[WordSource]:
+    """Yields the sources that a single specification names."""
+    names = spec.split("+")
+    if len(names) > 1 and not set(names) <= set(WORD_LISTS) and _exists(spec):
+        names = [spec]  # a file whose name has a plus sign
+    if NO_DICTIONARY in names:
         raise DictionaryError(f"{spec}: '{NO_DICTIONARY}' cannot be joined with another")
-    return parts
+    for name in names:
+        source = WordSource(spec, name)
+        if source.is_file:
+            with _naming(source):
+                source = source._replace(path=_absolute(locate(name)))
+        yield source
+
+
+def _absolute(path: str) -> str:
+    """Returns a path that also means the file for workers in other folders."""
+    return os.path.abspath(path) if path and is_local(path) else path
 
 
 def _exists(path: str) -> bool:
@@ -278,38 +467,44 @@ def _exists(path: str) -> bool:
         return False
 
 
-def _entries(spec: str, part: str) -> Iterable[str]:
-    if part in WORD_LISTS:
+def _read(sources: Iterable[WordSource]) -> dict[WordSource, bytes]:
+    """Returns the content of the sources that are files."""
+    contents = {}
+    for source in sources:
+        if source.is_file:
+            with _naming(source):
+                contents[source] = read_content(source.path)
+    return contents
+
+
+def _digest(contents: Mapping[WordSource, bytes]) -> str:
+    digests = (hashlib.blake2b(content, digest_size=16) for content in contents.values())
+    return "".join(digest.hexdigest() for digest in digests)
+
+
+def _entries(
+    source: WordSource, contents: Mapping[WordSource, bytes], encoding: str | None
+) -> Iterable[str]:
+    if not source.is_file:
         from english_words import get_english_words_set
 
-        listed: set[str] = get_english_words_set([part])
+        listed: set[str] = get_english_words_set([source.name])
         return listed
+    with _naming(source):
+        return parse_entries(contents[source], source.path, encoding)
+
+
+@contextlib.contextmanager
+def _naming(source: WordSource) -> Iterator[None]:
+    """Turns whatever is raised into a `DictionaryError` that names the source."""
+    which = "" if source.name == source.spec else f"{source.name!r} "
     try:
-        return read_entries(part)
-    except Exception as error:  # each filesystem and decompressor raises its own
-        which = "" if part == spec else f"{part!r} "
+        yield
+    except UndecodableListError as error:
+        raise UndecodableDictionaryError(f"{source.spec}: {which}{error}") from error
+    except Exception as error:  # each filesystem, decompressor and parser raises its own
+        cause = error.cause if isinstance(error, RetriesExhaustedError) else error
         raise DictionaryError(
-            f"{spec}: {which}cannot be read ({error}); "
+            f"{source.spec}: {which}cannot be read ({describe(cause)}); "
             f"give {', '.join(WORD_LISTS)}, {NO_DICTIONARY}, or the path of a word list"
         ) from error
-
-
-def read_entries(path: str) -> list[str]:
-    """Reads the entries of a word list.
-
-    Args:
-      path: a file on any Beam filesystem, possibly compressed: a text with one entry in each
-        line, or, if ``.json`` is among its extensions, an array of entries or an object whose keys
-        are entries.
-
-    Raises:
-      ValueError: if it is not UTF-8, or its JSON is anything else.
-    """
-    with io.TextIOWrapper(open_decompressed(path), encoding="utf-8-sig") as file:
-        text = file.read()
-    if ".json" not in PurePosixPath(path.lower()).suffixes:
-        return [line.strip() for line in text.splitlines()]
-    listed = json.loads(text)
-    if not isinstance(listed, (list, dict)) or not all(isinstance(word, str) for word in listed):
-        raise ValueError("the JSON is neither an array nor an object of words")
-    return list(listed)

@@ -16,9 +16,17 @@ class InputError(AnagramError):
     """An input cannot be found or read. The message begins with its path or pattern."""
 
 
+class NotTextError(InputError):
+    """An input is an archive or of another format that is not text. The message says which."""
+
+
 class UndecodableTextError(InputError):
     """A text has bytes that are not valid in its encoding, and the policy is ``strict``."""
 
 
 class DictionaryError(AnagramError):
     """A dictionary cannot be loaded. The message begins with its specification."""
+
+
+class UndecodableDictionaryError(DictionaryError):
+    """A dictionary has bytes that are not valid in its encoding."""

@@ -10,12 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-import pyarrow.compute as pc
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
-from transforms.columns import BucketOfCounts, split_into_buckets
+from transforms.columns.tables import BucketOfCounts, split_into_buckets
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
@@ -24,6 +23,7 @@ from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count
 from transforms.text.blocks import BLOCK_SIZE, Block
+from transforms.text.settings import TextSettings
 
 
 @dataclass
@@ -37,6 +37,7 @@ class TallyBlocks(Stage):
 
     Attributes:
       dictionary: loaded once per worker process.
+      text: how bytes become words; its normalization must be that of the dictionary.
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
       buckets: over how many buckets the counts are distributed.
@@ -46,9 +47,13 @@ class TallyBlocks(Stage):
         compiler.
       batch_bytes: blocks are counted together up to this size, as each time all counters are
         added up.
+
+    Raises:
+      ValueError: a setting is not possible, or `text` and `dictionary` differ in normalization.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
+    text: TextSettings = field(default_factory=TextSettings)
     min_word_length: int = 1
     threads: int = 1
     buckets: int = 64
@@ -60,6 +65,12 @@ class TallyBlocks(Stage):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_type(DictionarySpec, dictionary=self.dictionary)
+        check_type(TextSettings, text=self.text)
+        if self.text.normalization != self.dictionary.normalization:
+            raise ValueError(
+                f"normalization={self.text.normalization!r}: that of the dictionary is "
+                f"{self.dictionary.normalization!r}"
+            )
         check_positive(
             min_word_length=self.min_word_length,
             threads=self.threads,
@@ -76,6 +87,7 @@ class _TallyFn(StageFn):
     def __init__(self, settings: TallyBlocks):
         super().__init__(settings.resilience)
         self._dictionary = settings.dictionary
+        self._text = settings.text
         self._min_word_length = settings.min_word_length
         self._small_bundle_bytes = settings.small_bundle_bytes
         self._batch_bytes = settings.batch_bytes
@@ -87,6 +99,9 @@ class _TallyFn(StageFn):
                 _of_thread(settings.resilience, thread) for thread in range(settings.threads)
             )
         ]
+
+    def setup(self) -> None:
+        self._dictionary = self._dictionary.pinned()
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -131,7 +146,7 @@ class _TallyFn(StageFn):
 
     def _emit(self, counted: Counted) -> Iterator[BucketOfCounts]:
         """Yields the columns of what was counted, and adds it to the totals."""
-        keyed = pc.sum(counted.columns["count"]).as_py() or 0
+        keyed = int(counted.columns["count"].to_numpy().sum())
         words = sum(counted.words_by_length.values())
         self.totals.add(Count.WORDS, words)
         self.totals.add(Count.WORDS_KEYED, keyed)
@@ -143,7 +158,7 @@ class _TallyFn(StageFn):
     def _make_pool(self) -> "_TallyPool":
         if self._batch_size <= self._small_bundle_bytes:
             dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
-            plain = PlainTally(dictionary, self._dictionary.normalization, self._min_word_length)
+            plain = PlainTally(dictionary, self._text, self._min_word_length)
             return _TallyPool([_Counter(plain, *self._retriers[0])])
         return _TallyPool(
             [_Counter(self._compiled_tally(), *retriers) for retriers in self._retriers]
@@ -154,11 +169,11 @@ class _TallyFn(StageFn):
         if self._dictionary.is_corpus:
             from transforms.kernel.distinct import DistinctTally, spelling_table
 
-            spellings = spelling_table(self._dictionary.normalization)
+            spellings = spelling_table(self._text)
             return DistinctTally(spellings, self._min_word_length, self._max_distinct)
         from transforms.kernel.tally import BlockTally, tally_table
 
-        return BlockTally(tally_table(self._dictionary), self._min_word_length)
+        return BlockTally(tally_table(self._dictionary, self._text), self._min_word_length)
 
 
 def _in_global_window(result: Any) -> Iterator[Any]:

@@ -40,14 +40,14 @@ class ExtractWords(Stage):
         check_positive(min_length=self.min_length)
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[str]:
-        fn = _ExtractFn(self.text.normalization, self.min_length, self.resilience)
+        fn = _ExtractFn(self.text, self.min_length, self.resilience)
         return self.apply_fn(blocks, "SplitIntoWords", fn, str)
 
 
 class _ExtractFn(ElementFn):
-    def __init__(self, normalization: str, min_length: int, resilience: Resilience):
+    def __init__(self, text: TextSettings, min_length: int, resilience: Resilience):
         super().__init__("extract", resilience)
-        self._normalization = normalization
+        self._text = text
         self._min_length = min_length
 
     def start_bundle(self) -> None:
@@ -56,7 +56,7 @@ class _ExtractFn(ElementFn):
 
     def process_element(self, block: Block) -> list[str]:
         began = time.perf_counter()
-        found, self._invalid_bytes = block.words(self._normalization, self._min_length)
+        found, self._invalid_bytes = block.words(self._text, self._min_length)
         beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * (time.perf_counter() - began)))
         return found
 

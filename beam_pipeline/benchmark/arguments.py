@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from beam_pipeline import standard_streams
+from beam_pipeline.benchmark.interrupts import Interrupted, signals_raise
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import canonical_flag
 
@@ -36,15 +38,20 @@ class Parser(argparse.ArgumentParser):
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Runs a command, and returns its exit code; an error becomes one line and its own code."""
+    """Runs a command, and returns its exit code; an error becomes one line and its own code.
+
+    A command that is interrupted has nothing to keep, unless it handles `Interrupted` itself.
+    """
+    standard_streams.prepare()
     try:
-        return command()
+        with signals_raise():
+            return command()
     except UsageError as error:
-        print("error:", " ".join(_message(error).split()), file=sys.stderr)
+        standard_streams.print_message(f"error: {' '.join(_message(error).split())}")
         return ExitCode.WRONG_USAGE
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+    except Interrupted as error:
+        standard_streams.print_message("error: interrupted; nothing was measured")
+        return error.exit_code
 
 
 def _message(error: UsageError) -> str:
@@ -57,6 +64,11 @@ def _message(error: UsageError) -> str:
 def writable_path(text: str) -> Path:
     """An argparse type: the path of a file that can be written."""
     path = Path(text)
+    is_in_dev = path.absolute().is_relative_to("/dev")
+    if (path.exists() and not path.is_file() and not path.is_dir()) or (
+        is_in_dev and not path.resolve().is_relative_to("/dev/shm")
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular file")
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
     if not os.access(path if path.exists() else path.parent, os.W_OK):

@@ -3,13 +3,10 @@
 import argparse
 import importlib.util
 import secrets
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from typing import Any, NamedTuple
 
 from beam_pipeline.benchmark.arguments import (
     Parser,
@@ -21,14 +18,21 @@ from beam_pipeline.benchmark.arguments import (
 from beam_pipeline.benchmark.compare import export, table
 from beam_pipeline.benchmark.compare.comparison import Comparison
 from beam_pipeline.benchmark.compare.metrics import LEGEND
-from beam_pipeline.benchmark.compare.orchestrator import CLASS_NAME, find_orchestrators
+from beam_pipeline.benchmark.compare.orchestrator import (
+    CLASS_NAME,
+    EXPECTED,
+    find_orchestrators,
+)
 from beam_pipeline.benchmark.compare.results import SubjectResult
 from beam_pipeline.benchmark.compare.subjects import Subject, built_in_subjects, file_subjects
 from beam_pipeline.benchmark.compare.summary import summarize
 from beam_pipeline.benchmark.machine import Machine
+from beam_pipeline.benchmark.presenting import Screen, measure_and_show, progress
+from beam_pipeline.benchmark.saving import FOLDER, SavedResults
 from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.flags import seconds, whole_number
+from beam_pipeline.standard_streams import printable
 from transforms.stages.chaos import Chaos
 
 _FOLDER = "benchmark_orchestrators"
@@ -57,8 +61,9 @@ def benchmark(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         options = parser.read(argv)
-        results = _compare(options, [_orchestrator(options.orchestrator)])
-        return ExitCode.DONE if all(map(_is_right, results)) else ExitCode.FAILED
+        outcome = _compare("benchmark", options, [_orchestrator(options.orchestrator)])
+        is_right = all(map(_is_right, outcome.results))
+        return outcome.code or (ExitCode.DONE if is_right else ExitCode.FAILED)
 
     return exit_code(command)
 
@@ -84,8 +89,8 @@ def compare(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         options = parser.read(argv)
-        _compare(options, _selected(options))
-        return ExitCode.DONE
+        paths, remarks = _selected(options)
+        return _compare("compare", options, paths, remarks).code
 
     return exit_code(command)
 
@@ -145,44 +150,75 @@ def _add_common(parser: Parser) -> None:
         metavar="PATH",
         help="draw charts: .png is an image, .html a page with the tables too",
     )
-    add("--json", type=writable_path, metavar="PATH", help="write all figures and runs to PATH")
+    add(
+        "--json",
+        type=writable_path,
+        metavar="PATH",
+        help=f"where all figures and runs are saved (default: a new file in {FOLDER}/)",
+    )
 
 
-def _compare(options: argparse.Namespace, paths: Sequence[Path]) -> list[SubjectResult]:
-    """Runs the comparison that the options describe, and prints and writes its results."""
+class _Outcome(NamedTuple):
+    """The results of finished rounds, and the exit code where something went wrong, else 0."""
+
+    results: list[SubjectResult]
+    code: int
+
+
+def _compare(
+    name: str, options: argparse.Namespace, paths: Sequence[Path], remarks: Sequence[str] = ()
+) -> _Outcome:
+    """Runs the comparison that the options describe. Its results are saved, then printed.
+
+    Args:
+      name: of the command.
+      options: of the command line.
+      paths: of the orchestrators.
+      remarks: what else there is to say, in a line each.
+    """
     subjects = _subjects(options)
     seed = options.seed or secrets.token_hex(8)
     before = Machine.now()
-    with Console(stderr=True).status("starting") as status:
-        results = _comparison(options, seed, status.update).run(paths, subjects)
-    conditions = (
-        f"seed {seed}; {before.describe_load(Machine.now())}; measured runs: "
-        f"{options.iterations}, to warm up: {options.warm_up}"
-        + (f"; chaos {options.chaos}" if options.chaos else "")
-    )
-    _print(results, options)
-    print(conditions)
-    if options.json:
-        settings = _settings(options, seed, before)
-        options.json.write_text(export.to_json(results, settings) + "\n", "utf-8")
-    if options.chart:
-        from beam_pipeline.benchmark.compare.page import write_chart  # charts take time to load
+    settings = _settings(options, seed, before)
+    saved: SavedResults[SubjectResult] = SavedResults(options.json, name)
 
-        write_chart(options.chart, results, conditions, detailed=options.detailed)
-    return results
+    def keep(results: list[SubjectResult], *, is_complete: bool = False) -> None:
+        text = export.to_json(results, settings, remarks, is_complete=is_complete)
+        saved.keep(results, text + "\n", is_complete=is_complete)
 
+    def measure() -> None:
+        with progress("starting") as on_progress:
+            comparison = Comparison(
+                iterations=options.iterations,
+                warm_ups=options.warm_up,
+                timeout=options.timeout,
+                seed=seed,
+                chaos=options.chaos,
+                on_progress=on_progress,
+                on_round=keep,
+            )
+            keep(comparison.run(paths, subjects), is_complete=True)
 
-def _comparison(
-    options: argparse.Namespace, seed: str, on_progress: Callable[[str], None]
-) -> Comparison:
-    return Comparison(
-        iterations=options.iterations,
-        warm_ups=options.warm_up,
-        timeout=options.timeout,
-        seed=seed,
-        chaos=options.chaos,
-        on_progress=on_progress,
-    )
+    def show(results: list[SubjectResult]) -> str:
+        conditions = (
+            f"seed {seed}; {before.describe_load(Machine.now())}; measured runs: "
+            f"{options.iterations}, to warm up: {options.warm_up}"
+            + (f"; chaos {options.chaos}" if options.chaos else "")
+            + ("" if saved.is_complete else "; interrupted, of finished rounds only")
+        )
+        if options.chart:
+            from beam_pipeline.benchmark.compare.page import chart  # charts take time to load
+
+            saved.write(
+                options.chart,
+                lambda: chart(
+                    options.chart, results, conditions, remarks, detailed=options.detailed
+                ),
+            )
+        return f"{_shown(results, remarks, options)}{conditions}\n"
+
+    code = measure_and_show(saved, measure, show)
+    return _Outcome(saved.results, code)
 
 
 def _settings(options: argparse.Namespace, seed: str, machine: Machine) -> dict[str, Any]:
@@ -190,16 +226,23 @@ def _settings(options: argparse.Namespace, seed: str, machine: Machine) -> dict[
     return {"seed": seed, **asdict(machine), **{name: getattr(options, name) for name in kept}}
 
 
-def _print(results: Sequence[SubjectResult], options: argparse.Namespace) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+def _shown(
+    results: Sequence[SubjectResult], remarks: Sequence[str], options: argparse.Namespace
+) -> str:
+    """Returns what is printed of the results, but for what they were measured with."""
+    screen = Screen(_WIDTH)
     for result in results:
+        mistakes = table.mistakes_tables(result)
         if options.markdown:
-            print(table.markdown_table(result, detailed=options.detailed))
+            screen.add_raw(table.markdown_table(result, detailed=options.detailed))
+            screen.add_raw(*map(table.in_markdown, mistakes))
         else:
-            console.print(table.terminal_table(result, detailed=options.detailed))
-        for note in table.notes(result):
-            console.print(note, markup=False)
-    console.print(LEGEND, markup=False)
+            screen.add(table.terminal_table(result, detailed=options.detailed))
+            for mistake in mistakes:
+                screen.add(mistake.title, table.for_terminal(mistake))
+        screen.add(*table.notes(result))
+    screen.add(LEGEND, *remarks)
+    return screen.text()
 
 
 def _is_right(result: SubjectResult) -> bool:
@@ -211,24 +254,26 @@ def _orchestrator(path: Path | None) -> Path:
         path = _folder(None) / _DEFAULT
     if not path.is_file():
         raise UsageError("no such file", setting="orchestrator", value=path)
-    if path not in find_orchestrators(path.parent):
-        raise UsageError(f"has no class {CLASS_NAME}", setting="orchestrator", value=path)
+    if path not in find_orchestrators(path.parent).orchestrators:
+        raise UsageError(f"does not have {EXPECTED}", setting="orchestrator", value=path)
     return path
 
 
-def _selected(options: argparse.Namespace) -> list[Path]:
+def _selected(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
+    """Returns the orchestrators to compare, and a remark on each file that is none."""
     folder = _folder(options.compare_dir)
-    found = find_orchestrators(folder)
+    found, others = find_orchestrators(folder)
     if not found:
-        message = f"no file in it has a class {CLASS_NAME}"
+        message = f"no Python file in it has {EXPECTED}"
         raise UsageError(message, setting="compare_dir", value=folder)
+    remarks = [printable(f"not compared: {path.name} does not have {EXPECTED}") for path in others]
     known = [path.stem for path in found]
     check_known("only", options.only or [], known)
     check_known("skip", options.skip, known)
     wanted = set(options.only or known) - set(options.skip)
     if not wanted:
         raise UsageError("leaves none to compare", setting="skip", value=",".join(options.skip))
-    return [path for path in found if path.stem in wanted]
+    return [path for path in found if path.stem in wanted], remarks
 
 
 def _folder(given: Path | None) -> Path:

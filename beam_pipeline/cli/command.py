@@ -1,63 +1,97 @@
 """The command line as a function: arguments in, exit code out."""
 
 import contextlib
+import functools
 import json
 import logging
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from beam_pipeline import interruption
 from beam_pipeline.cases import difference, load_cases
 from beam_pipeline.cli.completion import options_of_case
 from beam_pipeline.cli.messages import (
     JsonFormatter,
     message_of,
     print_error,
+    print_internal_error,
+    print_notice,
     print_verdict,
     wants_json,
 )
 from beam_pipeline.cli.parsing import help_text, parse
+from beam_pipeline.cli.paths import has_current_folder
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.replay import replay_arguments
-from beam_pipeline.cli.summary import print_summary
+from beam_pipeline.cli.summary import Summary, print_summary
+from beam_pipeline.cli.version import is_version_wanted, version_text
 from beam_pipeline.errors import ExitCode, UsageError
-from beam_pipeline.job import run_job
+from beam_pipeline.io.inputs import reads_terminal
+from beam_pipeline.job import run_job, scratch_folder
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.standard_streams import print_result
 from transforms.errors import AnagramError
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], began: float | None = None) -> int:
     """Runs the command line, inside any process, which stays as it was.
 
     Args:
       argv: the arguments, without the name of the program.
+      began: when the program was started, in seconds since the epoch; by default now. The time
+        that a run has taken is counted from then.
 
     Returns:
       An `ExitCode`: 0 if all is done, 1 if the run has failed, 2 if the usage is wrong. Errors are
       printed, not raised.
 
     Raises:
-      KeyboardInterrupt: the run was interrupted; nothing is left behind.
+      KeyboardInterrupt: the run was interrupted, and nothing is left behind; the message says
+        whether the result had been published.
     """
-    if "--help" in argv or "-h" in argv:
-        print(help_text(), end="")
-        return ExitCode.DONE
-    with contextlib.ExitStack() as stack:
+    began = time.time() if began is None else began
+    return interruption.run(functools.partial(_run, list(argv), began))
+
+
+def _run(argv: list[str], began: float) -> ExitCode:
+    as_json = wants_json(argv)
+    with interruption.scope() as stack:
         try:
-            if argv[:1] == [REPLAY]:
-                argv = replay_arguments(argv[1:])
-            options = parse(argv)
-            stack.enter_context(_logging(options))
-            if options.test_case:
-                return _run_cases(options)
-            report = run_job(options)
-        except AnagramError as error:
+            return _execute(argv, began, stack)
+        except Exception as error:
             if "--verbose" in argv:
                 logging.exception("The run failed")
+            interruption.finish()
+            if isinstance(error, FileNotFoundError) and not has_current_folder():
+                error = AnagramError("the current folder has been deleted; change to another one")
+            if not isinstance(error, AnagramError):
+                return print_internal_error(error, as_json=as_json)
             code = ExitCode.WRONG_USAGE if isinstance(error, UsageError) else ExitCode.FAILED
-            print_error(message_of(error), code, as_json=wants_json(argv))
+            print_error(message_of(error), code, as_json=as_json)
             return code
-    print_summary(report, as_json=options.log_format == "json")
+
+
+def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> ExitCode:
+    if is_version_wanted(argv):
+        print_result(version_text())
+        return ExitCode.DONE
+    if "--help" in argv or "-h" in argv:
+        print_result(help_text().rstrip("\n"))
+        return ExitCode.DONE
+    if argv[:1] == [REPLAY]:
+        argv = replay_arguments(argv[1:])
+    options = parse(argv)
+    stack.enter_context(_logging(options))
+    if options.test_case:
+        return _run_cases(options)
+    as_json = options.log_format == "json"
+    if reads_terminal(options.input or ()):
+        notice = "reading standard input; end with Ctrl-D at the start of a line"
+        print_notice(notice, as_json=as_json)
+    report = run_job(options, began)
+    interruption.finish()
+    print_summary(Summary.of(report, options, seconds=time.time() - began), as_json=as_json)
     return ExitCode.DONE
 
 
@@ -85,19 +119,25 @@ def _run_cases(options: AnagramOptions) -> ExitCode:
     """
     results: dict[str, dict[str, int]] = {}
     code = ExitCode.DONE
-    for case in load_cases(options.test_case):
-        with tempfile.TemporaryDirectory() as folder:
-            output = Path(folder, "result.json")
+    with interruption.scope() as stack:
+        folder = stack.enter_context(scratch_folder())
+        # What the cases publish is for this function only.
+        stack.callback(interruption.set_outcome, interruption.NOTHING_PUBLISHED)
+        for case in load_cases(options.test_case):
+            output = Path(folder, f"{case.name}.json")
             run_job(options_of_case(options, case.text, str(output)))
             results[case.name] = json.loads(output.read_text("utf-8"))
-        verdict = "as expected"
-        if differs := difference(case.expected, results[case.name]):
-            code = ExitCode.FAILED
-            verdict = (
-                f"missing {list(differs.missing)}, extra {list(differs.extra)}, "
-                f"wrong {list(differs.wrong)}"
-            )
-        as_json = options.log_format == "json"
-        print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
-    print(json.dumps(results, ensure_ascii=False, indent=2))
+            verdict = "as expected"
+            if differs := difference(case.expected, results[case.name]):
+                code = ExitCode.FAILED
+                verdict = (
+                    f"missing {list(differs.missing)}, extra {list(differs.extra)}, "
+                    f"wrong {list(differs.wrong)}"
+                )
+            as_json = options.log_format == "json"
+            print_verdict(case.name, len(case.expected), verdict, as_json=as_json)
+    interruption.set_outcome(interruption.PRINTING)
+    print_result(json.dumps(results, ensure_ascii=False, indent=2))
+    interruption.set_outcome(interruption.PUBLISHED)
+    interruption.finish()
     return code

@@ -5,23 +5,28 @@ import sys
 
 from apache_beam.options.pipeline_options import StandardOptions
 
-from beam_pipeline.cli.validation import STDOUT
+from beam_pipeline.cli.paths import STDOUT
 from beam_pipeline.io.formats import format_of
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.names import is_local
+
+#: What is counted if nothing else is asked for.
+DEFAULT_DICTIONARY = "gcide"
 
 
 def complete(options: AnagramOptions, *, runner: str) -> None:
     """Fills in the options that depend on others, in place.
 
-    Standard output becomes the output None, the extension decides the format that was not given,
-    and progress is shown on a terminal where nothing else is.
+    Without a dictionary it is the default one, standard output becomes the output None, the
+    extension decides the format that was not given, and progress is shown on a terminal where
+    nothing else is.
 
     Args:
       options: as the user gave them, and checked.
       runner: the one that they mean, see `beam_pipeline.runners.names.resolve_runner`.
     """
     options.view_as(StandardOptions).runner = runner
+    options.dictionary = options.dictionary or [DEFAULT_DICTIONARY]
     if options.output == STDOUT:
         options.output = None
     if options.output_format is None:

@@ -3,19 +3,27 @@
 import itertools
 import json
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 
 from beam_pipeline.errors import (
     DeadLettersError,
+    ExitCode,
     OutputError,
     PreviousResultError,
     ReportError,
     UsageError,
 )
 from beam_pipeline.flags import canonical_flag
-from beam_pipeline.report.model import printable
-from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
+from beam_pipeline.redaction import redact
+from beam_pipeline.standard_streams import print_message, printable
+from transforms.errors import (
+    AnagramError,
+    DictionaryError,
+    InputError,
+    NotTextError,
+    UndecodableDictionaryError,
+    UndecodableTextError,
+)
 
 
 def wants_json(argv: Sequence[str]) -> bool:
@@ -39,24 +47,52 @@ def message_of(error: AnagramError) -> str:
     """Returns the line for the user: the message of an error, with the option that it is about."""
     if isinstance(error, UsageError) and error.setting:
         value = "" if error.value is None else f"={error.value}"
-        return f"--{error.setting}{value}: {error}"
+        piped = _piped(error) if error.setting == "input" else ""
+        return f"--{error.setting}{value}: {error}{piped}"
     if isinstance(error, UsageError) and isinstance(error.__cause__, AnagramError):
         return message_of(error.__cause__)  # the error of a lower layer, before the run
+    if isinstance(error, NotTextError):
+        return f"--input={error}{_piped(error)}"
     if isinstance(error, UndecodableTextError):
         return f"{error}; --encoding_errors=replace leaves such bytes out"
+    if isinstance(error, UndecodableDictionaryError):
+        hint = "name its encoding, such as --dictionary_encoding=latin-1"
+        return f"--dictionary={error}; {hint}"
     option = _OPTIONS.get(type(error))
     return str(error) if option is None else f"--{option}={error}"
 
 
+def _piped(error: AnagramError) -> str:
+    """Returns what to do with the command that an error about an input may have between ticks."""
+    return " (pipe that into --input=-)" if "`" in str(error) else ""
+
+
 def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
-    """Prints an error as one line on standard error, or as a JSON object with its exit code."""
-    message = printable(" ".join(message.splitlines()))
+    """Prints an error as one line on standard error, or as a JSON object with its exit code.
+
+    Secrets are hidden.
+    """
+    message = redact(" ".join(message.splitlines()))
     if as_json:
         event = {"event": "error", "message": message, "exit_code": exit_code}
-        message = json.dumps(event)
+        print_message(json.dumps(event))
     else:
-        message = f"error: {message}"
-    print(message, file=sys.stderr, flush=True)
+        print_message(f"error: {message}")
+
+
+def print_internal_error(error: Exception, *, as_json: bool) -> ExitCode:
+    """Prints an error that is a fault of this program; returns the exit code."""
+    name = f"{type(error).__name__}: {error}".removesuffix(": ")
+    message = f"internal error: {name}; please report it, with what --verbose shows"
+    print_error(message, ExitCode.FAILED, as_json=as_json)
+    return ExitCode.FAILED
+
+
+def print_notice(message: str, *, as_json: bool) -> None:
+    """Prints what the user should know while the run goes on, as one line on standard error."""
+    if as_json:
+        message = json.dumps({"event": "notice", "message": message})
+    print_message(message)
 
 
 def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> None:
@@ -73,7 +109,14 @@ def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> N
         message = json.dumps(event)
     else:
         message = f"{name}: {expected} words expected: {verdict}"
-    print(message, file=sys.stderr)
+    print_message(message)
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a log record as lines that cannot command a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 class JsonFormatter(logging.Formatter):

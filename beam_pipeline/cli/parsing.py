@@ -2,13 +2,18 @@
 
 import argparse
 import difflib
+import os
 from collections.abc import Sequence
 from typing import NoReturn
 
 from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.completion import complete
+from beam_pipeline.cli.paths import expand_paths
+from beam_pipeline.cli.replay import COMMAND as REPLAY
+from beam_pipeline.cli.single_values import ACTIONS
 from beam_pipeline.cli.validation import validate
+from beam_pipeline.cli.version import FLAG as VERSION
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags import canonical_flag
 from beam_pipeline.options import AnagramOptions
@@ -19,6 +24,10 @@ from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
 # How similar an unknown option must be to a known one to be taken for a misspelling of it. The job
 # server of a remote runner may have options of its own, so only close ones are refused for it.
 _SIMILAR_LOCALLY, _SIMILAR_REMOTELY = 0.7, 0.8
+# What other programs call some of the options.
+_ELSEWHERE = {"-V": "--version", "-?": "--help", "--usage": "--help"}
+#: The options that print something about the program, and run nothing.
+INFORMATION = ("--help", VERSION)
 
 
 def parse(argv: Sequence[str]) -> AnagramOptions:
@@ -28,11 +37,12 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
       UsageError: an argument is not possible. For a misspelt option, the message has the right
         name.
     """
-    parser = options_parser(_fail)
+    parser = options_parser(_fail, ACTIONS)
     known = list(parser._option_string_actions)
     flags = [_canonical(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
+    expand_paths(options)
     runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     local = is_local(runner)
     _reject_unknown(unknown, known, local=local)
@@ -45,6 +55,7 @@ def help_text() -> str:
     """Returns what ``--help`` prints: our own options, without Beam's."""
     parser = argparse.ArgumentParser(
         prog="python -m beam_pipeline",
+        usage="%(prog)s (--text STRING | --input PATTERN | replay DEAD_LETTERS) [options]",
         description="Counts anagrams: for every dictionary word, how many words of the text are "
         "anagrams of it.",
         epilog="'replay DEAD_LETTERS' instead of an input processes again what an earlier run has "
@@ -53,6 +64,9 @@ def help_text() -> str:
         add_help=False,
     )
     AnagramOptions._add_argparse_args(parser)
+    add = parser.add_argument_group("information").add_argument
+    add("-h", "--help", action="store_true", help="print this text")
+    add(VERSION, action="store_true", help="print the versions of the program, Beam and Python")
     return parser.format_help()
 
 
@@ -81,10 +95,44 @@ def _reject_unknown(unknown: Sequence[str], known: Sequence[str], *, local: bool
             if after_option:
                 after_option = False
                 continue
-            raise UsageError(f"unexpected argument {argument!r}; did you mean --input={argument}?")
-        similarity = _SIMILAR_LOCALLY if local else _SIMILAR_REMOTELY
-        close = difflib.get_close_matches(canonical_flag(name), known, 1, similarity)
-        if close or local:
-            hint = f"; did you mean {close[0]}?" if close else "; see --help"
-            raise UsageError(f"unknown option {name}{hint}")
+            raise UsageError(f"unexpected argument {argument!r}{_hint_for_word(argument)}")
+        meant = _option_like(name, [*known, *INFORMATION], local=local)
+        if meant or local:
+            hint = f"did you mean {meant}?" if meant else "see --help"
+            raise UsageError(f"unknown option {name}; {hint}")
         after_option = not equals
+
+
+def _option_like(name: str, known: Sequence[str], *, local: bool) -> str | None:
+    """Returns the option that an unknown one may be meant to be, if there is any.
+
+    Options cannot be abbreviated: a later version may have one more that begins alike.
+    """
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    spelled = canonical_flag(f"--{name.lstrip('-')}")
+    if local and spelled != "--":
+        for flag in (*_own_flags(), *INFORMATION):
+            if flag.startswith(spelled):
+                return flag
+    similarity = _SIMILAR_LOCALLY if local else _SIMILAR_REMOTELY
+    close = difflib.get_close_matches(spelled, known, 1, similarity)
+    return close[0] if close else None
+
+
+def _hint_for_word(word: str) -> str:
+    """Returns what may be meant by a word that belongs to no option."""
+    if word == REPLAY:
+        return f"; {REPLAY} DEAD_LETTERS comes before all options"
+    is_path = os.path.exists(word) or any(sign in word for sign in "./*?~")
+    if not is_path and (
+        meant := _option_like(f"--{word}", [*_own_flags(), *INFORMATION], local=False)
+    ):
+        return f"; did you mean {meant}?"
+    return f"; did you mean {'' if is_path else f'--text={word} or '}--input={word}?"
+
+
+def _own_flags() -> list[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    AnagramOptions._add_argparse_args(parser)
+    return list(parser._option_string_actions)

@@ -1,39 +1,99 @@
 """The summary of a finished run: a table on a terminal, otherwise lines of text, or JSON."""
 
+import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from beam_pipeline.report.model import RunReport, printable
+from beam_pipeline.io.naming import shard_path
+from beam_pipeline.options import AnagramOptions
+from beam_pipeline.pages.text import counted
+from beam_pipeline.redaction import redact
+from beam_pipeline.report.model import RunReport
+from beam_pipeline.standard_streams import print_message, printable
+from transforms.dictionary import SourceEntries
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Of input smaller than this, in bytes, the figures are not worth showing.
-_TINY = 1 << 20
+# A word list of which a greater share of the entries is rejected is mentioned.
+_MAX_REJECTED = 0.1
 
 
-def print_summary(report: RunReport, *, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Summary:
+    """What there is to say of a finished run.
+
+    Attributes:
+      report: of the run.
+      seconds: since the program was started.
+      output: the path of the result; None for standard output.
+      num_shards: how many files the result has.
+      reports: the paths of the reports.
+    """
+
+    report: RunReport
+    seconds: float
+    output: str | None = None
+    num_shards: int = 1
+    reports: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, report: RunReport, options: AnagramOptions, *, seconds: float) -> "Summary":
+        """Returns the summary of a run with these complete options."""
+        return cls(report, seconds, options.output, options.num_shards, options.report)
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there was so little text that the figures say nothing."""
+        return self.report.is_tiny
+
+    @property
+    def result(self) -> str:
+        """Where the result is; empty if it went to standard output or there is none yet."""
+        if self.output is None or self.report.counter("records_written") is None:
+            return ""
+        first = shard_path(self.output, 0, self.num_shards)
+        if self.num_shards == 1:
+            return _shown(first)
+        last = shard_path(self.output, self.num_shards - 1, self.num_shards)
+        return _shown(f"{self.num_shards:,} shards, {first} to {last}")
+
+
+def print_summary(summary: Summary, *, as_json: bool) -> None:
     """Prints the summary of a finished run on standard error.
 
     Args:
       as_json: one line that is a JSON object, for machines.
     """
     if as_json:
-        print(to_json_line(report), file=sys.stderr)
-    elif sys.stderr.isatty():
+        print_message("\n".join([*rejecting_sources(summary.report), to_json_line(summary)]))
+    elif sys.stderr.isatty() and not summary.is_tiny:
         from rich.console import Console  # takes a while to load
 
-        Console(stderr=True, soft_wrap=True).print(to_table(report))
+        Console(stderr=True, soft_wrap=True).print(to_table(summary))
     else:
-        print(*to_lines(report), sep="\n", file=sys.stderr)
+        print_message("\n".join(to_lines(summary)))
 
 
-def to_json_line(report: RunReport) -> str:
+def rejecting_sources(report: RunReport) -> Iterator[str]:
+    """Yields a JSON object in one line for each word list of which much is not words."""
+    for source in report.dictionary.sources or ():
+        if _rejects_much(source):
+            yield json.dumps({"event": "dictionary", **dataclasses.asdict(source)})
+
+
+def _rejects_much(source: SourceEntries) -> bool:
+    return source.rejected > _MAX_REJECTED * source.entries
+
+
+def to_json_line(summary: Summary) -> str:
     """Returns the main figures as a JSON object in one line; what is not known is null."""
+    report = summary.report
     event = {
         "event": report.status,
         "runner": report.runner,
@@ -42,12 +102,15 @@ def to_json_line(report: RunReport) -> str:
         "peak_memory_bytes": report.peak_memory_bytes,
         "input_files": report.input.files,
         "input_bytes": report.input.bytes,
+        "output": redact(summary.output) if summary.output else None,
+        "num_shards": summary.num_shards,
+        "reports": list(map(redact, summary.reports)),
         **{name: value for name, value in report.metrics.items() if not hasattr(value, "mean")},
     }
     return json.dumps(event)
 
 
-def to_table(report: RunReport) -> "Table":
+def to_table(summary: Summary) -> "Table":
     """Returns the main figures as a table for a terminal."""
     from rich.table import Table
     from rich.text import Text
@@ -55,60 +118,74 @@ def to_table(report: RunReport) -> "Table":
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in rows(report):
+    for name, value in rows(summary):
         table.add_row(name, Text(value))
     return table
 
 
-def to_lines(report: RunReport) -> list[str]:
+def to_lines(summary: Summary) -> list[str]:
     """Returns the main figures as lines of text; the last one has the time and the runner.
 
-    For a tiny input that is the only line, unless there were retries, dead letters or bytes that
-    are not valid text.
+    For a tiny input that is the only line, unless there were retries, dead letters, bytes that are
+    not valid text, or a word list of which much is not words.
     """
-    size = report.counter("bytes_read")
-    shown = [] if size is not None and size < _TINY else ["input", "words"]
-    shown += ["not valid text", "retries", "dead letters"]
-    lines = [f"{name}: {value}" for name, value in rows(report) if name in shown]
-    rate = ""
-    if "input" in shown and report.bytes_per_second is not None:
-        rate = f", {decimal(int(report.bytes_per_second))}/s"
+    report = summary.report
+    shown = ["dictionary", "skipped", "not valid text", "retries", "dead letters"]
+    if not summary.is_tiny:
+        shown += ["input", "words"]
+    lines = [f"{name}: {value}" for name, value in rows(summary) if name in shown]
+    done = f"done in {summary.seconds:.1f} s on {report.runner}"
+    if not summary.is_tiny and report.bytes_per_second is not None:
+        done += f", {decimal(int(report.bytes_per_second))}/s"
         if report.peak_memory_bytes is not None:
-            rate += f", peak memory {decimal(report.peak_memory_bytes)}"
-    return [*lines, f"done in {report.wall_seconds:.1f} s on {report.runner}{rate}"]
+            done += f", peak memory {decimal(report.peak_memory_bytes)}"
+    if files := ", ".join(f"{name} in {value}" for name, value in _files(summary)):
+        done += f"; {files}"
+    return [*lines, done]
 
 
-def rows(report: RunReport) -> Iterator[tuple[str, str]]:
+def rows(summary: Summary) -> Iterator[tuple[str, str]]:
     """Yields name and value of each figure, without what is not known or did not happen."""
+    report = summary.report
     yield "runner", report.runner
+    for source in report.dictionary.sources or ():
+        if _rejects_much(source):
+            examples = ", ".join(map(repr, source.examples))
+            value = f"{source.rejected:,} of {source.entries:,} entries in {source.name}"
+            yield "dictionary", printable(f"{value} are not words, such as {examples}")
     if (where := _input(report)) is not None:
         yield "input", where
-    words, matched = report.counter("words"), report.counter("words_matched")
-    unmatched, classes = report.counter("words_unmatched"), report.counter("classes")
-    if words is not None and matched is not None and classes is not None:
-        value = f"{words:,}"
-        if words:
-            in_classes = f"{classes:,} anagram {_plural(classes, 'class', 'classes')}"
-            value += f", {matched / words:.1%} of them in {in_classes}"
-        if unmatched:
-            value += f", {unmatched:,} unmatched"
-        yield "words", value
+    if skipped := report.counter("files_skipped"):
+        what = counted(skipped, "file that is", "files that are")
+        yield "skipped", f"{what} a FIFO, socket, device or broken link"
+    if (words := _words(report)) is not None:
+        yield "words", words
     if invalid := report.counter("invalid_bytes"):
-        yield "not valid text", f"{invalid:,} {_plural(invalid, 'byte')}"
+        yield "not valid text", counted(invalid, "byte")
     if retries := report.counter("retries"):
         yield "retries", f"{retries:,}"
     if letters := report.counter("dead_letters"):
         causes = ", ".join(f"{cause}: {n:,}" for cause, n in report.dead_letters.by_cause.items())
         where = f" in {report.dead_letters.path}" if report.dead_letters.path else ""
-        yield "dead letters", printable(f"{letters:,}{where}" + (f" ({causes})" if causes else ""))
-    yield "time", f"{report.wall_seconds:.1f} s"
+        yield "dead letters", _shown(f"{letters:,}{where}" + (f" ({causes})" if causes else ""))
+    yield from _files(summary)
+    yield "time", f"{summary.seconds:.1f} s"
     if report.bytes_per_second is not None:
         speed = f"{decimal(int(report.bytes_per_second))}/s"
         if report.words_per_second is not None:
-            speed += f", {report.words_per_second:,.0f} words/s"
+            speed += f", {counted(round(report.words_per_second), 'word')}/s"
         yield "throughput", speed
     if report.peak_memory_bytes is not None:
         yield "peak memory", decimal(report.peak_memory_bytes)
+
+
+def _files(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yields what has been written to files, and where."""
+    if summary.result:
+        yield "result", summary.result
+    if summary.reports:
+        paths = " and ".join(map(_shown, summary.reports))
+        yield "report" if len(summary.reports) == 1 else "reports", paths
 
 
 def _input(report: RunReport) -> str | None:
@@ -116,10 +193,25 @@ def _input(report: RunReport) -> str | None:
     size = stored if stored is not None else report.counter("bytes_read")
     if size is None:
         return None
-    if files is None:
+    if not files:  # not known, or the text was given itself
         return decimal(size)
-    return f"{decimal(size)} in {files:,} {_plural(files, 'file')}"
+    return f"{decimal(size)} in {counted(files, 'file')}"
 
 
-def _plural(number: int, singular: str, plural: str = "") -> str:
-    return singular if number == 1 else plural or f"{singular}s"
+def _words(report: RunReport) -> str | None:
+    words, matched = report.counter("words"), report.counter("words_matched")
+    unmatched, classes = report.counter("words_unmatched"), report.counter("classes")
+    if words is None or matched is None or classes is None:
+        return None
+    if not matched:
+        return f"{words:,}, none of them matched" if words else "0"
+    # Neither all nor none of them is said of fewer or of more.
+    share = "all" if matched == words else f"{min(max(matched / words, 0.001), 0.999):.1%}"
+    in_classes = counted(classes, "anagram class", "anagram classes")
+    value = f"{words:,}, {share} of them in {in_classes}"
+    return value + (f", {unmatched:,} unmatched" if unmatched else "")
+
+
+def _shown(text: str) -> str:
+    """Returns a text that comes from outside as it may be shown on a terminal."""
+    return printable(redact(text))

@@ -1,20 +1,23 @@
 """Checks options as far as that is possible before a run. Changes nothing."""
 
-import os
+from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
 
-from apache_beam.io.filesystems import FileSystems
-
+from beam_pipeline.cli.collisions import is_same_file
+from beam_pipeline.cli.paths import STDOUT, check_paths
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.write import EXTENSIONS
+from transforms.dictionary import DictionarySpec
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
 
-#: The output that means standard output.
-STDOUT = "-"
+# Of the local runner, each of which is a process or a thread.
+_MAX_WORKERS = 1000
+# The options that say what files a run writes; results of built-in cases are printed.
+_OF_FILES = ("output", "output_format", "dead_letters", "report")
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -27,26 +30,81 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     Raises:
       UsageError: an option is wrong, or does not go with another one.
     """
+    _check_names(options)
+    _check_workers(options)
+    _check_types(options)
     if options.test_case:
-        _check_test_case(options)
+        _check_test_case(options, local=local)
     else:
         _check_input(options)
     _check_encoding(options)
+    _check_dictionary(options)
     _check_chaos(options)
     _check_merge(options)
     _check_dead_letters(options)
     _check_output(options, local=local)
     _check_report(options)
+    check_paths(options, local=local)
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
         raise UsageError(message, setting="progress")
 
 
-def _check_test_case(options: AnagramOptions) -> None:
-    for name in ("input", "text", "output", "replay", "merge", "dead_letters", "report"):
-        if getattr(options, name) is not None:
-            message = f"cannot be combined with --{name}"
-            raise UsageError(message, setting="test_case", value=options.test_case)
+def _check_names(options: AnagramOptions) -> None:
+    for name in ("output", "dead_letters", "merge", "replay"):
+        path = getattr(options, name)
+        if path is not None and not _is_utf8(path):
+            message = "the name is not UTF-8, which Beam cannot pass to workers; rename the file"
+            raise UsageError(message, setting=name, value=path)
+
+
+def _check_workers(options: AnagramOptions) -> None:
+    workers = options.view_as(DirectOptions).direct_num_workers
+    if not 0 <= workers <= _MAX_WORKERS:
+        message = f"is not a number from 0, which means one for each core, to {_MAX_WORKERS}"
+        raise UsageError(message, setting="direct_num_workers", value=workers)
+
+
+def _check_types(options: AnagramOptions) -> None:
+    types = options.view_as(TypeOptions)
+    if types.performance_runtime_type_check:
+        message = "Beam does so only where each function has one output; give runtime_type_check"
+        raise UsageError(message, setting="performance_runtime_type_check")
+    if types.type_check_strictness == "ALL_REQUIRED":
+        raise UsageError(
+            "not even Beam's own transforms have all these types; give DEFAULT_TO_ANY",
+            setting="type_check_strictness",
+            value=types.type_check_strictness,
+        )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_test_case(options: AnagramOptions, *, local: bool) -> None:
+    given = [
+        name
+        for name in ("input", "text", "replay", "merge", *_OF_FILES)
+        if getattr(options, name) not in (None, [])
+    ]
+    if options.num_shards > 1:
+        given.append("num_shards")
+    # These need a file of dead letters.
+    if options.on_error == "dead_letter":
+        given.append("on_error=dead_letter")
+    if options.encoding_errors == "quarantine":
+        given.append("encoding_errors=quarantine")
+    if given:
+        message = f"cannot be combined with --{given[0]}"
+        raise UsageError(message, setting="test_case", value=options.test_case)
+    if not local:
+        message = "prints results, which a remote runner cannot"
+        raise UsageError(message, setting="test_case", value=options.test_case)
 
 
 def _check_input(options: AnagramOptions) -> None:
@@ -54,16 +112,26 @@ def _check_input(options: AnagramOptions) -> None:
     if len(given) > 1:
         raise UsageError(f"--{given[0]} and --{given[1]}: give only one of them")
     if not given:
-        raise UsageError("no input: give --input, --text or --test_case (see --help)")
+        raise UsageError(
+            "no input: give --text=STRING, --input=PATTERN or --test_case=small (see --help)"
+        )
     if (options.input or []).count(STDIN) > 1:
         raise UsageError("standard input can be read only once", setting="input", value=STDIN)
 
 
 def _check_encoding(options: AnagramOptions) -> None:
     try:
-        Encoding(options.encoding)
+        Encoding(options.encoding or "utf-8")
     except ValueError as error:
         raise UsageError(str(error), setting="encoding", value=options.encoding) from None
+
+
+def _check_dictionary(options: AnagramOptions) -> None:
+    codec = options.dictionary_encoding
+    try:
+        DictionarySpec(encoding=codec)
+    except ValueError as error:
+        raise UsageError(str(error), setting="dictionary_encoding", value=codec) from None
 
 
 def _check_chaos(options: AnagramOptions) -> None:
@@ -78,6 +146,16 @@ def _check_merge(options: AnagramOptions) -> None:
     if options.merge is not None and format_of(options.merge) is None:
         message = f"the extension names no format; it must be one of {', '.join(FORMATS)}"
         raise UsageError(message, setting="merge", value=options.merge)
+    if options.merge and options.output and is_same_file(options.merge, options.output):
+        # Whoever merges into a file means to do it again.
+        for name in ("min_word_length", "min_class_size", "min_count", "top"):
+            value = getattr(options, name)
+            if value not in (None, 1):
+                message = (
+                    "would leave words out of the result that is merged, to which nothing could be "
+                    "added any more: give another --output"
+                )
+                raise UsageError(message, setting=name, value=value)
 
 
 def _check_dead_letters(options: AnagramOptions) -> None:
@@ -92,11 +170,13 @@ def _check_dead_letters(options: AnagramOptions) -> None:
     if options.on_error == "fail" and options.encoding_errors != "quarantine":
         message = "needs --on_error=dead_letter or --encoding_errors=quarantine"
         raise UsageError(message, setting="dead_letters", value=path)
-    _check_own_file(options, "dead_letters", "output", "replay", "merge")
 
 
 def _check_output(options: AnagramOptions, *, local: bool) -> None:
     path = options.output
+    if options.sort != "word" and options.num_shards > 1:
+        message = "needs one file: give no --num_shards"
+        raise UsageError(message, setting="sort", value=options.sort)
     if path is None or path == STDOUT:
         if options.num_shards > 1:
             raise UsageError("needs --output=PATH", setting="num_shards", value=options.num_shards)
@@ -110,47 +190,10 @@ def _check_output(options: AnagramOptions, *, local: bool) -> None:
         raise UsageError(message, setting="output", value=path)
     if output_format == "parquet" and is_compressed(path):
         raise UsageError("Parquet files are compressed inside", setting="output", value=path)
-    _check_own_file(options, "output")
 
 
 def _check_report(options: AnagramOptions) -> None:
-    path = options.report
-    if path is None:
-        return
-    if not path.lower().endswith(EXTENSIONS):
-        message = f"must end in {' or '.join(EXTENSIONS)}"
-        raise UsageError(message, setting="report", value=path)
-    _check_own_file(options, "report", "output", "dead_letters", "replay", "merge")
-
-
-def _check_own_file(options: AnagramOptions, name: str, *others: str) -> None:
-    """Checks that the file that an option names can be written, and that no other names it too.
-
-    Args:
-      options: all options.
-      name: the name of the option.
-      *others: the names of the options that must not have the same file.
-    """
-    path = getattr(options, name)
-    for other in others:
-        given = getattr(options, other)
-        if given and os.path.abspath(given) == os.path.abspath(path):
-            raise UsageError(f"is also --{other}", setting=name, value=path)
-    if FileSystems.get_scheme(path) is None and (fault := _why_not_writable(path)):
-        raise UsageError(fault, setting=name, value=path)
-
-
-def _why_not_writable(path: str) -> str:
-    """Returns why a local file cannot be written; empty if nothing speaks against it."""
-    if os.path.isdir(path):
-        return "is a folder"
-    if os.path.exists(path) and not os.path.isfile(path):
-        return "is not a regular file"
-    folder = os.path.dirname(os.path.abspath(path))
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    if not os.path.isdir(folder):
-        return f"{folder} is not a folder"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"no permission to write in {folder}"
-    return ""
+    for path in options.report:
+        if not path.lower().endswith(EXTENSIONS):
+            message = f"must end in {' or '.join(EXTENSIONS)}"
+            raise UsageError(message, setting="report", value=path)

@@ -4,17 +4,18 @@ import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar
 
 import apache_beam as beam
-from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
+from apache_beam.pvalue import PBegin, PCollection
 
 from beam_pipeline.errors import DeadLettersError
-from beam_pipeline.io.sources import ReadFiles, ReadRangeFn
+from beam_pipeline.io.inputs import ALLOW
+from beam_pipeline.io.pipes import is_regular
+from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
 from transforms.files.retrying_file import open_retrying
-from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json
+from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
-from transforms.stages.stage import StageFn
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block, FileRange
 from transforms.text.encoding import Encoding
@@ -47,69 +48,93 @@ def read_dead_letters(
         raise DeadLettersError(f"{path}: cannot be read ({error})") from error
 
 
-def open_buffered(path: str, retrier: Retrier) -> BinaryIO:
+def open_buffered(path: str, retrier: Retrier, *, is_text: bool = True) -> BinaryIO:
     """Opens a file, possibly compressed, whose reads are retried, for reading lines."""
-    return io.BufferedReader(cast(io.RawIOBase, open_retrying(path, retrier)))
+    return io.BufferedReader(open_retrying(path, retrier, is_text=is_text))
 
 
-def settings_of_dead_letters(path: str) -> dict[str, Any]:
-    """Returns the settings that all dead letters in a file agree on; none if there is no letter.
+def settings_of_dead_letters(path: str) -> dict[str, Any] | None:
+    """Returns the settings that all dead letters in a file agree on; None if there is no letter.
 
     Raises:
-      DeadLettersError: they do not agree, or `read_dead_letters` raises it.
+      DeadLettersError: they do not agree, `read_dead_letters` raises it, or the file is a pipe: it
+        is read again by the run.
     """
+    if not is_regular(path):
+        raise DeadLettersError(f"{path}: can be read only once; write it to a file first")
     agreed: dict[str, Any] | None = None
     for _, settings in read_dead_letters(path):
         if agreed is not None and settings != agreed:
             raise DeadLettersError(f"{path}: has dead letters of runs with different settings")
         agreed = settings
-    return agreed or {}
+    return agreed
 
 
 @dataclass
 class ReadDeadLetters(ReadFiles):
     """Reads the texts in a file of dead letters, and the ranges of files that it names.
 
-    Texts in the encoding that their run was given are taken to be in `encoding` now.
+    Texts in the encoding that their run was given are taken to be in `encoding` now, if that is not
+    None.
 
     Attributes:
       path: of the file.
     """
 
     path: str = ""
+    measures: ClassVar = ReadFiles.measures - {Count.INPUT_BYTES, Count.INPUT_BYTES_READ}
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        path = root | "DeadLetters" >> beam.Create([self.path], reshuffle=False)
-        payloads = self.apply_fn(path, "ReadLetters", _LettersFn(self), Block | FileRange)
+        start = root | "Start" >> beam.Create([None], reshuffle=False)
+        payloads = self.apply_fn(start, "ReadLetters", _LettersFn(self), Block | FileRange)
         spread = payloads | "SpreadPayloads" >> beam.Reshuffle()
         return self.apply_fn(spread, "ReadBlocks", _ReadPayloadFn(self), Block)
 
 
-class _LettersFn(StageFn):
+class _LettersFn(ListFilesFn):
     def __init__(self, settings: ReadDeadLetters):
-        super().__init__(settings.resilience)
-        self._encoding = settings.encoding
-        self._retrier = Retrier("read", settings.resilience.without_chaos())
+        super().__init__(settings)
+        self._path, self._encoding = settings.path, settings.encoding
 
-    def process(self, path: str) -> Iterator[Block | FileRange]:
-        encoding = functools.cache(lambda name: Encoding(name).name)
-        for letter, run_settings in read_dead_letters(path, self._retrier):
+    def process(self, _: None) -> Iterator[Any]:
+        encoding = functools.cache(lambda name: Encoding(name or "utf-8").name)
+        patterns = []
+        excluded: set[str] = set()  # files that are counted without the patterns
+        for letter, run_settings in read_dead_letters(self._path, self._retrier):
             payload = letter.payload
             if isinstance(payload, ClassCount):
                 continue  # see `beam_pipeline.io.previous_results`
+            if isinstance(payload, FilePattern):
+                patterns.append(payload.source)
+                excluded.update(payload.excluded)
+                continue
+            excluded.add(payload.source)
             self.totals.add(Count.RANGES_PLANNED)
-            recorded = encoding(run_settings.get("encoding") or self._encoding)
-            if isinstance(payload, Block) and payload.encoding == recorded:
-                payload = payload._replace(encoding=encoding(self._encoding))
+            recorded = run_settings.get("encoding")
+            if isinstance(payload, Block) and payload.encoding == encoding(recorded):
+                payload = payload._replace(encoding=encoding(self._encoding or recorded))
             yield payload
-
-    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
-        return self.emit_totals(self._retrier)
+        # Together, so that a file that several of them match is read once.
+        listing = self.list_files(patterns, ALLOW)
+        for path in excluded:
+            listing.sizes.pop(path, None)
+        yield from self.unlisted(listing, excluded)
+        for shard in self.plan_shards(listing):
+            self.totals.add(Count.RANGES_PLANNED, len(shard))
+            yield from shard
 
 
 class _ReadPayloadFn(ReadRangeFn):
+    def __init__(self, settings: ReadDeadLetters):
+        super().__init__(settings)
+        self._path = settings.path
+
     def process(self, payload: Block | FileRange) -> Iterator[Any]:
         if isinstance(payload, FileRange):
+            if not is_regular(payload.source):  # it would never end, or block
+                raise DeadLettersError(
+                    f"{self._path}: names {payload.source}, which is not a regular file"
+                )
             yield from self.read_range(payload)
         else:
             self.totals.add(Count.RANGES_READ)

@@ -5,21 +5,27 @@ files together, large files apart), so that many small files cost little and one
 read by many workers.
 """
 
-import glob
+import functools
 import os
-import shutil
 import stat
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from apache_beam.io.filesystems import FileSystems
-
-from beam_pipeline.io.publishing import is_temporary
-from transforms.errors import InputError
-from transforms.files.compression import is_compressed
-from transforms.text.blocks import BLOCK_SIZE, FileRange
+from beam_pipeline.io.matching import (
+    MatchedFile,
+    SpecialFile,
+    UnlistedFolder,
+    has_wildcard,
+    match_files,
+)
+from beam_pipeline.io.naming import is_temporary
+from beam_pipeline.io.pipes import copy_of_pipe, copy_of_stdin, is_regular, why_not_copied
+from transforms.errors import InputError, NotTextError
+from transforms.files.compression import is_compressed, open_decompressed
+from transforms.files.recognition import FormatError
+from transforms.files.schemes import is_local, local_path, why_unsupported
+from transforms.text.blocks import FileRange
 
 #: No range and no read shard is larger, in bytes.
 MAX_SHARD_SIZE = 64 << 20
@@ -27,6 +33,10 @@ _MIN_SHARD_SIZE = 1 << 20
 # How many shards to aim for: enough for the workers to share evenly.
 _SHARDS = 64
 STDIN = "-"
+# The constants of Beam's `EmptyMatchTreatment`, whose module takes a while to load.
+DISALLOW, ALLOW_IF_WILDCARD, ALLOW = "DISALLOW", "ALLOW_IF_WILDCARD", "ALLOW"
+#: Whether a pattern may match no file.
+EMPTY_MATCH = (DISALLOW, ALLOW_IF_WILDCARD, ALLOW)
 
 
 class ReadShard(tuple[FileRange, ...]):
@@ -36,12 +46,65 @@ class ReadShard(tuple[FileRange, ...]):
     """
 
 
-def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
-    """Returns the Beam file patterns for what a user gave as an input.
+@dataclass
+class Listing:
+    """What the input patterns of a run match.
 
-    A folder means all files below it, ``**/`` also means no folder at all, and the name of an
-    existing file means this file even if it looks like a pattern. Standard input and other pipes
-    are copied, because no other process could read them.
+    Attributes:
+      sizes: the bytes of each file, as stored, by its path.
+      unlisted: the folders that cannot be listed, by the pattern of what is missing.
+      skipped: how many FIFOs, sockets, devices and broken links there are in folders.
+    """
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    unlisted: dict[str, UnlistedFolder] = field(default_factory=dict)
+    skipped: int = 0
+
+
+def list_files(patterns: Iterable[str], empty_match_treatment: str = DISALLOW) -> Listing:
+    """Lists the files that patterns match.
+
+    Args:
+      patterns: see `beam_pipeline.io.matching`.
+      empty_match_treatment: one of `EMPTY_MATCH`.
+
+    Raises:
+      InputError: a pattern matches no file, which is not allowed.
+      Exception: whatever a filesystem raises that cannot be reached.
+    """
+    listing = Listing()
+    skipped: set[str] = set()
+    for pattern in patterns:
+        is_empty = True
+        for match in match_files(pattern):
+            match match:
+                case SpecialFile(path):
+                    skipped.add(path)
+                    continue
+                case UnlistedFolder():
+                    listing.unlisted[match.pattern] = match
+                case MatchedFile(path, size):
+                    if is_temporary(path):
+                        continue
+                    listing.sizes[path] = size
+            is_empty = False
+        if is_empty and not _may_be_empty(pattern, empty_match_treatment):
+            raise InputError(f"{pattern}: no file matches")
+    listing.skipped = len(skipped)
+    return listing
+
+
+def _may_be_empty(pattern: str, treatment: str) -> bool:
+    if treatment == ALLOW_IF_WILDCARD:
+        return has_wildcard(pattern)
+    return treatment == ALLOW
+
+
+def resolve_input(pattern: str, spool_folder: str) -> str:
+    """Returns the pattern that workers are given for what a user gave as an input.
+
+    Local paths become absolute. Standard input, FIFOs and devices are copied, because no other
+    process could read them.
 
     Args:
       pattern: a file, a folder, a glob, or ``-`` for standard input.
@@ -53,64 +116,89 @@ def expand_patterns(pattern: str, spool_folder: str) -> list[str]:
     if not pattern:
         raise InputError(": no file has an empty name")
     if pattern == STDIN:
-        return [_spool(sys.stdin.buffer, spool_folder)]
-    if FileSystems.get_scheme(pattern) is not None:
-        is_folder = pattern.endswith("/")
-        patterns = _variants(pattern + "**" if is_folder else pattern)
-    elif os.path.isdir(pattern):
-        patterns = [os.path.join(glob.escape(os.path.abspath(pattern)), "**")]
-    elif os.path.exists(pattern):
-        if not stat.S_ISREG(os.stat(pattern).st_mode):
-            with open(pattern, "rb") as pipe:
-                return [_spool(pipe, spool_folder)]
-        if not os.access(pattern, os.R_OK):
+        return _copied(copy_of_stdin, pattern, spool_folder)
+    if (fault := why_unsupported(pattern)) is not None:
+        raise InputError(f"{pattern}: {fault}")
+    resolved = local_path(pattern)
+    if is_local(resolved):
+        resolved = os.path.abspath(resolved)
+        if not is_regular(resolved):
+            return _copied(functools.partial(copy_of_pipe, resolved), pattern, spool_folder)
+        if os.path.isfile(resolved) and not os.access(resolved, os.R_OK):
             raise InputError(f"{pattern}: permission denied")
-        patterns = [glob.escape(os.path.abspath(pattern))]
-    else:
-        patterns = _variants(os.path.abspath(pattern))
+        if pattern.endswith("/"):
+            resolved = os.path.join(resolved, "")
     try:
-        matches = any(any(_files(patterns, limit)) for limit in (1, None))
+        matches = any(not isinstance(match, SpecialFile) for match in match_files(resolved))
     except Exception as error:  # each filesystem raises its own
         raise InputError(f"{pattern}: cannot be matched ({error})") from error
     if not matches:
         raise InputError(f"{pattern}: no file matches")
-    return patterns
+    return resolved
 
 
-def _variants(pattern: str) -> list[str]:
-    head, deep, tail = pattern.partition("/**/")
-    if not deep:
-        return [pattern]
-    return [head + joint + rest for rest in _variants(tail) for joint in (deep, "/")]
+def reads_terminal(patterns: Sequence[str]) -> bool:
+    """Returns whether one of the patterns, as a user gave them, is what is typed on a terminal."""
+    return any(map(_is_terminal, patterns))
 
 
-def _spool(pipe: BinaryIO, folder: str) -> str:
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="pipe-", delete=False) as file:
-        shutil.copyfileobj(pipe, file, BLOCK_SIZE)
-    return glob.escape(file.name)
+def _is_terminal(pattern: str) -> bool:
+    if pattern == STDIN:
+        return sys.stdin is not None and sys.stdin.isatty()
+    try:
+        if not stat.S_ISCHR(os.stat(pattern).st_mode):
+            return False
+        with open(pattern, "rb", buffering=0) as device:
+            return device.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def _copied(copy: Callable[[str], str], name: str, folder: str) -> str:
+    """Copies what can be read only once, and returns the path of the copy.
+
+    Args:
+      copy: makes the copy in a folder.
+      name: of the original, for messages.
+      folder: where the copy is put.
+
+    Raises:
+      InputError: it cannot be copied.
+      NotTextError: it is not text.
+    """
+    try:
+        path = copy(folder)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {why_not_copied(error, folder)}") from error
+    try:
+        open_decompressed(path).close()
+    except FormatError as error:
+        raise NotTextError(f"{name}: {error.message('FILE')}") from error
+    except Exception:  # each decompressor raises its own; the run will find it too
+        pass
+    return path
 
 
 def plan_shards(
-    patterns: tuple[str, ...],
+    sizes: Mapping[str, int],
     shard_size: int | None = None,
-    on_listed: Callable[[int, int], None] = lambda files, size: None,
+    is_whole: Callable[[str], bool] = is_compressed,
 ) -> Iterator[ReadShard]:
-    """Yields shards that together read every file that matches `patterns` once.
+    """Yields shards that together read every file once.
 
     Args:
-      patterns: Beam file patterns.
+      sizes: the bytes of each file, as stored, by its path.
       shard_size: about how many bytes are in a shard; by default a share of the whole.
-      on_listed: called with the number of files and their bytes as stored, once they are known.
+      is_whole: whether the file at a path must not be split; only asked of files that are larger
+        than a shard. By default, the extension tells.
     """
-    sizes = dict(_files(patterns))
-    on_listed(len(sizes), sum(sizes.values()))
     if shard_size is None:
         shard_size = min(max(sum(sizes.values()) // _SHARDS, _MIN_SHARD_SIZE), MAX_SHARD_SIZE)
-        shard_size += -shard_size % 4  # ranges must not cut code units of 2 or 4 bytes
+    shard_size += -shard_size % 4  # ranges must not cut code units of 2 or 4 bytes
     shard: list[FileRange] = []
     filled = 0
     for path, size in sizes.items():
-        for file_range, range_size in _split(path, size, shard_size):
+        for file_range, range_size in _split(path, size, shard_size, is_whole):
             if shard and filled + range_size > shard_size:
                 yield ReadShard(shard)
                 shard, filled = [], 0
@@ -120,19 +208,13 @@ def plan_shards(
         yield ReadShard(shard)
 
 
-def _files(patterns: Sequence[str], limit: int | None = None) -> Iterator[tuple[str, int]]:
-    """Yields path and size of each text among the first `limit` files that match each pattern."""
-    for match in FileSystems.match(list(patterns), limits=[limit] * len(patterns)):
-        for file in match.metadata_list:
-            if not is_temporary(file.path):
-                yield file.path, file.size_in_bytes
-
-
-def _split(path: str, size: int, range_size: int) -> Iterator[tuple[FileRange, int]]:
-    if size <= range_size or is_compressed(path):
-        yield FileRange(path), size
+def _split(
+    path: str, size: int, range_size: int, is_whole: Callable[[str], bool]
+) -> Iterator[tuple[FileRange, int]]:
+    if size <= range_size or is_whole(path):
+        yield FileRange(path, file_size=size), size
         return
     for start in range(0, size, range_size):
         end = start + range_size
-        file_range = FileRange(path, start, end if end < size else None)
+        file_range = FileRange(path, start, end if end < size else None, file_size=size)
         yield file_range, min(range_size, size - start)

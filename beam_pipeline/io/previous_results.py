@@ -1,7 +1,8 @@
 """Reads what earlier runs have counted, so that it can be added to the counts of this one."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -9,17 +10,25 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from beam_pipeline.errors import PreviousResultError
-from beam_pipeline.io import publishing
+from beam_pipeline.errors import DeadLettersError, PreviousResultError
 from beam_pipeline.io.dead_letters import open_buffered, read_dead_letters
 from beam_pipeline.io.formats import READERS, Counted, format_of
+from beam_pipeline.io.naming import all_shards, shard_path
+from beam_pipeline.pages.text import brief
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count
+from transforms.text.normalize import MAX_WORD_LENGTH
+from transforms.text.normalize import words as normalized
 from transforms.text.signature import signature
+
+#: Counts, and the sum of all counts of a result, are smaller.
+MAX_COUNT = 1 << 63
+# So many words are normalized at once.
+_BATCH = 1 << 12
 
 
 @dataclass
@@ -32,15 +41,17 @@ class ReadPreviousCounts(Stage):
       dictionary: of the earlier run.
       result: path of its result; may be empty.
       dead_letters: path of its dead letters, of which those that are words are read; may be empty.
+      min_word_length: shorter words are left out.
 
     Raises:
-      PreviousResultError: when it runs: the result cannot be read, or has another dictionary.
+      PreviousResultError: when it runs: the result cannot be read, or is not one of the dictionary.
       DeadLettersError: when it runs: the dead letters cannot be read.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     result: str = ""
     dead_letters: str = ""
+    min_word_length: int = 1
     measures: ClassVar = frozenset({Count.WORDS, Count.WORDS_KEYED})
 
     def expand(self, root: PBegin) -> PCollection[tuple[str, Any]]:
@@ -53,77 +64,176 @@ class _ReadPreviousFn(StageFn):
         super().__init__(settings.resilience)
         self._dictionary = settings.dictionary
         self._result, self._dead_letters = settings.result, settings.dead_letters
+        self._min_word_length = settings.min_word_length
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
+    def setup(self) -> None:
+        self._dictionary = self._dictionary.pinned()
+
     def process(self, _: None) -> Iterator[tuple[str, Any]]:
-        path = self._dead_letters
-        letters = read_dead_letters(path, self._retrier) if path else iter(())
-        payloads = (letter.payload for letter, _ in letters)
-        counts = (payload for payload in payloads if isinstance(payload, ClassCount))
-        known = None if self._dictionary.is_corpus else self._dictionary.load()
-        for key, count, words in itertools.chain(counts, read_result(self._result, self._retrier)):
-            if words and known is not None and tuple(sorted(words)) != known.members(key):
-                raise PreviousResultError(
-                    f"{self._result}: {words[0]!r} is not a word of the dictionary, or its "
-                    "anagrams are missing"
-                )
+        in_corpus_mode = self._dictionary.is_corpus
+        for key, count, words in itertools.chain(self._from_dead_letters(), self._from_result()):
+            if len(key) < self._min_word_length:
+                continue
             self.totals.add(Count.WORDS, count)
-            if known is None and not words:  # too long for any result
+            if in_corpus_mode and not words:  # too long for any result
                 self.totals.add(Count.WORDS_UNMATCHED, count)
                 continue
             self.totals.add(Count.WORDS_KEYED, count)
-            yield key, count if known is not None else ClassTally(count, words)
+            yield key, ClassTally(count, words) if in_corpus_mode else count
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
+    def _from_result(self) -> Iterable[ClassCount]:
+        if not self._result:
+            return ()
+        return read_result(self._result, self._dictionary, self._retrier)
 
-def read_result(path: str, retrier: Retrier) -> Iterable[ClassCount]:
-    """Returns the anagram classes in a result file, or in its shards; none for an empty path.
+    def _from_dead_letters(self) -> Iterator[ClassCount]:
+        path, normalization = self._dead_letters, self._dictionary.normalization
+        for letter, _ in read_dead_letters(path, self._retrier) if path else ():
+            payload = letter.payload
+            if not isinstance(payload, ClassCount):
+                continue  # see `beam_pipeline.io.dead_letters`
+            if any(signature(word) != payload.signature for word in payload.words):
+                message = f"the words of {brief(payload.signature)} do not have its letters"
+                raise DeadLettersError(f"{path}: {message}")
+            if (word := _not_normalized(payload.words, normalization)) is not None:
+                raise DeadLettersError(f"{path}: {brief(word)} is not a word ({normalization})")
+            yield payload
+
+
+def check_result(path: str, dictionary: DictionarySpec, retrier: Retrier, *, name: str) -> None:
+    """Checks that a result can be added to one of a dictionary.
+
+    Args:
+      path: where the result is read.
+      dictionary: of the run that adds it.
+      retrier: of the stage that reads.
+      name: of the result, for messages.
 
     Raises:
-      PreviousResultError: it cannot be read, or words with the same letters differ in counts.
+      PreviousResultError: as `read_result` does.
     """
-    classes: dict[str, ClassCount] = {}
-    for word, count in _counted_words(path, retrier) if path else ():
+    read_result(path, dictionary, retrier, name=name)
+
+
+def read_result(
+    path: str, dictionary: DictionarySpec, retrier: Retrier, *, name: str = ""
+) -> Iterable[ClassCount]:
+    """Returns the anagram classes in a result file, or in its shards.
+
+    A result is whatever somebody gives, so nothing in it is taken for granted: with a dictionary,
+    classes must be those of the dictionary and whole; in corpus mode, words must be as
+    normalization makes them; words must be distinct, and those of a class have one count.
+
+    Args:
+      path: of the result.
+      dictionary: of the run that adds it.
+      retrier: of the stage that reads.
+      name: how messages name the result; by default its path.
+
+    Raises:
+      PreviousResultError: it cannot be read, or is not a whole result of this dictionary.
+    """
+    name = name or path
+    counts: dict[str, int] = {}
+    classes: dict[str, list[str]] = {}
+    for word, count in _counted_words(path, name, retrier):
         key = signature(word)
-        seen = classes.get(key, ClassCount(key, count))
-        if seen.count != count:
-            raise PreviousResultError(f"{path}: {word!r} has another count than its anagrams")
-        classes[key] = seen._replace(words=(*seen.words, word))
-    return classes.values()
+        if counts.setdefault(key, count) != count:
+            raise PreviousResultError(f"{name}: {brief(word)} has another count than its anagrams")
+        classes.setdefault(key, []).append(word)
+    if sum(counts.values()) >= MAX_COUNT:
+        raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
+    for words in classes.values():
+        if len(words) > 1 and len(set(words)) < len(words):
+            ((word, _),) = Counter(words).most_common(1)
+            raise PreviousResultError(f"{name}: {brief(word)} is there twice")
+    if dictionary.is_corpus:
+        found = itertools.chain.from_iterable(classes.values())
+        if (wrong := _not_normalized(found, dictionary.normalization)) is not None:
+            raise PreviousResultError(
+                f"{name}: {brief(wrong)} is not a word ({dictionary.normalization})"
+            )
+    else:
+        _check_classes(classes, dictionary, name)
+    return (ClassCount(key, count, tuple(classes[key])) for key, count in counts.items())
 
 
-def _counted_words(path: str, retrier: Retrier) -> Iterator[Counted]:
+def _check_classes(classes: Mapping[str, list[str]], dictionary: DictionarySpec, name: str) -> None:
+    members_of = dictionary.load().members
+    for key, words in classes.items():
+        members = set(members_of(key))
+        for word in words:
+            if word not in members:
+                raise PreviousResultError(
+                    f"{name}: {brief(word)} is not a word of the dictionary {dictionary}"
+                )
+        if missing := members.difference(words):
+            raise PreviousResultError(
+                f"{name}: {brief(words[0])} is there, but of its anagrams are missing: "
+                f"{brief(min(missing))}; it is no whole result of the dictionary {dictionary}"
+            )
+
+
+def _not_normalized(found: Iterable[str], normalization: str) -> str | None:
+    """Returns a word that is not as normalization makes them; None if there is none.
+
+    Normalization may change a word of its own once more, but only the order of its letters: some
+    marks are sorted only after characters between them have been deleted.
+    """
+    remaining = iter(found)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        if normalized(" ".join(batch), normalization) != batch:
+            for word in batch:
+                if list(map(signature, normalized(word, normalization))) != [signature(word)]:
+                    return word
+        if (longest := max(batch, key=len)) and len(longest) > MAX_WORD_LENGTH:
+            return longest
+    return None
+
+
+def _counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
+    result_format = format_of(path) or ""
     try:
-        for shard in retrier(shards_of, path):
-            with open_buffered(shard, retrier) as file:
-                for word, count in READERS[format_of(path) or ""](file):
-                    if type(count) is not int or count < 1:
-                        raise ValueError(f"{count!r} is not a count")
+        for shard in retrier(shards_of, path, name):
+            with open_buffered(shard, retrier, is_text=result_format != "parquet") as file:
+                for word, count in READERS[result_format](file):
+                    if type(word) is not str:
+                        raise ValueError(f"{brief(word)} is not a word")
+                    if type(count) is not int or not 0 < count < MAX_COUNT:
+                        raise ValueError(f"{brief(count)} is not a count")
                     yield word, count
     except PreviousResultError:
         raise
     except RetriesExhaustedError as error:
-        raise PreviousResultError(f"{path}: cannot be read: {error}") from error
+        raise PreviousResultError(f"{name}: cannot be read: {error}") from error
     except Exception as error:  # each decompressor and format raises its own
-        message = f"{path}: cannot be read as a result ({describe(error)})"
+        reason = str(error) if type(error) is ValueError else describe(error)
+        message = f"{name}: cannot be read as a result ({reason})"
         raise PreviousResultError(message) from error
 
 
-def shards_of(path: str) -> list[str]:
+def shards_of(path: str, name: str = "") -> list[str]:
     """Returns the file `path`, or the shards written in its place.
+
+    Args:
+      path: of the result.
+      name: how messages name it; by default its path.
 
     Raises:
       PreviousResultError: there is neither, or both, or shards are missing.
     """
-    shards = publishing.all_shards(path)
+    name = name or path
+    shards = all_shards(path)
     if FileSystems.exists(path):
         if shards:
-            raise PreviousResultError(f"{path}: there is also {shards[0]}; which is the result?")
+            raise PreviousResultError(f"{name}: there is also {shards[0]}; which is the result?")
         return [path]
     if not shards:
-        raise PreviousResultError(f"{path}: there is no such result")
-    if shards != [publishing.shard_path(path, n, len(shards)) for n in range(len(shards))]:
-        raise PreviousResultError(f"{path}: its shards are not those of one result")
+        raise PreviousResultError(f"{name}: there is no such result")
+    if shards != [shard_path(path, n, len(shards)) for n in range(len(shards))]:
+        raise PreviousResultError(f"{name}: its shards are not those of one result")
     return shards

@@ -1,152 +1,266 @@
-"""Publishing: how files appear whole or not at all, whoever is killed on the way.
+"""Publishing: how a result appears whole or not at all, whoever is killed on the way.
 
 A run that writes PATH has a token, a random name, and goes through these states. Each is visible in
-hidden files beside PATH:
+hidden files beside PATH, or beside the file that PATH leads to if it is a symbolic link:
 
 1. *locked*: ``.PATH.TOKEN.lock``, held by the client as long as it lives. The run is wanted.
 2. *written*: ``.PATH.TOKEN.XXXXXXXX.tmp``, a file for each file of the result. Workers write them.
-3. *committed*: ``.PATH.TOKEN.manifest`` lists the temporary files and their final names, and the
-   run's totals. From here on the new result must be published.
-4. *published*: every temporary file has been renamed to its final name.
-5. *clean*: the client has read the manifest, and removes it together with the lock.
+3. *committed*: ``.PATH.TOKEN.manifest`` lists the temporary files and their final names, the files
+   of the old result that must go, and the run's totals. From here on the new result must be
+   published.
+4. *set aside*: what is in the way, such as old shards of the same names, and dead letters, has been
+   renamed to ``.PATH.TOKEN.XXXXXXXX.old``. One file that replaces one file skips this state.
+5. *published*: every temporary file has been renamed to its final name, a result of one file last.
+6. *replaced*: files of an old result with another number of shards are set aside too, and then all
+   that was set aside is removed. `beam_pipeline.io.exchange` makes the steps from 3 to here, and
+   undoes them if one of them cannot be made.
+7. *clean*: the client has read the manifest, and removes it together with the lock.
 
-A worker makes the steps to 3 and 4 in `publish`. It holds the lock of the folder meanwhile, so
+A worker makes the steps from 2 to 6 in `publish`. It holds the lock of the folder meanwhile, so
 that two runs to one PATH publish one after the other, and never mix.
 
 Who finishes for whom:
 
 - A worker that dies before 3 leaves the old result; the client removes the temporary files.
-- A worker that dies between 3 and 4 has committed: the client finishes the renames (`finish`).
+- A worker that dies between 3 and 6 has committed: the client finishes its work (`finish`).
 - A client that is interrupted before 3 revokes the run: it removes the lock, and a worker that
   still comes to publish finds none and refuses.
-- A client that is killed leaves a lock that nobody holds. The next run to PATH removes all that
-  belongs to it; this is the only moment at which a result of several shards can be left with old
-  and new ones, if the workers were killed too.
+- A client that is killed leaves a lock that nobody holds. Whoever writes to PATH or adds to it
+  (``--merge``) next calls `recover`: what was committed is published, and what was not is removed.
+  If the workers were killed too, some shards are missing until then, but old and new ones are never
+  mixed, and a result of one file is always there.
 
-Without a client that waits (a pipeline of somebody's own) there is no lock and no manifest: the
-temporary files are renamed when all are written.
+Without a client that waits (a pipeline of somebody's own) there is no lock, and a manifest only
+while the files are exchanged.
 
-Locks need a local filesystem. Elsewhere, temporary files are abandoned when they are a day old.
+Locks need a local filesystem. Elsewhere, hidden files are abandoned when they are a day old.
 """
 
 import contextlib
-import fcntl
-import glob
 import json
 import os
-import re
+import stat
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError
-from transforms.stages.retry import Retrier, RetriesExhaustedError
+from beam_pipeline.io.exchange import (
+    Exchange,
+    ExchangeError,
+    NewFile,
+    OldFile,
+    WrittenFile,
+    create,
+    identity_of,
+    remove,
+    rename,
+)
+from beam_pipeline.io.locks import folder_lock, if_abandoned, run_lock
+from beam_pipeline.io.naming import (
+    all_shards,
+    hidden_files,
+    lock_path,
+    manifest_path,
+    new_token,
+    place_of,
+    target_of,
+    temporary_path,
+    why_not_followed,
+)
+from transforms.files.decompression import without_shard
+from transforms.files.schemes import is_local
+from transforms.stages.retry import Retrier, describe
 from transforms.stages.totals import Totals
 
-_TEMPORARY = re.compile(
-    r"^\.(?P<name>.+)\.(?P<token>[0-9a-f]{12})\.([0-9a-f]{8}\.tmp|lock|manifest)$", re.DOTALL
-)
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
-# On filesystems without locks, temporary files older than this are nobody's, in seconds.
+# On filesystems without locks, hidden files older than this are nobody's, in seconds.
 _ABANDONED_AGE = 24 * 60 * 60
-
-
-def new_token() -> str:
-    """Returns a name for the temporary files of a run."""
-    return uuid.uuid4().hex[:12]
-
-
-def shard_path(path: str, shard: int, num_shards: int) -> str:
-    """Returns the path of one shard of an output."""
-    return path if num_shards == 1 else f"{path}-{shard:05d}-of-{num_shards:05d}"
-
-
-def temporary_path(path: str, token: str) -> str:
-    """Returns a new hidden path beside `path`, where it can be written before it is published."""
-    return _hidden(path, f"{token}.{uuid.uuid4().hex[:8]}.tmp")
-
-
-def is_temporary(path: str) -> bool:
-    """Whether `path` is named like one of our temporary files, and so is not text to be read."""
-    return _TEMPORARY.match(path.rpartition("/")[2]) is not None
+# No manifest is larger, in bytes: 10,000 shards with the longest possible paths have less.
+_MAX_MANIFEST_SIZE = 256 << 20
 
 
 class Manifest(NamedTuple):
     """What a run has committed to.
 
     Attributes:
-      files: temporary and final path of each file.
+      exchange: the files to be published, and those to be replaced.
       totals: of the whole run.
     """
 
-    files: tuple[tuple[str, str], ...]
+    exchange: Exchange
     totals: Totals
 
     def write(self, path: str, token: str) -> None:
-        """Writes the manifest of the run that writes `path`. May be repeated."""
+        """Writes the manifest of the run that writes `path`. May be repeated.
+
+        Raises:
+          OutputError: it cannot be written.
+        """
         temporary = temporary_path(path, token)
-        fields = {"files": self.files, "totals": self.totals.to_json()}
-        with FileSystems.create(temporary) as file:
-            file.write(json.dumps(fields).encode())
-        replace(temporary, _manifest_path(path, token))
+        fields = {
+            "new": self.exchange.new,
+            "old": self.exchange.old,
+            "totals": self.totals.to_json(),
+        }
+        try:
+            with create(temporary, temporary) as file:
+                file.write(json.dumps(fields).encode())
+            rename(temporary, manifest_path(path, token))
+        except Exception as error:  # each filesystem raises its own
+            remove([temporary])
+            raise OutputError(f"{path}: cannot be written ({describe(error)})") from error
 
     @classmethod
-    def read(cls, path: str, token: str) -> "Manifest | None":
-        """Returns the manifest of the run that writes `path`; None if it has not committed."""
-        manifest_path = _manifest_path(path, token)
-        if not FileSystems.exists(manifest_path):
-            return None
-        with FileSystems.open(manifest_path) as file:
-            fields = json.loads(file.read())
-        files = tuple((str(temporary), str(final)) for temporary, final in fields["files"])
-        return cls(files, Totals.from_json(fields["totals"]))
+    def read(cls, path: str, token: str, *, only_own: bool = False) -> "Manifest | None":
+        """Returns the manifest of the run that writes `path`; None if it has not committed.
+
+        Others may write the folder too. A manifest therefore moves nothing but files that have the
+        names of this run's.
+
+        Args:
+          path: of the output.
+          token: of the run.
+          only_own: takes no notice of a local manifest that another user has written.
+
+        Raises:
+          OutputError: it cannot be read, or is none.
+        """
+        file = manifest_path(path, token)
+        try:
+            data = _read_local(file, only_own=only_own) if is_local(path) else _read_remote(file)
+            if data is None:
+                return None
+            manifest = cls._from_json(data)
+            if not manifest.exchange.is_of(path, token):
+                raise ValueError("it lists files of others")
+        except Exception as error:  # the file may hold anything
+            raise OutputError(f"{path}: {file} is not a manifest ({describe(error)})") from error
+        return manifest
+
+    @classmethod
+    def _from_json(cls, data: bytes) -> "Manifest":
+        fields = json.loads(data)
+        new = tuple(NewFile(*_strings(file, 3)) for file in fields["new"])
+        old = tuple(OldFile(*_strings(file, 2)) for file in fields["old"])
+        return cls(Exchange(new, old), Totals.from_json(fields["totals"]))
+
+
+def _strings(values: Any, number: int) -> list[str]:
+    if len(values) != number or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"not {number} strings")
+    return list(values)
+
+
+def _read_local(file: str, *, only_own: bool) -> bytes | None:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(file, flags)
+    except FileNotFoundError:
+        return None
+    with open(descriptor, "rb") as opened:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("not a regular file")
+        if only_own and found.st_uid != os.geteuid():
+            raise PermissionError(f"user {found.st_uid} has written it")
+        return _limited(opened.read(_MAX_MANIFEST_SIZE + 1))
+
+
+def _read_remote(file: str) -> bytes | None:
+    if not FileSystems.exists(file):
+        return None
+    with FileSystems.open(file) as opened:
+        return _limited(opened.read(_MAX_MANIFEST_SIZE + 1))
+
+
+def _limited(data: bytes) -> bytes:
+    if len(data) > _MAX_MANIFEST_SIZE:
+        raise ValueError("too large")
+    return data
 
 
 def publish(
     path: str,
-    files: Sequence[tuple[str, str]],
+    files: Sequence[WrittenFile],
     retrier: Retrier,
     *,
+    token: str,
     num_shards: int = 1,
-    client: tuple[str, Totals] | None = None,
-) -> None:
-    """Renames the files that a run has written, in order, and removes shards of earlier results.
+    totals: Totals | None = None,
+) -> Exchange:
+    """Publishes the files that a run has written, in order, in the place of an earlier result.
+
+    May be repeated.
 
     Args:
       path: of the output.
-      files: temporary and final path of each file.
+      files: what has been written; the file or the shards of the output are last.
       retrier: of the stage that publishes.
+      token: of the run.
       num_shards: of the output.
-      client: the token of a run whose client waits for a manifest, and the run's totals.
+      totals: of the run, for its client, which waits for the manifest; None if there is no client.
+
+    Returns:
+      What has been done.
 
     Raises:
-      OutputError: a file of the output cannot be renamed, or the client does not want it any more.
-      DeadLettersError: the file of dead letters cannot be renamed.
+      OutputError: a file of the output cannot be replaced, or the client does not want it any more.
+      DeadLettersError: the file of dead letters cannot be replaced.
     """
     with folder_lock(path):
-        if client is not None:
-            token, totals = client
-            if not is_locked(path, token):
-                raise OutputError(
-                    f"{path}: not published: the run that asked for it has been stopped, or waits "
-                    "on another machine"
-                )
-            Manifest(tuple(files), totals).write(path, token)
-        for temporary, final in files:
-            try:
-                retrier(replace, temporary, final)
-            except RetriesExhaustedError as error:
-                is_output = _unsharded(final) == path
-                error_type = OutputError if is_output else DeadLettersError
-                raise error_type(f"{final}: cannot be written: {error}") from error
-        if num_shards > 1:
-            # Compared by name: a folder can be spelled in more than one way.
-            written = {_name(final) for _, final in files}
-            remove(shard for shard in all_shards(path) if _name(shard) not in written)
+        if totals is not None and not is_locked(path, token):
+            raise OutputError(
+                f"{path}: not published: the run that asked for it has been stopped, or waits "
+                "on another machine"
+            )
+        try:
+            committed = Manifest.read(path, token, only_own=True)
+            if committed is None:  # else an earlier attempt has stopped on the way
+                stale = _stale(path, num_shards, files)
+                exchange = Exchange.plan(files, stale, token, is_last_alone=num_shards == 1)
+                committed = Manifest(exchange, totals or Totals())
+                committed.write(path, token)
+            committed.exchange.carry_out(retrier)
+        except ExchangeError as error:
+            remove([manifest_path(path, token)])
+            raise _error_of(error, path, files) from error
+        if totals is None:
+            remove([manifest_path(path, token)])
+        return committed.exchange
+
+
+def _stale(path: str, num_shards: int, files: Sequence[WrittenFile]) -> list[str]:
+    """Returns the files of an earlier result of another number of shards.
+
+    If `path` is a symbolic link, that is what it leads to. The link stays, as what it leads to is
+    the place of the run's hidden files.
+
+    Raises:
+      ExchangeError: `path` is a link that is not followed.
+    """
+    # A folder can be spelled in more than one way.
+    written = {place_of(file.final) for file in files}
+    stale = [place for place in map(place_of, all_shards(path)) if place not in written]
+    if num_shards > 1:
+        target = target_of(path)
+        if (fault := why_not_followed(path)) is not None:
+            raise ExchangeError(target, ValueError(fault))
+        if os.path.isfile(target) if is_local(path) else FileSystems.exists(path):
+            stale.append(target)
+    return stale
+
+
+def _error_of(error: ExchangeError, path: str, files: Sequence[WrittenFile]) -> Exception:
+    finals = {target_of(final): final for final in (path, *(file.final for file in files))}
+    final = finals.get(error.target, error.target)
+    is_output = final not in finals.values() or without_shard(final) == path
+    kept = f"; what stood there is in {', '.join(error.backups)}" if error.backups else ""
+    message = f"{final}: cannot be written: {error.cause}{kept}"
+    return OutputError(message) if is_output else DeadLettersError(message)
 
 
 def finish(path: str, token: str) -> Manifest | None:
@@ -154,29 +268,52 @@ def finish(path: str, token: str) -> Manifest | None:
 
     Returns:
       The manifest of a run whose result is now published; None for a run that had not committed.
+
+    Raises:
+      OutputError: it cannot be published; what stood there before stands there.
     """
     with folder_lock(path):
-        manifest = Manifest.read(path, token)
+        manifest = Manifest.read(path, token, only_own=True)
         if manifest is None:
             revoke(path, token)  # its job may still be working
             return None
-        for temporary, final in manifest.files:
-            replace(temporary, final)
+        try:
+            manifest.exchange.carry_out()
+        except ExchangeError as error:
+            raise _error_of(error, path, ()) from error
         return manifest
 
 
-def replace(temporary: str, final: str) -> None:
-    """Renames `temporary` to `final`, replacing what is there. May be repeated."""
-    if not FileSystems.exists(temporary) and FileSystems.exists(final):
-        return  # an earlier attempt has renamed it
-    if _is_local(final):
-        os.replace(temporary, final)
-        return
-    try:
-        FileSystems.rename([temporary], [final])
-    except BeamIOError:  # some filesystems do not rename onto a file
-        FileSystems.delete([final])
-        FileSystems.rename([temporary], [final])
+def recover(path: str, *, is_only_read: bool = False) -> None:
+    """Ends what killed runs to `path` have begun: publishes what they had committed to.
+
+    What they had not is removed, as are their other hidden files.
+
+    Args:
+      path: of an output.
+      is_only_read: leaves alone what no run of this user has committed to.
+
+    Raises:
+      OSError, OutputError: the folder of `path` cannot be read or locked.
+    """
+    for token, files in hidden_files(path).items():
+        with _if_abandoned(path, token, files) as is_abandoned:
+            if is_abandoned and (_resume(path, token) or not is_only_read):
+                remove(files)
+
+
+def _resume(path: str, token: str) -> bool:
+    """Ends the exchange of a killed run, and returns whether it had committed to one."""
+    with folder_lock(path):
+        try:
+            manifest = Manifest.read(path, token, only_own=True)
+        except OutputError:  # what is no manifest, or is not ours, is as good as none
+            return False
+        if manifest is None:
+            return False
+        with contextlib.suppress(ExchangeError):  # it has been undone
+            manifest.exchange.resume()
+        return True
 
 
 def write_whole(path: str, data: bytes) -> None:
@@ -188,120 +325,61 @@ def write_whole(path: str, data: bytes) -> None:
     token = new_token()
     temporary = temporary_path(path, token)
     try:
-        with output_lock(path, token):
-            with FileSystems.create(temporary, "text/plain") as file:
+        with interruption.scope() as stack:
+            stack.enter_context(output_lock(path, token))
+            with create(temporary, path) as file:
                 file.write(data)
-            replace(temporary, path)
+            written = WrittenFile(temporary, path, identity_of(temporary))
+            Exchange.plan([written], (), token, is_last_alone=True).carry_out()
     except OutputError:
         raise
+    except ExchangeError as error:
+        raise _error_of(error, path, ()) from error
     except Exception as error:  # each filesystem raises its own
-        raise OutputError(f"{path}: cannot be written ({error})") from error
+        raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns what an error says, without the name of a hidden file, of which users do not know."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager
 def output_lock(path: str, token: str) -> Iterator[None]:
-    """Locks `path` for a run, and removes what killed runs have left, and at the end its own.
+    """Locks `path` for a run, and ends what killed runs have begun; at the end removes its own.
 
     Several runs may hold locks of their own for one path; the last to publish wins.
 
     Raises:
-      OutputError: the folder of `path` cannot be created or written.
+      OutputError: the folder of `path` cannot be created, read or written.
     """
-    local = _is_local(path)
     with contextlib.ExitStack() as stack:
         try:
-            if local:
-                stack.enter_context(_created_folder(os.path.dirname(path)))
+            if is_local(path):
+                if (fault := why_not_followed(path)) is not None:
+                    raise PermissionError(fault)
+                stack.enter_context(_created_folder(os.path.dirname(target_of(path))))
             # Before there is a lock: a signal may come as soon as it is there.
             stack.callback(_remove_own, path, token)
-            if local:
-                stack.enter_context(_file_lock(_lock_path(path, token)))
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error})") from error
-        remove(left for left, owner in _temporaries(path) if _is_abandoned(path, left, owner))
+            if is_local(path):
+                stack.enter_context(run_lock(lock_path(path, token)))
+            recover(path)
+        except OutputError:
+            raise
+        except Exception as error:  # each filesystem raises its own
+            raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
         yield
 
 
 def is_locked(path: str, token: str) -> bool:
     """Whether the run that has locked `path` still wants it; without locks it always does."""
-    return not _is_local(path) or os.path.exists(_lock_path(path, token))
+    return not is_local(path) or os.path.exists(lock_path(path, token))
 
 
 def revoke(path: str, token: str) -> None:
     """Keeps whoever still works for the run with this `token` from publishing `path`."""
-    if _is_local(path):
-        remove([_lock_path(path, token)])
-
-
-def all_shards(path: str) -> list[str]:
-    """Returns the shards in the place of `path`, in order, also those of several results."""
-    found = _listed(path, f"{_name(path)}-", "-of-")
-    return sorted(shard for shard in found if _unsharded(_name(shard)) == _name(path))
-
-
-def remove(paths: Iterable[str]) -> None:
-    """Deletes files, as far as possible."""
-    for path in paths:
-        # Another run may clean up too; what cannot be removed now is removed by a later one.
-        with contextlib.suppress(OSError, BeamIOError):
-            os.remove(path) if _is_local(path) else FileSystems.delete([path])
-
-
-def _manifest_path(path: str, token: str) -> str:
-    return _hidden(path, f"{token}.manifest")
-
-
-def _lock_path(path: str, token: str) -> str:
-    return _hidden(path, f"{token}.lock")
-
-
-def _hidden(path: str, ending: str) -> str:
-    folder, name = _split(path)
-    hidden = f".{name}.{ending}"
-    return str(FileSystems.join(folder, hidden)) if folder else hidden
-
-
-def _split(path: str) -> tuple[str, str]:
-    # Beam makes local paths absolute, and those found by them other names than those given.
-    folder, name = os.path.split(path) if _is_local(path) else FileSystems.split(path)
-    return str(folder), str(name)
-
-
-def _name(path: str) -> str:
-    return _split(path)[1]
-
-
-def _unsharded(name: str) -> str:
-    return _SHARD.sub("", name)
-
-
-def _is_local(path: str) -> bool:
-    return FileSystems.get_scheme(path) is None
-
-
-@contextlib.contextmanager
-def folder_lock(path: str) -> Iterator[None]:
-    """While inside, no other run publishes beside `path`, as far as the filesystem has locks."""
-    if not _is_local(path):
-        yield
-        return
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-@contextlib.contextmanager
-def _file_lock(lock: str) -> Iterator[None]:
-    while True:
-        with open(lock, "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            # Before it was locked, another run may have removed it as abandoned.
-            if os.path.exists(lock) and os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
-                yield
-                return
+    if is_local(path):
+        remove([lock_path(path, token)])
 
 
 @contextlib.contextmanager
@@ -322,41 +400,20 @@ def _created_folder(folder: str) -> Iterator[None]:
 
 
 def _remove_own(path: str, token: str) -> None:
-    """Removes the temporary files that the run with this `token` has made for `path`."""
-    remove(left for left, owner in _temporaries(path) if owner == token)
+    """Removes the hidden files that the run with this `token` has made for `path`."""
+    with contextlib.suppress(Exception):  # a folder that cannot be listed has none of ours
+        remove(hidden_files(path).get(token, ()))
 
 
-def _is_abandoned(path: str, left: str, token: str) -> bool:
-    """Whether the run with this `token`, to which the file `left` belongs, has ended."""
-    if not _is_local(path):
-        age: float = time.time() - FileSystems.last_updated(left)
-        return age > _ABANDONED_AGE
-    try:
-        with open(_lock_path(path, token), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _temporaries(path: str) -> list[tuple[str, str]]:
-    """Returns the temporary files of `path` and of its shards, with the tokens of their runs."""
-    found = []
-    for left in _listed(path, f".{_name(path)}", ""):
-        match = _TEMPORARY.match(left.rpartition("/")[2])
-        if match and _unsharded(match["name"]) == _name(path):
-            # Locks last, so that a removal that is interrupted is taken up again.
-            found.append((left.endswith(".lock"), left, match["token"]))
-    return [(left, token) for _, left, token in sorted(found)]
-
-
-def _listed(path: str, prefix: str, infix: str) -> list[str]:
-    """Returns files beside `path` whose names begin with `prefix` and contain `infix`."""
-    folder = _split(path)[0]
-    pattern = f"{glob.escape(prefix)}*{infix}*"
-    if _is_local(path):  # Beam would walk through all folders below
-        return glob.glob(os.path.join(glob.escape(folder), pattern))
-    matches = FileSystems.match([FileSystems.join(folder, pattern)])
-    return [file.path for match in matches for file in match.metadata_list]
+@contextlib.contextmanager
+def _if_abandoned(path: str, token: str, files: Sequence[str]) -> Iterator[bool]:
+    """Yields whether the run with this `token`, to which these hidden files belong, has ended."""
+    if is_local(path):
+        with if_abandoned(lock_path(path, token)) as is_abandoned:
+            yield is_abandoned
+        return
+    newest = 0.0
+    for file in files:
+        with contextlib.suppress(BeamIOError):  # another run has removed it
+            newest = max(newest, FileSystems.last_updated(file))
+    yield time.time() - newest > _ABANDONED_AGE

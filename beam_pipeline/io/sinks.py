@@ -1,37 +1,37 @@
 """Writes records into one sorted file, or shards, that appear whole or not at all.
 
-Each bundle packs its records into sorted chunks; the chunks of a shard are merged into a temporary
-file beside the output; and the temporary files are published when all of them are written and the
-totals of all stages agree. A chunk holds its records as lines of text in UTF-8, whose byte order
-is the order of the words, so that merging needs memory for the chunks only.
+Tables of records are sorted into chunks; the chunks of a shard are merged into a temporary file
+beside the output; and the temporary files are published when all of them are written and the totals
+of all stages agree.
 """
 
-import heapq
-import io
-import itertools
+import os
 import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+import numpy as np
+import pyarrow
 from apache_beam.pvalue import PCollection, TaggedOutput
-from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
-from beam_pipeline.io.formats import FORMATS, Counted
-from transforms.checks import check_one_of, check_positive
+from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
+from beam_pipeline.io.formats import FORMATS, format_of
+from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
+from beam_pipeline.io.sorting import ORDERS, map_in_order, sort, split_into_parts
+from transforms.checks import check_one_of, check_positive, check_type
+from transforms.columns.convert import PackRecords
+from transforms.columns.tables import RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
-from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
+from transforms.text.blocks import Block
 
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
@@ -41,11 +41,11 @@ class WriteOutcome(NamedTuple):
     """What there is to publish, and what all stages have counted.
 
     Attributes:
-      files: temporary and final path of each file that has been written.
+      files: that have been written.
       totals: of all stages.
     """
 
-    files: tuple[tuple[str, str], ...]
+    files: tuple[WrittenFile, ...]
     totals: Totals
 
 
@@ -57,30 +57,37 @@ class WriteResults(Stage):
 
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
-      format: one of `FORMATS`.
-      num_shards: number of files. A word's shard depends on the word only.
+      format: one of `FORMATS`; None takes what the extension of the path says.
+      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only.
       dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
         `side_outputs`. Empty: there must not be any.
       settings: of the run, written into each dead letter.
       token: names the temporary files of this run.
       has_client: whether a client holds the output's lock and waits for the manifest; see
         `beam_pipeline.io.publishing`.
-      chunk_records: how many records a bundle sorts at once.
+      chunk_records: about how many records are sorted and written at once.
+      threads: how many cores a worker may use to write one file.
+      sort: one of `ORDERS`; ``count`` needs one shard.
+      source_names: what dead letters call sources that are copies, by the paths of the copies.
 
     Raises:
-      ValueError: when applied, if stages may emit dead letters and `dead_letters` is empty.
+      ValueError: a setting is not possible; or, when applied, if stages may emit dead letters and
+        `dead_letters` is empty.
       OutputError, DeadLettersError: when it runs: a file cannot be written.
       AnagramError: when it runs: the totals do not agree.
     """
 
-    path: str = ""
-    format: str = "json"
+    path: str | os.PathLike[str] = ""
+    format: str | None = None
     num_shards: int = 1
     dead_letters: str | None = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    token: str = field(default_factory=publishing.new_token)
+    token: str = field(default_factory=new_token)
     has_client: bool = False
-    chunk_records: int = 50_000
+    chunk_records: int = 1 << 16
+    threads: int = 1
+    sort: str = "word"
+    source_names: Mapping[str, str] = field(default_factory=dict)
     measures: ClassVar = frozenset(
         {
             Count.RECORDS_TO_WRITE,
@@ -93,11 +100,30 @@ class WriteResults(Stage):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_type(str, os.PathLike, path=self.path)
+        self.path = self._path = os.fspath(self.path)
+        if self.format is None:
+            self.format = format_of(self._path)
+            if self.format is None:
+                raise ValueError(
+                    f"path={self.path!r}: the extension names none of {tuple(FORMATS)}"
+                )
         check_one_of(FORMATS, format=self.format)
-        check_positive(num_shards=self.num_shards, chunk_records=self.chunk_records)
+        self._format = self.format
+        check_one_of(ORDERS, sort=self.sort)
+        check_positive(
+            num_shards=self.num_shards, chunk_records=self.chunk_records, threads=self.threads
+        )
+        if self.num_shards > MAX_SHARDS:
+            raise ValueError(f"num_shards={self.num_shards!r}: must be {MAX_SHARDS} or less")
+        if self.sort != "word" and self.num_shards > 1:
+            raise ValueError(f"sort={self.sort!r}: must be 'word' with more than one shard")
 
-    def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
-        chunks = self.apply_fn(records, "PackRecords", _PackFn(self), tuple[int, bytes])
+    def expand(self, records: PCollection[AnagramCount | RecordColumns]) -> PCollection[str]:
+        columns = records
+        if records.element_type is not RecordColumns:
+            columns = records | "PackRecords" >> PackRecords(self.chunk_records)
+        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self), tuple[int, bytes])
         shards = (
             (chunks, *self._other_chunks(records))
             | "AllChunks" >> beam.Flatten().with_output_types(tuple[int, bytes])
@@ -111,9 +137,7 @@ class WriteResults(Stage):
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
         )
 
-    def _other_chunks(
-        self, records: PCollection[AnagramCount]
-    ) -> Iterator[PCollection[tuple[int, bytes]]]:
+    def _other_chunks(self, records: PCollection[Any]) -> Iterator[PCollection[tuple[int, bytes]]]:
         # A shard without records is a file too, so every shard gets an empty chunk.
         shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
         yield records.pipeline | "EmptyChunks" >> beam.Create(
@@ -123,14 +147,16 @@ class WriteResults(Stage):
             return
         if self.dead_letters:
             letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
-            yield letters | "PackDeadLetters" >> beam.Map(_pack_dead_letter, self.settings)
+            yield letters | "PackDeadLetters" >> beam.Map(
+                _pack_dead_letter, self.settings, self.source_names
+            )
         elif self.side_outputs.expects_dead_letters:
             raise ValueError(
                 "WriteResults: stages may emit dead letters, which would be lost: give "
                 "dead_letters=PATH, or None and take them from side_outputs.dead_letters"
             )
 
-    def _all_totals(self, records: PCollection[AnagramCount]) -> PCollection[WriteOutcome]:
+    def _all_totals(self, records: PCollection[Any]) -> PCollection[WriteOutcome]:
         totals = () if self.side_outputs is None else tuple(self.side_outputs.totals)
         return (
             totals
@@ -139,49 +165,40 @@ class WriteResults(Stage):
         )
 
 
-class _PackFn(StageFn):
-    """Packs records into (shard, sorted chunk)."""
+class _SortFn(StageFn):
+    """Makes (shard, sorted chunk) of tables of records."""
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
-        self._num_shards = sink.num_shards
-        self._chunk_records = sink.chunk_records
+        self._num_shards, self._order = sink.num_shards, sink.sort
+        self._columns = list(FORMATS[sink._format].columns)
 
-    def start_bundle(self) -> None:
-        super().start_bundle()
-        self._packed = 0
-        self._lines: defaultdict[int, list[bytes]] = defaultdict(list)
+    def process(self, columns: RecordColumns) -> Iterator[tuple[int, bytes]]:
+        table = from_bytes(columns.data).select(self._columns)
+        self.totals.add(Count.RECORDS_TO_WRITE, table.num_rows)
+        for shard, rows in self._in_shards(table):
+            yield shard, to_bytes(sort(rows, self._order))
 
-    def process(self, record: AnagramCount) -> list[tuple[int, bytes]]:
-        self._packed += 1
-        word = record.word.encode()
-        shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
-        lines = self._lines[shard]
-        lines.append(b"%s\t%d\n" % (word, record.count))
-        if len(lines) < self._chunk_records:
-            return []
-        return [(shard, _sorted_chunk(self._lines.pop(shard)))]
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
+        return self.emit_totals()
 
-    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
-        chunks = ((shard, _sorted_chunk(lines)) for shard, lines in self._lines.items())
-        yield from in_global_window(chunks)
-        self.totals.add(Count.RECORDS_TO_WRITE, self._packed)
-        yield from self.emit_totals()
+    def _in_shards(self, table: pyarrow.Table) -> Iterator[tuple[int, pyarrow.Table]]:
+        if self._num_shards == 1:
+            yield 0, table
+            return
+        hashes = (zlib.crc32(word.encode()) for word in table["word"].to_pylist())
+        shards = np.fromiter(hashes, np.int64, table.num_rows) % self._num_shards
+        for shard in np.unique(shards):
+            yield int(shard), table.filter(pyarrow.array(shards == shard))
 
 
-def _sorted_chunk(lines: list[bytes]) -> bytes:
-    # A tab sorts before every character of a word: lines sort as their words do.
-    return b"".join(sorted(lines))
-
-
-def merge(chunks: Iterable[bytes]) -> Iterator[Counted]:
-    """Merges sorted chunks, and yields their (word, count) in the order of the words."""
-    for line in heapq.merge(*(io.BytesIO(chunk) for chunk in chunks if chunk)):
-        word, _, count = line.decode().partition("\t")
-        yield word, int(count)
-
-
-def _pack_dead_letter(letter: DeadLetter, settings: Mapping[str, Any]) -> tuple[int, bytes]:
+def _pack_dead_letter(
+    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+) -> tuple[int, bytes]:
+    payload = letter.payload
+    if isinstance(payload, Block):  # of a copy, which will be gone, nothing else can be replayed
+        source = source_names.get(payload.source, payload.source)
+        letter = letter._replace(payload=payload._replace(source=source))
     return _DEAD_LETTERS, to_json(letter, settings).encode() + b"\n"
 
 
@@ -194,8 +211,10 @@ class _WriteFn(StageFn):
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
-        self._path, self._num_shards, self._format = sink.path, sink.num_shards, sink.format
-        self._dead_letters, self._token = sink.dead_letters or "", sink.token
+        self._path, self._num_shards, self._token = sink._path, sink.num_shards, sink.token
+        self._dead_letters = sink.dead_letters or ""
+        self._format, self._order = sink._format, sink.sort
+        self._chunk_records, self._threads = sink.chunk_records, sink.threads
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, shard_and_chunks: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
@@ -203,10 +222,10 @@ class _WriteFn(StageFn):
         try:
             if shard == _DEAD_LETTERS:
                 final = self._dead_letters
-                temporary, records = self._retrier(self._write_dead_letters, final, chunks)
+                written, records = self._retrier(self._write_dead_letters, final, chunks)
             else:
-                final = publishing.shard_path(self._path, shard, self._num_shards)
-                temporary, records = self._retrier(self._write_records, final, chunks)
+                final = shard_path(self._path, shard, self._num_shards)
+                written, records = self._retrier(self._write_records, final, chunks)
         except RetriesExhaustedError as error:
             message = f"cannot be written: {error}"
             if shard == _DEAD_LETTERS:
@@ -214,71 +233,86 @@ class _WriteFn(StageFn):
             raise OutputError(f"{self._path}: {message}") from error
         self.totals.add(Count.RECORDS_WRITTEN, records)
         self.totals.add(Count.FILES_WRITTEN)
-        yield WriteOutcome(((temporary, final),), Totals())
+        yield WriteOutcome((written,), Totals())
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and how many records are in it."""
-        temporary = publishing.temporary_path(final, self._token)
-        counting = itertools.count()
-        records = (record for record, _ in zip(merge(chunks), counting, strict=False))
-        with _create(temporary, final) as file:
-            FORMATS[self._format](records, file)
-        return temporary, next(counting)
+        output_format = FORMATS[self._format]
+        tables = [from_bytes(chunk) for chunk in chunks if chunk]
+        parts = split_into_parts(tables, self._order, self._chunk_records)
+        number = 0
 
-    def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+        def encode(part: pyarrow.Table) -> tuple[int, Any]:
+            return part.num_rows, output_format.encode(sort(part, self._order))
+
+        def encoded() -> Iterator[Any]:
+            nonlocal number
+            for rows, data in map_in_order(encode, parts, self._threads):
+                number += rows
+                yield data
+
+        written = self._write(final, lambda file: output_format.write(encoded(), file))
+        return written, number
+
+    def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and 0: no records are in it."""
-        temporary = publishing.temporary_path(final, self._token)
-        with _create(temporary, final) as file:
+
+        def write(file: BinaryIO) -> None:
             for line in chunks:  # not every file of Beam's has `writelines`
                 file.write(line)
-        return temporary, 0
 
+        return self._write(final, write), 0
 
-def _create(temporary: str, final: str) -> Any:
-    """Opens `temporary` for writing, compressed as the extension of `final` says."""
-    compression = CompressionTypes.detect_compression_type(final)
-    return FileSystems.create(temporary, compression_type=compression)
+    def _write(self, final: str, write: Callable[[BinaryIO], None]) -> WrittenFile:
+        temporary = temporary_path(final, self._token)
+        try:
+            with create(temporary, final, compressed=True) as file:
+                write(file)
+            return WrittenFile(temporary, final, identity_of(temporary))
+        except BaseException:
+            remove([temporary])
+            raise
 
 
 class _MergeFn(beam.CombineFn):
     """Merges `WriteOutcome`s into one. The accumulator is (files, totals)."""
 
-    def create_accumulator(self) -> tuple[list[tuple[str, str]], Totals]:
+    def create_accumulator(self) -> tuple[list[WrittenFile], Totals]:
         return [], Totals()
 
     def add_input(
-        self, accumulator: tuple[list[tuple[str, str]], Totals], outcome: WriteOutcome
-    ) -> tuple[list[tuple[str, str]], Totals]:
+        self, accumulator: tuple[list[WrittenFile], Totals], outcome: WriteOutcome
+    ) -> tuple[list[WrittenFile], Totals]:
         accumulator[0].extend(outcome.files)
         accumulator[1].merge(outcome.totals)
         return accumulator
 
     def merge_accumulators(
-        self, accumulators: Iterable[tuple[list[tuple[str, str]], Totals]]
-    ) -> tuple[list[tuple[str, str]], Totals]:
+        self, accumulators: Iterable[tuple[list[WrittenFile], Totals]]
+    ) -> tuple[list[WrittenFile], Totals]:
         merged = self.create_accumulator()
         for files, totals in accumulators:
             merged[0].extend(files)
             merged[1].merge(totals)
         return merged
 
-    def extract_output(self, accumulator: tuple[list[tuple[str, str]], Totals]) -> WriteOutcome:
+    def extract_output(self, accumulator: tuple[list[WrittenFile], Totals]) -> WriteOutcome:
         files, totals = accumulator
-        return WriteOutcome(tuple(sorted(files, key=lambda pair: pair[1])), totals)
+        return WriteOutcome(tuple(sorted(files, key=lambda file: file.final)), totals)
 
 
 class _PublishFn(beam.DoFn):
     """Publishes what has been written, if the totals of all stages agree."""
 
     def __init__(self, sink: WriteResults):
-        self._path, self._num_shards = sink.path, sink.num_shards
+        self._path, self._num_shards = sink._path, sink.num_shards
         self._dead_letters = sink.dead_letters
         self._files_expected = sink.num_shards + bool(sink.dead_letters)
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
-        self._token = sink.token if sink.has_client else ""
+        self._token, self._has_client = sink.token, sink.has_client
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
@@ -286,26 +320,30 @@ class _PublishFn(beam.DoFn):
         totals.merge(outcome.totals)
         totals.add(Count.FILES_TO_PUBLISH, len(outcome.files))
         totals.add(Count.FILES_EXPECTED, self._files_expected)
-        try:
-            _check(totals, self._measured)
-        except AnagramError:
-            publishing.remove(temporary for temporary, _ in outcome.files)
-            raise
         # Dead letters first: there must be no result without those that belong to it.
         files = sorted(outcome.files, key=self._is_result)
-        client = (self._token, totals) if self._token else None
-        publishing.publish(
-            self._path, files, self._retrier, num_shards=self._num_shards, client=client
-        )
+        try:
+            _check(totals, self._measured)
+            exchange = publishing.publish(
+                self._path,
+                files,
+                self._retrier,
+                token=self._token,
+                num_shards=self._num_shards,
+                totals=totals if self._has_client else None,
+            )
+        except AnagramError:
+            remove(file.temporary for file in files)
+            raise
         retries, faults = self._retrier.drain_counts()
-        if client and (retries or faults):  # also those of publishing
+        if self._has_client and (retries or faults):  # also those of publishing
             totals.add(Count.RETRIES, retries)
             totals.add(Count.FAULTS_INJECTED, faults)
-            publishing.Manifest(tuple(files), totals).write(self._path, self._token)
-        yield from (final for _, final in outcome.files)
+            publishing.Manifest(exchange, totals).write(self._path, self._token)
+        yield from (file.final for file in outcome.files)
 
-    def _is_result(self, file: tuple[str, str]) -> bool:
-        return file[1] != self._dead_letters
+    def _is_result(self, file: WrittenFile) -> bool:
+        return file.final != self._dead_letters
 
 
 def _check(totals: Totals, measured: frozenset[Count]) -> None:

@@ -1,21 +1,32 @@
 """Reads text as `Block`s: from files on any Beam filesystem, or from a string."""
 
-from collections.abc import Iterator
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
-from beam_pipeline.io.inputs import ReadShard, plan_shards
+from beam_pipeline.io.inputs import (
+    DISALLOW,
+    EMPTY_MATCH,
+    Listing,
+    ReadShard,
+    list_files,
+    plan_shards,
+)
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
-from transforms.checks import check_positive
-from transforms.errors import AnagramError, InputError
+from transforms.checks import check_one_of, check_positive, check_type
+from transforms.errors import AnagramError, InputError, NotTextError
 from transforms.files.compression import is_compressed
-from transforms.files.retrying_file import open_retrying
+from transforms.files.decompression import HeadFile
+from transforms.files.recognition import FormatError
+from transforms.files.retrying_file import is_plain, open_retrying
 from transforms.stages import beam_metrics
-from transforms.stages.dead_letters import DeadLetter
+from transforms.stages.dead_letters import DeadLetter, FilePattern
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import ElementFn, Stage, StageFn
 from transforms.stages.totals import Count
@@ -34,6 +45,10 @@ class ReadString(Stage):
 
     text: str = ""
     measures: ClassVar = frozenset({Count.BYTES_READ, Count.BLOCKS_READ})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_type(str, text=self.text)
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         data = self.text.encode("utf-8", "surrogateescape")
@@ -64,69 +79,164 @@ class ReadFiles(Stage):
     """Reads the files that patterns match, each once.
 
     Attributes:
-      patterns: Beam file patterns; see `beam_pipeline.io.inputs.expand_patterns`.
-      encoding: of the files.
+      patterns: a file, folder or glob on any Beam filesystem, or any number of them; see
+        `beam_pipeline.io.matching`.
+      encoding: of the files. If None, a byte order mark decides for each file: UTF-16, UTF-32, or
+        else UTF-8.
       text: how bytes become words; reading must know, as very long words are decoded on the way.
       block_size: about how large blocks are, in bytes.
+      shard_size: about how many bytes of a file, as stored, one worker reads at a time; by default
+        a share of the whole.
+      empty_match_treatment: whether a pattern may match no file, one of the constants of
+        `apache_beam.io.fileio.EmptyMatchTreatment`.
       spool_folder: the folder of files that last as long as the run, such as copies of pipes.
         What of them cannot be read does not become a dead letter: nobody could read it again.
       progress_folder: where to write how far reading is; see
         `beam_pipeline.monitor.read_progress`. Empty: nowhere.
 
     Raises:
-      InputError: when it runs: a file cannot be read.
+      TypeError, ValueError: a setting is not possible.
+      InputError: when it runs: a file cannot be read, or a pattern matches none.
       UndecodableTextError: when it runs: a file is not valid text, under ``strict``.
     """
 
-    patterns: tuple[str, ...] = ()
-    encoding: str = "utf-8"
+    patterns: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = ()
+    encoding: str | None = None
     text: TextSettings = field(default_factory=TextSettings)
     block_size: int = BLOCK_SIZE
+    shard_size: int | None = None
+    empty_match_treatment: str = DISALLOW
     spool_folder: str = ""
     progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
     measures: ClassVar = frozenset(
-        {Count.RANGES_PLANNED, Count.RANGES_READ, Count.BYTES_READ, Count.BLOCKS_READ}
+        {
+            *(Count.INPUT_BYTES, Count.INPUT_BYTES_READ),
+            *(Count.RANGES_PLANNED, Count.RANGES_READ, Count.BYTES_READ, Count.BLOCKS_READ),
+        }
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        Encoding(self.encoding)
+        check_type(str, os.PathLike, Iterable, patterns=self.patterns)
+        given = self.patterns
+        one_or_more = (given,) if isinstance(given, str | os.PathLike) else tuple(given)
+        for pattern in one_or_more:
+            check_type(str, os.PathLike, pattern=pattern)
+        self.patterns = self._patterns = tuple(os.fspath(one) for one in one_or_more)
+        if self.encoding is not None:
+            Encoding(self.encoding)
         check_positive(block_size=self.block_size)
+        if self.shard_size is not None:
+            check_positive(shard_size=self.shard_size)
+        check_one_of(EMPTY_MATCH, empty_match_treatment=self.empty_match_treatment)
 
     @property
     def expects_dead_letters(self) -> bool:
         return super().expects_dead_letters or self.text.encoding_errors == "quarantine"
 
     def expand(self, root: PBegin) -> PCollection[Block]:
-        patterns = root | "Patterns" >> beam.Create([self.patterns], reshuffle=False)
-        shards = self.apply_fn(patterns, "PlanShards", _PlanFn(self), ReadShard)
+        start = root | "Start" >> beam.Create([None], reshuffle=False)
+        shards = self.apply_fn(start, "PlanShards", _PlanFn(self), ReadShard)
         spread = shards | "SpreadShards" >> beam.Reshuffle()
         return self.apply_fn(spread, "ReadBlocks", _ReadShardFn(self), Block)
 
 
-class _PlanFn(StageFn):
+class ListFilesFn(StageFn):
+    """Lists the files that patterns match, as the settings of a `ReadFiles` say."""
+
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
+        self._shard_size = settings.shard_size
         self._retrier = Retrier("read", settings.resilience.without_chaos())
-        self._progress_folder = settings.progress_folder
-
-    def process(self, patterns: tuple[str, ...]) -> Iterator[ReadShard]:
-        try:
-            shards = self._retrier(lambda: list(plan_shards(patterns, on_listed=self._on_listed)))
-        except RetriesExhaustedError as error:
-            raise InputError(f"{patterns[0]}: {error}") from error
-        for shard in shards:
-            self.totals.add(Count.RANGES_PLANNED, len(shard))
-            yield shard
-        self.totals.add(Count.INPUT_FILES, self._files)
-        self.totals.add(Count.INPUT_BYTES, self._size)
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def _on_listed(self, files: int, size: int) -> None:
-        self._files, self._size = files, size
-        write_plan(self._progress_folder, files, size)
+    def list_files(self, patterns: Sequence[str], empty_match_treatment: str) -> Listing:
+        """Returns what patterns match.
+
+        Raises:
+          InputError: a filesystem cannot be reached, or a pattern matches no file.
+        """
+        try:
+            listing = self._retrier(list_files, patterns, empty_match_treatment)
+        except RetriesExhaustedError as error:
+            raise InputError(f"{', '.join(patterns)}: {error}") from error
+        self.totals.add(Count.FILES_SKIPPED, listing.skipped)
+        return listing
+
+    def plan_shards(self, listing: Listing) -> Iterator[ReadShard]:
+        """Yields shards that together read every listed file once."""
+        return plan_shards(listing.sizes, self._shard_size, self._is_whole)
+
+    def _is_whole(self, path: str) -> bool:
+        """Whether a file must not be split: it is compressed or no text, whatever it is called.
+
+        If that cannot be found out now, reading will: see `_is_planned`.
+        """
+        if is_compressed(path):
+            return True
+        try:
+            return not is_plain(path, self._retrier)
+        except Exception:  # each filesystem raises its own; reading the file will say why
+            return False
+
+    def unlisted(
+        self, listing: Listing, counted: Iterable[str] = ()
+    ) -> Iterator[TaggedOutput[str, Any]]:
+        """Yields dead letters for the folders that could not be listed.
+
+        Args:
+          listing: has the folders, and files that may be in them and were matched otherwise.
+          counted: paths of files that are not listed, and are counted otherwise.
+
+        Raises:
+          InputError: dead letters are not wanted.
+        """
+        known = _by_folder(
+            {folder.path for folder in listing.unlisted.values()}, {*listing.sizes, *counted}
+        )
+        for folder in listing.unlisted.values():
+            reason = folder.error.strerror or describe(folder.error)
+            if not self.writes_dead_letters:
+                raise InputError(f"{folder.path}: cannot be listed ({reason})") from folder.error
+            for count in (Count.RANGES_PLANNED, Count.RANGES_READ, Count.BLOCKS_READ):
+                self.totals.add(count)
+            payload = FilePattern(folder.pattern, tuple(known.get(folder.path, ())))
+            yield self.emit_dead_letter(DeadLetter("read", describe(folder.error), 1, payload))
+
+
+def _by_folder(folders: set[str], paths: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """Returns the paths, in order, that are below each of the folders, at any depth."""
+    below = defaultdict(list)
+    for path in sorted(paths) if folders else ():
+        folder = os.path.dirname(path)
+        while True:
+            if folder in folders:
+                below[folder].append(path)
+            folder, inner = os.path.dirname(folder), folder
+            if folder == inner:
+                break
+    return below
+
+
+class _PlanFn(ListFilesFn):
+    def __init__(self, settings: ReadFiles):
+        super().__init__(settings)
+        self._patterns = settings._patterns
+        self._empty_match_treatment = settings.empty_match_treatment
+        self._progress_folder = settings.progress_folder
+
+    def process(self, _: None) -> Iterator[Any]:
+        listing = self.list_files(self._patterns, self._empty_match_treatment)
+        size = sum(listing.sizes.values())
+        write_plan(self._progress_folder, len(listing.sizes), size)
+        self.totals.add(Count.INPUT_FILES, len(listing.sizes))
+        self.totals.add(Count.INPUT_BYTES, size)
+        yield from self.unlisted(listing)
+        for shard in self.plan_shards(listing):
+            self.totals.add(Count.RANGES_PLANNED, len(shard))
+            yield shard
 
 
 class ReadRangeFn(StageFn):
@@ -134,7 +244,7 @@ class ReadRangeFn(StageFn):
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
-        self._encoding = Encoding(settings.encoding)
+        self._encoding = None if settings.encoding is None else Encoding(settings.encoding)
         self._text = settings.text
         self._block_size = settings.block_size
         self._spool_folder = settings.spool_folder
@@ -151,29 +261,38 @@ class ReadRangeFn(StageFn):
         """Yields the blocks of a range, and dead letters for what cannot be read."""
         reader = None
         self.totals.add(Count.RANGES_READ)
+        stored = _StoredBytes(self._progress)
         try:
-            with self._open(file_range.source) as stream:
-                encoding = self._encoding_of(file_range.source)
-                _skip(stream, file_range)
-                reader = BlockReader(
-                    stream,
-                    file_range,
-                    encoding,
-                    text=self._text,
-                    block_size=self._block_size,
-                )
+            with open_retrying(file_range.source, self._retrier, stored.add) as file:
+                if file.compression and _is_planned(file_range):
+                    if file_range.start:
+                        return
+                    file_range = file_range._replace(end=None)
+                reader = self._reader(file, file_range)
                 for block in reader.blocks():
                     self.totals.add(Count.BLOCKS_READ)
                     beam_metrics.BLOCK_BYTES.update(len(block.data))
                     yield block
+                size = stored.read if file.compression else reader.reached - file_range.start
+                self._count_stored(file_range, size)
         except AnagramError:
             raise
+        except FormatError as error:
+            if file_range.start and _is_planned(file_range):
+                return
+            file_range = file_range._replace(end=None)
+            if not self.writes_dead_letters:
+                raise NotTextError(f"{file_range.source}: {error}") from error
+            self.totals.add(Count.INPUT_BYTES_IN_DEAD_LETTERS, _planned_size(file_range))
+            self.totals.add(Count.BLOCKS_READ)
+            yield self.emit_dead_letter(DeadLetter("read", describe(error), 1, file_range))
         except Exception as error:  # each decompressor raises its own
             exhausted = (
                 error
                 if isinstance(error, RetriesExhaustedError)
                 else RetriesExhaustedError("read", error, 1)
             )
+            self.totals.add(Count.INPUT_BYTES_IN_DEAD_LETTERS, _planned_size(file_range))
             self.totals.add(Count.BLOCKS_READ)
             yield self.to_dead_letter(exhausted, reader.unread if reader else file_range)
         if reader is not None:
@@ -182,23 +301,45 @@ class ReadRangeFn(StageFn):
                 self.totals.add(Count.BLOCKS_READ)
                 yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, left_out))
 
+    def _count_stored(self, file_range: FileRange, size: int) -> None:
+        """Counts the bytes read of a range, as they are stored.
+
+        Args:
+          file_range: what was to be read.
+          size: how many bytes there were, from its start to behind its end.
+
+        Raises:
+          InputError: the file is not as long as it was when it was listed.
+        """
+        if not file_range.file_size:  # such as a pipe
+            return
+        planned = _planned_size(file_range)
+        read = size if file_range.end is None else min(size, planned)
+        self.totals.add(Count.INPUT_BYTES_READ, max(read, 0))
+        if read != planned:
+            length = "longer" if read > planned else "shorter"
+            raise InputError(
+                f"{file_range.source}: has become {length} since it was listed, when it had "
+                f"{file_range.file_size:,} bytes"
+            )
+
+    def _reader(self, file: HeadFile, file_range: FileRange) -> BlockReader:
+        encoding = (
+            Encoding.detect(file.head)
+            if self._encoding is None
+            else self._encoding.of_stream(file.head)
+        )
+        _skip(file, file_range.start)
+        return BlockReader(file, file_range, encoding, text=self._text, block_size=self._block_size)
+
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:
         source = getattr(letter.payload, "source", "")
         if self._spool_folder and source.startswith(self._spool_folder):
             raise AnagramError(
-                f"standard input or pipe: {letter.cause}; it cannot be read again, and so cannot "
-                "become a dead letter: give a file"
+                f"{source}: {letter.cause}; a pipe cannot be read again, and so cannot become a "
+                "dead letter: give a file"
             )
         return super().emit_dead_letter(letter)
-
-    def _encoding_of(self, path: str) -> Encoding:
-        if not self._encoding.has_byte_order_mark:
-            return self._encoding
-        with self._open(path) as stream:
-            return self._encoding.of_stream(stream.read(4))
-
-    def _open(self, path: str) -> BinaryIO:
-        return open_retrying(path, self._retrier, self._progress.add)
 
 
 class _ReadShardFn(ReadRangeFn):
@@ -207,11 +348,39 @@ class _ReadShardFn(ReadRangeFn):
             yield from self.read_range(file_range)
 
 
-def _skip(stream: BinaryIO, file_range: FileRange) -> None:
+class _StoredBytes:
+    """Counts the bytes of one file as they are read, before they are decompressed."""
+
+    def __init__(self, progress: ReadProgress):
+        self._progress = progress
+        self.read = 0
+
+    def add(self, size: int) -> None:
+        self.read += size
+        self._progress.add(size)
+
+
+def _planned_size(file_range: FileRange) -> int:
+    """Returns how many bytes of a file, as stored, are in a range; 0 if that is not known."""
+    if not file_range.file_size:
+        return 0
+    return (file_range.end or file_range.file_size) - file_range.start
+
+
+def _is_planned(file_range: FileRange) -> bool:
+    """Whether a range is one of those that a file was split into when it was listed.
+
+    At that time its content may have been unreadable. If it turns out that the file cannot be
+    split, since it is compressed or no text, the range at its beginning stands for all of it, and
+    the others for nothing. What is left of a range in which reading has begun is not meant.
+    """
+    return not file_range.starts_at_cut
+
+
+def _skip(file: HeadFile, start: int) -> None:
     """Moves to the start of a range. Not every decompressed stream can seek."""
-    left = file_range.start
-    if left and not is_compressed(file_range.source):
-        stream.seek(left)
+    if start and file.compression is None:
+        file.seek(start)
         return
-    while left and (skipped := stream.read(min(left, BLOCK_SIZE))):
-        left -= len(skipped)
+    while start and (skipped := file.read(min(start, BLOCK_SIZE))):
+        start -= len(skipped)

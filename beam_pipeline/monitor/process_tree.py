@@ -38,6 +38,8 @@ class TreeSampler:
     Attributes:
       samples: in order of time. The first is taken when the block begins, the last when it ends.
       peak_process_bytes: the most memory that any single process had in a sample.
+      unreadable: processes whose memory or processor time the system did not show. They are in no
+        figure.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class TreeSampler:
         self._cpu_seconds = 0.0
         self.samples: list[Sample] = []
         self.peak_process_bytes = 0
+        self.unreadable: set[psutil.Process] = set()
 
     def __enter__(self) -> "TreeSampler":
         self._began = time.monotonic()
@@ -112,7 +115,10 @@ class TreeSampler:
                 with process.oneshot():
                     resident = process.memory_info().rss
                     cpu = process.cpu_times()
-                    read = process.io_counters().read_chars if _HAS_IO_COUNTERS else 0
+                read = _read_chars(process)
+            except psutil.AccessDenied:
+                self.unreadable.add(process)
+                continue
             except psutil.Error:
                 continue  # it has ended meanwhile
             memory += resident
@@ -145,6 +151,14 @@ class TreeSampler:
             return [self._root, *self._root.children(recursive=True)]
         except psutil.Error:
             return []
+
+
+def _read_chars(process: psutil.Process) -> int:
+    """Returns what a process has read; 0 where it does not let that be seen, as it may."""
+    try:
+        return process.io_counters().read_chars if _HAS_IO_COUNTERS else 0
+    except psutil.AccessDenied:
+        return 0
 
 
 _HAS_IO_COUNTERS = hasattr(psutil.Process, "io_counters")

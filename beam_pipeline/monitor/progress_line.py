@@ -3,64 +3,130 @@
 It shows what readers publish through `beam_pipeline.monitor.read_progress`, because local metrics
 arrive only when everything is done. Both the bytes read and their total are those of the files as
 they are stored, so that the line is also right for compressed files.
+
+The line is drawn with the one control sequence that every terminal knows, and the cursor stays
+visible, because a program that is killed could not show it again.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.filesize import decimal
 
 from beam_pipeline.monitor.read_progress import ProgressSnapshot
 
+_ERASE_LINE = "\r\x1b[K"
+_MIN_BAR, _MAX_BAR = 10, 40
 
-@contextlib.contextmanager
-def progress_line(console: Console | None = None) -> Iterator[Callable[[ProgressSnapshot], None]]:
-    """Shows a line inside the ``with`` block, and removes it afterwards.
+
+class ProgressLine:
+    """A line on a terminal that is drawn again and again, inside a ``with`` block.
+
+    The block removes the line at its end.
 
     Args:
-      console: where to show it; by default on standard error. Nothing is shown if it is not a
-        terminal.
-
-    Yields:
-      A function that updates the line to a snapshot.
+      stream: where to show it. Nothing is shown if it is not a terminal, or one that cannot erase.
+      delay: seconds before it is shown for the first time, so that short runs show nothing.
+      max_width: columns that it takes at most, on a terminal of any width.
     """
-    console = console or Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    line = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-        expand=True,
-        # The caller refreshes the line, and standard output stays that of the run.
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
+
+    def __init__(self, stream: TextIO | None, *, delay: float = 1.0, max_width: int = 79):
+        self._delay = delay
+        self._max_width = max_width
+        self._encoding = getattr(stream, "encoding", None) or "ascii"
+        # A duplicate, as standard error is replaced while a job runs.
+        self._terminal = os.dup(stream.fileno()) if stream and _can_erase(stream) else None
+        self._since = time.monotonic()
+        self._is_drawn = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def show(self, progress: ProgressSnapshot, *, began: float, now: float) -> None:
+        """Draws the line for a snapshot, if it is time to; may be called by any thread.
+
+        Args:
+          progress: how far reading has come.
+          began: when the run began, in seconds since the epoch.
+          now: the present time, likewise.
+        """
+        with self._drawing() as terminal:
+            if terminal is None or time.monotonic() - self._since < self._delay:
+                return
+            if _is_in_background(terminal):
+                return
+            columns = os.get_terminal_size(terminal).columns or self._max_width + 1
+            width = min(columns - 1, self._max_width)
+            text = line_of(progress, began=began, now=now, width=width, bar=_bar(self._encoding))
+            os.write(terminal, (_ERASE_LINE + text).encode(self._encoding, "replace"))
+            self._is_drawn = True
+
+    def close(self) -> None:
+        """Removes the line, which is not shown again: something else is going to be printed."""
+        with self._drawing() as terminal:
+            if terminal is None:
+                return
+            self._terminal = None
+            try:
+                if self._is_drawn and not _is_in_background(terminal):
+                    os.write(terminal, _ERASE_LINE.encode())
+            finally:
+                os.close(terminal)
+
+    @contextlib.contextmanager
+    def _drawing(self) -> Iterator[int | None]:
+        """Yields the terminal; the run does not care if it is gone."""
+        with self._lock, contextlib.suppress(OSError):
+            yield self._terminal
+
+
+def line_of(
+    progress: ProgressSnapshot, *, began: float, now: float, width: int, bar: str = "━─"
+) -> str:
+    """Returns the line for a snapshot: the most informative one that fits.
+
+    Args:
+      progress: how far reading has come.
+      began: when the run began, in seconds since the epoch.
+      now: the present time, likewise.
+      width: how many columns there are.
+      bar: the characters for what is done, and for what is still to be done.
+
+    Example:
+      >>> half = ProgressSnapshot(25_000_000, 1, 50_000_000, 100.0, 100.0, 102.0)
+      >>> line_of(half, began=99.0, now=102.0, width=60)
+      'reading ━━━━━────── 25.0 MB of 50.0 MB, 12.5 MB/s, 0:02 left'
+      >>> line_of(half, began=99.0, now=102.0, width=30)
+      'reading 25.0 MB of 50.0 MB'
+    """
+    stage, elapsed = stage_of(progress), _clock(now - began)
+    if stage != "reading":
+        return _first_that_fits([f"{stage}, {elapsed}", stage], width)
+    read = decimal(progress.bytes_read)
+    rate = _rate(progress, now)
+    speed = f", {decimal(int(rate))}/s" if rate else ""
+    if progress.bytes is None:
+        return _first_that_fits([f"{stage} {read}{speed}", f"{stage} {read}", stage], width)
+    share = progress.bytes_read / progress.bytes if progress.bytes else 0.0
+    left = f", {_clock((progress.bytes - progress.bytes_read) / rate)} left" if rate else ""
+    amount = f"{read} of {decimal(progress.bytes)}"
+    full = f"{amount}{speed}{left}"
+    room = min(width - len(f"{stage}  {full}"), _MAX_BAR)
+    if room >= _MIN_BAR:
+        done = int(room * share)
+        return f"{stage} {bar[0] * done}{bar[1] * (room - done)} {full}"
+    return _first_that_fits(
+        [f"{stage} {full}", f"{stage} {amount}{left}", f"{stage} {amount}", f"{stage} {share:.0%}"],
+        width,
     )
-    task = line.add_task(stage_of(ProgressSnapshot()), total=None)
-
-    def show(progress: ProgressSnapshot) -> None:
-        done, total = progress.bytes_read, progress.bytes
-        if total is not None:
-            done = min(done, total)  # what was read twice counts twice
-        line.update(task, description=stage_of(progress), completed=done, total=total)
-        line.refresh()
-
-    with line:
-        yield show
 
 
 def stage_of(progress: ProgressSnapshot) -> str:
@@ -70,3 +136,42 @@ def stage_of(progress: ProgressSnapshot) -> str:
     if progress.bytes is not None and progress.bytes_read >= progress.bytes:
         return "finishing"
     return "reading"
+
+
+def _can_erase(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
+def _is_in_background(terminal: int) -> bool:
+    """Returns whether the shell uses the terminal meanwhile."""
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError:  # it is not the terminal that this process was started from
+        return False
+
+
+def _bar(encoding: str) -> str:
+    try:
+        "━─".encode(encoding)
+    except UnicodeEncodeError:
+        return "#-"
+    return "━─"
+
+
+def _rate(progress: ProgressSnapshot, now: float) -> float:
+    """Returns how many bytes a second have been read on average; 0 if that is not known yet."""
+    seconds = now - (progress.first_read_at or now)
+    return progress.bytes_read / seconds if seconds > 0 else 0.0
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _first_that_fits(texts: Sequence[str], width: int) -> str:
+    for text in texts:
+        if len(text) <= width:
+            return text
+    return texts[-1][: max(width, 0)]

@@ -42,19 +42,27 @@ class RunMonitor:
     Args:
       progress_folder: where the run's readers publish how far they are; see
         `beam_pipeline.monitor.read_progress`. Empty where they run on other machines.
+      began: when the run began, in seconds since the epoch; by default when it is monitored. What
+        comes before that is the phase "loading".
       interval: seconds between two samples. Taking one costs about 3 ms.
       max_points: how many points the timeline has at most, however long the run takes.
 
     Attributes:
-      began, submitted, ended: when the run began, when the pipeline was given to the runner, and
-        when the run had ended, in seconds since the epoch; None until then.
+      began, monitored, submitted, ended: when the run began, when it was first monitored, when the
+        pipeline was given to the runner, and when the run had ended, in seconds since the epoch;
+        the last two are None until then.
       progress: how far reading was at the last sample.
       timeline: points in order of time.
       peak_process_bytes: the most memory that any single process had in a sample.
     """
 
     def __init__(
-        self, progress_folder: str = "", *, interval: float = 0.5, max_points: int = 1000
+        self,
+        progress_folder: str = "",
+        *,
+        began: float | None = None,
+        interval: float = 0.5,
+        max_points: int = 1000,
     ) -> None:
         self._progress_folder = progress_folder
         self._max_points = max_points
@@ -62,7 +70,9 @@ class RunMonitor:
         self._cpu_seconds_before: float | None = None
         self._listener: Callable[[RunMonitor], None] | None = None
         self._sampler = TreeSampler(interval=interval, notify=self._on_sample)
-        self.began = time.time()
+        self._is_whole_run = began is None
+        self.monitored = time.time()
+        self.began = self.monitored if began is None else began
         self.submitted: float | None = None
         self.ended: float | None = None
         self.progress = ProgressSnapshot()
@@ -77,7 +87,9 @@ class RunMonitor:
           listener: called with this monitor after each sample, by the thread that took it.
         """
         self._listener = listener
-        self.began = time.time()
+        self.monitored = time.time()
+        if self._is_whole_run:
+            self.began = self.monitored
         try:
             with self._sampler:
                 yield
@@ -110,9 +122,9 @@ class RunMonitor:
     def phases(self, *, failed: bool = False) -> tuple[Phase, ...] | None:
         """Divides the time of a run that has ended into phases.
 
-        They are: building the pipeline; starting workers and listing files; reading, during which
-        most runners also count; finishing, which is merging and writing, and on some runners
-        counting too.
+        They are: loading the program, if the run began before it was monitored; building the
+        pipeline; starting workers and listing files; reading, during which most runners also count;
+        finishing, which is merging and writing, and on some runners counting too.
 
         Args:
           failed: whether the run has failed.
@@ -123,7 +135,8 @@ class RunMonitor:
         if self.ended is None or self.submitted is None:
             return None
         progress = self.progress
-        ends = [("building", self.submitted)]
+        ends = [("loading", self.monitored)] if self.monitored > self.began else []
+        ends.append(("building", self.submitted))
         if progress.first_read_at is not None and progress.last_read_at is not None:
             ends.append(("starting, listing", progress.listed_at or progress.first_read_at))
             ends.append(("reading", progress.last_read_at))
@@ -162,7 +175,7 @@ class RunMonitor:
             self.progress = read_snapshot(self._progress_folder)
         self.add_point(
             TimelinePoint(
-                sample.seconds,
+                self.monitored - self.began + sample.seconds,
                 self.progress.bytes_read if self._progress_folder else None,
                 sample.memory_bytes,
                 sample.cpu_seconds - self._cpu_seconds_before,

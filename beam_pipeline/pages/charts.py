@@ -30,10 +30,12 @@ _MARGIN = 8
 _LEGEND_ROW = 23
 _LEGEND_COLUMNS = 2
 _MAX_LEGEND = 21
-_FONT_SIZE = 15
+_FONT_SIZE = 16
 _MAX_LABEL = 40
 # The width of a character on average, for a rough layout.
-_CHAR_WIDTH = 8.5
+_CHAR_WIDTH = 9.0
+# With longer labels a legend has one column.
+_MAX_IN_COLUMN = 15
 
 #: Turns a number into the text that is shown for it.
 Show = Callable[[float], str]
@@ -162,9 +164,11 @@ def lines(
       colors: of the lines, in order.
     """
     y_labels = _powers_of_ten([y for points in series.values() for _, y in points])
-    legend_rows = math.ceil(len(series) / _LEGEND_COLUMNS)
+    is_narrow = max(map(len, series), default=0) > _MAX_IN_COLUMN
+    legend_columns = 1 if is_narrow else _LEGEND_COLUMNS
+    legend_rows = math.ceil(len(series) / legend_columns)
     # pygal rounds the number of rows down, and would cut off the last one.
-    rows_left_out = legend_rows - len(series) // _LEGEND_COLUMNS
+    rows_left_out = legend_rows - len(series) // legend_columns
     chart = _chart(
         pygal.XY,
         name,
@@ -174,8 +178,8 @@ def lines(
         dots_size=3,
         show_legend=True,
         legend_at_bottom=True,
-        legend_at_bottom_columns=_LEGEND_COLUMNS,
-        truncate_legend=_MAX_LEGEND,
+        legend_at_bottom_columns=legend_columns,
+        truncate_legend=_MAX_LABEL if is_narrow else _MAX_LEGEND,
         margin_right=40,  # for the half of the last label that stands behind the end of its axis
         margin_bottom=_MARGIN + _LEGEND_ROW * rows_left_out,
         range=(y_labels[0], 1.1 * y_labels[-1]),  # pygal leaves out a label at the very top

@@ -1,4 +1,4 @@
-"""Text that comes from outside, made visible."""
+"""Text for people: what comes from outside made visible, and numbers of things."""
 
 import unicodedata
 
@@ -16,3 +16,19 @@ def visible(text: str) -> str:
     return "".join(
         repr(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cs") else char for char in text
     )
+
+
+def brief(value: object, length: int = 60) -> str:
+    """Returns a value as Python writes it, cut where it is longer than `length` characters."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """Returns a number of things.
+
+    Example:
+      >>> counted(1, "byte"), counted(2000, "byte"), counted(0, "class", "classes")
+      ('1 byte', '2,000 bytes', '0 classes')
+    """
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"

@@ -1,6 +1,5 @@
 """Turns the totals, metrics and options of a run into the figures of its report."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +7,13 @@ from apache_beam.metrics.metric import MetricResults, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.redaction import redact_value
 from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, LengthCount
 from transforms.stages.beam_metrics import NAMESPACE
 from transforms.stages.totals import Count, Totals
 
 # Longer values of options are shortened, in characters.
 _MAX_OPTION_LENGTH = 200
-_SECRET = re.compile(r"secret|passw|token|credential|connection_string|(access|private|api)_?key")
 
 
 def counters(totals: Totals | None) -> dict[str, int | None]:
@@ -83,13 +82,12 @@ def shown_options(options: PipelineOptions) -> dict[str, Any]:
     """
     given = options.get_all_options(drop_default=True)
     defaults = AnagramOptions([]).get_all_options(current_only=True)
-    shown = {name: value for name, value in (defaults | given).items() if value is not None}
+    shown = {name: value for name, value in (defaults | given).items() if value not in (None, [])}
     return {name: _shown(name, value) for name, value in sorted(shown.items())}
 
 
 def _shown(name: str, value: Any) -> Any:
-    if _SECRET.search(name):
-        return "***"
+    value = redact_value(name, value)
     if isinstance(value, str) and len(value) > _MAX_OPTION_LENGTH:
         return f"{value[:_MAX_OPTION_LENGTH]}... ({len(value):,} characters)"
     return value

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rich.filesize import decimal
 
 from beam_pipeline.pages.page import Figure, render
+from beam_pipeline.pages.text import counted
 from beam_pipeline.report import charts
 from beam_pipeline.report.model import Distribution, RunReport
 
@@ -59,19 +60,23 @@ def _tiles(report: RunReport) -> Iterator[Tile]:
     yield Tile("time", f"{report.wall_seconds:.1f} s", _of(report.cpu_seconds, "{:.1f} s of CPU"))
     words, matched = report.counter("words"), report.counter("words_matched")
     if words is not None:
-        per_second = _of(report.words_per_second, "{:,.0f} a second")
-        yield Tile("words", f"{words:,}", per_second)
+        rate = None if report.is_tiny else report.words_per_second
+        yield Tile("words", f"{words:,}", _of(rate, "{:,.0f} a second"))
     if words and matched is not None:
-        yield Tile("matched", f"{matched / words:.1%}", f"{matched:,} words")
+        yield Tile("matched", f"{matched / words:.1%}", counted(matched, "word"))
     if (classes := report.counter("classes")) is not None:
         yield Tile("anagram classes", f"{classes:,}", "found in the text")
     if report.input.bytes is not None:
-        yield Tile("input", decimal(report.input.bytes), f"files: {_shown(report.input.files)}")
-    if report.bytes_per_second is not None:
+        files = report.input.files
+        where = (
+            "" if files is None else f"in {counted(files, 'file')}" if files else "given as text"
+        )
+        yield Tile("input", decimal(report.input.bytes), where)
+    if report.bytes_per_second is not None and not report.is_tiny:
         yield Tile("throughput", f"{decimal(int(report.bytes_per_second))}/s")
     if report.peak_memory_bytes is not None:
         yield Tile("peak memory", decimal(report.peak_memory_bytes), "all processes")
-    for name in ("retries", "dead_letters", "invalid_bytes"):
+    for name in ("files_skipped", "retries", "dead_letters", "invalid_bytes"):
         if number := report.counter(name):
             yield Tile(name.replace("_", " "), f"{number:,}")
 
@@ -98,7 +103,8 @@ def _figures(report: RunReport) -> Iterator[Figure]:
         rows = [(part.name, f"{part.seconds:.3f} s") for part in parts]
         yield Figure("Time by phase of the run", charts.phases(parts) or "", rows)
     if points := report.timeline:
-        yield Figure("Bytes read in a second", charts.throughput(points) or "", [])
+        if not report.is_tiny:
+            yield Figure("Bytes read in a second", charts.throughput(points) or "", [])
         yield Figure("Memory of all processes", charts.memory(points) or "", [])
 
 
@@ -119,8 +125,11 @@ def _sections(report: RunReport) -> Iterator[Section]:
             Entry("bytes, as stored", _shown(found.bytes), "input"),
         ],
     )
+    dictionary = dataclasses.asdict(report.dictionary)
+    for source in dictionary.pop("sources") or ():
+        dictionary[f"entries of {source['name']}"] = _entries(**source)
     tables = {
-        "dictionary": dataclasses.asdict(report.dictionary),
+        "dictionary": dictionary,
         "options": report.options,
         "versions": dataclasses.asdict(report.versions),
     }
@@ -129,10 +138,18 @@ def _sections(report: RunReport) -> Iterator[Section]:
         yield Section(field.capitalize(), entries)
 
 
+def _entries(name: str, entries: int, rejected: int, examples: tuple[str, ...]) -> str:
+    if not rejected:
+        return f"{entries:,}"
+    return f"{entries:,}; {rejected:,} rejected, such as {', '.join(map(repr, examples))}"
+
+
 def _shown(value: Any) -> str | None:
     match value:
         case None:
             return None
+        case Distribution(count=1):
+            return f"one value, {value.min:,}"
         case Distribution():
             return (
                 f"{value.count:,} values from {value.min:,} to {value.max:,}, "

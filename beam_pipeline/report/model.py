@@ -15,6 +15,7 @@ import apache_beam as beam
 
 import beam_pipeline
 from beam_pipeline.monitor.run_monitor import Phase, TimelinePoint
+from transforms.dictionary import SourceEntries
 from transforms.stages.totals import Count, Invariant
 
 #: The version of the JSON in ``resources/report.schema.json``. It is incremented when a field
@@ -23,6 +24,7 @@ SCHEMA_VERSION = 2
 
 #: What every run counts, in the order of the report.
 COUNTERS = (
+    Count.FILES_SKIPPED,
     Count.BYTES_READ,
     Count.BLOCKS_READ,
     Count.BLOCKS_PROCESSED,
@@ -36,6 +38,9 @@ COUNTERS = (
     Count.FAULTS_INJECTED,
     Count.DEAD_LETTERS,
 )
+
+# Smaller than a block, in bytes.
+_TINY = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class DictionaryIdentity:
       spec, normalization: as the options say.
       words, classes: how many words and anagram classes it has.
       sha256: of the sorted normalized words, one a line; None in corpus mode.
+      sources: how many entries each of its sources has, and how many of them were rejected.
     """
 
     spec: str
@@ -63,6 +69,7 @@ class DictionaryIdentity:
     words: int | None = None
     classes: int | None = None
     sha256: str | None = None
+    sources: tuple[SourceEntries, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,8 @@ class RunReport:
       started: in UTC, as ISO 8601 has it.
       runner: the one that really ran, with its mode.
       options: ours, and Beam's that were given, without secrets.
-      wall_seconds: from before the input was listed until the result was published.
+      wall_seconds: from the start of the program, or the call of `run` in another one, until the
+        result was published.
       cpu_seconds: of all processes.
       phases: in order; together they take `wall_seconds`.
       bytes_per_second, words_per_second: of decompressed text, over `wall_seconds`.
@@ -184,6 +192,12 @@ class RunReport:
     unknown: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def is_tiny(self) -> bool:
+        """Whether there was so little text that rates and the like say nothing."""
+        size = self.counter("bytes_read")
+        return size is not None and size < _TINY
+
     def counter(self, name: str) -> int | None:
         """Returns the value of a counter; None if it is not known."""
         value = self.metrics.get(name)
@@ -210,16 +224,16 @@ def to_json(report: RunReport) -> str:
 def _to_plain(value: Any) -> Any:
     """Replaces whatever JSON or UTF-8 cannot represent."""
     if isinstance(value, Mapping):
-        return {printable(str(key)): _to_plain(item) for key, item in value.items()}
+        return {_to_utf8(str(key)): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_to_plain(item) for item in value]
     if isinstance(value, float):
         return round(value, 6)
     if value is None or isinstance(value, bool | int):
         return value
-    return printable(str(value))
+    return _to_utf8(str(value))
 
 
-def printable(text: str) -> str:
+def _to_utf8(text: str) -> str:
     r"""Escapes bytes of the command line that are not valid UTF-8: ``\udcXX``."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,13 @@ from typing import Any
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from beam_pipeline.io import publishing
+from beam_pipeline import interruption
+from beam_pipeline.io.inputs import reads_terminal
+from beam_pipeline.io.naming import shard_path
+from beam_pipeline.monitor.progress_line import ProgressLine
 from beam_pipeline.monitor.run_monitor import RunMonitor
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.redaction import redact
 from beam_pipeline.report import figures
 from beam_pipeline.report.model import (
     DictionaryIdentity,
@@ -46,42 +52,49 @@ class RunRecorder:
     Args:
       options: of the run.
       scratch: an empty folder for the run, on this machine.
+      began: when the run began, in seconds since the epoch; by default when it is first recorded.
 
     Attributes:
       progress_folder: where readers publish how far they are; empty where they run elsewhere.
     """
 
-    def __init__(self, options: AnagramOptions, scratch: str):
+    def __init__(self, options: AnagramOptions, scratch: str, began: float | None = None):
         self._options = options
         self._is_local = is_local(options.view_as(StandardOptions).runner)
         self._runner = describe_runner(options)
         self.progress_folder = ""
-        if self._is_local:
+        # A text that is given itself is not read from anywhere.
+        if self._is_local and options.text is None:
             self.progress_folder = str(Path(scratch, "progress"))
             Path(self.progress_folder).mkdir()
-        self._monitor = RunMonitor(self.progress_folder)
+        self._monitor = RunMonitor(self.progress_folder, began=began)
+        self._progress_line: ProgressLine | None = None
+        self._input_is_typed = reads_terminal(options.input or ())
         self._totals: Totals | None = None
         self._invariants: tuple[Invariant, ...] | None = None
         self._result: PipelineResult | None = None
         self._output: str | None = None
+        self._dictionary_spec: DictionarySpec | None = None
         self._unknown: dict[str, str] = {}
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Monitors the run inside the ``with`` block, and shows its progress if that is wanted."""
         with contextlib.ExitStack() as stack:
-            listener = None
             if self._options.progress:
-                # Imported only here, as rich takes a while to load.
-                from beam_pipeline.monitor.progress_line import progress_line
-
-                show = stack.enter_context(progress_line())
-
-                def listener(monitor: RunMonitor) -> None:
-                    show(monitor.progress)
-
-            stack.enter_context(self._monitor.monitoring(listener))
+                self._progress_line = stack.enter_context(ProgressLine(sys.stderr))
+            stack.enter_context(self._monitor.monitoring(self._show_progress))
             yield
+
+    def end_progress(self) -> None:
+        """Removes the progress line, as something else is going to be printed."""
+        if self._progress_line is not None:
+            self._progress_line.close()
+
+    def _show_progress(self, monitor: RunMonitor) -> None:
+        is_typing = self._input_is_typed and monitor.submitted is None
+        if self._progress_line is not None and not is_typing:
+            self._progress_line.show(monitor.progress, began=monitor.began, now=time.time())
 
     def mark_submitted(self) -> None:
         """Records that the pipeline is built and its runner starts to work."""
@@ -90,6 +103,10 @@ class RunRecorder:
     def record_result(self, result: PipelineResult) -> None:
         """Records what the runner has returned."""
         self._result = result
+
+    def record_dictionary(self, dictionary: DictionarySpec) -> None:
+        """Records which words are counted."""
+        self._dictionary_spec = dictionary
 
     def record_totals(self, totals: Totals, measured: Iterable[Count]) -> None:
         """Records the totals of the whole run.
@@ -121,7 +138,7 @@ class RunRecorder:
             error=None if error is None else one_line(error),
             started=_utc_timestamp(self._monitor.began),
             runner=self._runner,
-            options={} if options.report is None else figures.shown_options(options),
+            options={} if not options.report else figures.shown_options(options),
             versions=versions(),
             dictionary=self._dictionary(),
             input=self._input(),
@@ -131,7 +148,7 @@ class RunRecorder:
             metrics=self._metrics(),
             invariants=self._invariants,
             words_by_length=None if totals is None else figures.words_by_length(totals),
-            dead_letters=figures.dead_letters(options.dead_letters, totals),
+            dead_letters=figures.dead_letters(redact(options.dead_letters or "") or None, totals),
             **self._resource_usage(failed=error is not None),
             **self._result_figures(),
             unknown=self._unknown,
@@ -142,6 +159,8 @@ class RunRecorder:
             elsewhere = f"{self._runner} may work on other machines"
             self._unknown |= dict.fromkeys(_OF_THIS_MACHINE, elsewhere)
             return {}
+        if not self.progress_folder:
+            self._unknown["timeline"] = "a text that is given itself is not read from files"
         phases = self._monitor.phases(failed=failed)
         if phases is None:
             self._unknown["phases"] = "the run failed before its runner began"
@@ -154,24 +173,28 @@ class RunRecorder:
         }
 
     def _dictionary(self) -> DictionaryIdentity:
-        spec = DictionarySpec(self._options.dictionary, self._options.normalization)
-        only_named = DictionaryIdentity(spec.spec, spec.normalization)
-        if self._options.report is None:
-            return only_named
+        options, spec = self._options, self._dictionary_spec
+        named = DictionaryIdentity(redact("+".join(options.dictionary)), options.normalization)
+        if spec is None:
+            self._unknown["dictionary"] = "the run failed before it was loaded"
+            return named
         if spec.is_corpus:
             self._unknown["dictionary"] = "the words of the text itself"
-            return only_named
+            return named
+        if not options.report and not spec.digest:
+            return named  # loading it for the report only takes a while
         try:
             dictionary = spec.load()
         except AnagramError as error:
             self._unknown["dictionary"] = one_line(error)
-            return only_named
+            return named
         return DictionaryIdentity(
-            spec.spec,
+            redact(spec.spec),
             spec.normalization,
             dictionary.size,
-            len(dictionary.classes),
-            dictionary.sha256(),
+            len(dictionary.classes) if options.report else None,
+            dictionary.sha256() if options.report else None,
+            dictionary.sources,
         )
 
     def _input(self) -> Input:
@@ -180,13 +203,13 @@ class RunRecorder:
             return Input(("<text>",), 0, len(options.text.encode("utf-8", "surrogateescape")))
         if options.replay is not None:
             self._unknown["input"] = "a replay reads parts of files"
-            return Input((options.replay,))
+            return Input((redact(options.replay),))
         files, size = progress.files, progress.bytes
         if self._totals is not None:
             files, size = self._totals[Count.INPUT_FILES], self._totals[Count.INPUT_BYTES]
         if files is None:
             self._unknown["input"] = "the run failed, and its files may not have been listed"
-        return Input(tuple(options.input), files, size)
+        return Input(tuple(map(redact, options.input)), files, size)
 
     def _metrics(self) -> dict[str, int | Distribution | None]:
         of_beam: dict[str, Distribution] = {}
@@ -207,13 +230,15 @@ class RunRecorder:
 
     def _result_figures(self) -> dict[str, Any]:
         output, options = self._output, self._options
-        if output is None or options.report is None:
+        if output is None or not options.report:
             return {}
         shards = range(options.num_shards)
-        paths = [publishing.shard_path(output, shard, options.num_shards) for shard in shards]
+        paths = [shard_path(output, shard, options.num_shards) for shard in shards]
         try:
             return {
-                "result": tuple(identify(path, path if options.output else None) for path in paths),
+                "result": tuple(
+                    identify(path, redact(path) if options.output else None) for path in paths
+                ),
                 "largest_classes": largest_classes(paths, options.output_format, LARGEST_CLASSES),
             }
         except Exception as error:  # each filesystem raises its own
@@ -223,10 +248,11 @@ class RunRecorder:
 
 
 def one_line(error: BaseException) -> str:
-    """Returns the message of an error as one line, for a user."""
+    """Returns the message of an error as one line without secrets, for a user."""
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; nothing was published"
-    return " ".join(str(error).split()) or type(error).__name__
+        command = interruption.current()
+        return f"interrupted; {command.outcome if command else interruption.NOTHING_PUBLISHED}"
+    return redact(" ".join(str(error).split())) or type(error).__name__
 
 
 def _utc_timestamp(seconds: float) -> str:

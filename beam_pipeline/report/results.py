@@ -64,7 +64,7 @@ def largest_classes(
 
 
 def _read(path: str, output_format: str) -> Iterator[Counted]:
-    with open_decompressed(path) as file:
+    with open_decompressed(path, is_text=output_format != "parquet") as file:
         yield from _READERS[output_format](file)
 
 

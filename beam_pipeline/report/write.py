@@ -1,11 +1,29 @@
 """Writes a report to a file: JSON for programs, HTML for readers."""
 
+from collections.abc import Iterable
+
 from beam_pipeline.errors import OutputError, ReportError
 from beam_pipeline.io.publishing import write_whole
 from beam_pipeline.report.model import RunReport, to_json
 
 #: The extensions that the path of a report may have.
 EXTENSIONS = (".json", ".html")
+
+
+def write_all(report: RunReport, paths: Iterable[str]) -> None:
+    """Writes a report to each of the paths, as `write` does; an error keeps no other from its file.
+
+    Raises:
+      ReportError: one of them cannot be written.
+    """
+    errors = []
+    for path in paths:
+        try:
+            write(report, path)
+        except ReportError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def write(report: RunReport, path: str) -> None:

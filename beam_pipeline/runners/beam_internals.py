@@ -5,18 +5,19 @@ and in which version of Beam that was seen. For each, a test of the same name in
 tests/beam_pipeline/runners/test_beam_internals.py runs the installed Beam and fails when the
 assumption no longer holds.
 
-Functions that change Beam for the whole process return a function that undoes the change. Beam is
-imported where it is used, as `beam_pipeline.runners.shutdown` is loaded before Beam is.
+Functions that change Beam for the whole process return a function that undoes the change.
 """
 
 import argparse
 import importlib
 import logging
 import re
+import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 Undo = Callable[[], None]
@@ -27,7 +28,10 @@ _SAMPLING_PERIOD_MS = 10
 # Options
 
 
-def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
+def options_parser(
+    fail: Callable[[str], NoReturn],
+    actions: Mapping[str | None, type[argparse.Action]] | None = None,
+) -> argparse.ArgumentParser:
     """Returns a parser of all options that Beam or this program has declared.
 
     `PipelineOptions` itself ignores options that it does not know, and ends the process when a
@@ -39,6 +43,8 @@ def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
 
     Args:
       fail: called with a message when a value is wrong.
+      actions: what to use instead of argparse's own actions, by the names with which options are
+        declared, such as ``store_true``.
     """
     from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
@@ -47,6 +53,8 @@ def options_parser(fail: Callable[[str], NoReturn]) -> argparse.ArgumentParser:
             fail(message)
 
     parser = Parser(allow_abbrev=False, add_help=False)
+    for name, action in (actions or {}).items():
+        parser.register("action", name, action)
     for options_class in PipelineOptions.__subclasses__():
         options_class._add_argparse_args(parser)
     return parser
@@ -136,6 +144,32 @@ def sample_states_often() -> Undo:
     return undo
 
 
+def stop_job_servers() -> Undo:
+    """Lets job servers that Beam starts from now on live until this is undone.
+
+    Beam would stop them when this process exits, or when a handler of its own gets SIGINT. It can
+    set that handler in the main thread only, and never restores the one that was there.
+
+    Shadows the modules `atexit` and `signal` in the module `job_server`. Seen in Beam 2.77.
+    """
+    from apache_beam.runners.portability import job_server
+
+    names = vars(job_server)
+    before = {name: names[name] for name in ("atexit", "signal")}
+    stops: list[Callable[[], None]] = []
+    names["atexit"] = SimpleNamespace(register=stops.append, unregister=lambda stop: None)
+    names["signal"] = SimpleNamespace(
+        SIGINT=signal.SIGINT, getsignal=signal.getsignal, signal=lambda number, handler: None
+    )
+
+    def undo() -> None:
+        while stops:
+            stops.pop()()
+        names.update(before)
+
+    return undo
+
+
 def silence_worker_tracebacks() -> Undo:
     """Stops a worker in this process (LOOPBACK) from printing the traceback of each error.
 
@@ -180,6 +214,41 @@ def silence_prism_log() -> Undo:
     return undo
 
 
+def use_own_worker_program(command: str) -> Undo:
+    """Makes Beam's local runner start worker processes with a command of our own.
+
+    Args:
+      command: for a shell. It must do what `run_worker` does.
+
+    Replaces ``SubprocessSDKEnvironment.from_command_string``, which gets Beam's own command.
+    Seen in Beam 2.77.
+    """
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+    before = vars(SubprocessSDKEnvironment)["from_command_string"]
+    ours = SubprocessSDKEnvironment(command)
+
+    def replaced(command_string: str) -> SubprocessSDKEnvironment:
+        return ours
+
+    setattr(SubprocessSDKEnvironment, "from_command_string", staticmethod(replaced))  # noqa: B010
+
+    def undo() -> None:
+        setattr(SubprocessSDKEnvironment, "from_command_string", before)  # noqa: B010
+
+    return undo
+
+
+def run_worker() -> None:
+    """Does what a worker process of Beam's local runner does, until its runner ends it.
+
+    Calls ``main`` of the module `sdk_worker_main`. Seen in Beam 2.77.
+    """
+    from apache_beam.runners.worker import sdk_worker_main
+
+    sdk_worker_main.main([])
+
+
 def is_worker_thread(thread: threading.Thread) -> bool:
     """Returns whether `thread` waits for a worker process that Beam's local runner has started.
 
@@ -189,14 +258,6 @@ def is_worker_thread(thread: threading.Thread) -> bool:
     Relies on the name that `SubprocessSdkWorkerHandler` gives its threads. Seen in Beam 2.77.
     """
     return thread.name == "run_worker"
-
-
-def is_worker_process(command_line: Sequence[str]) -> bool:
-    """Returns whether a process with these arguments is a worker process of Beam's local runner.
-
-    Relies on the name of the module that such a process runs. Seen in Beam 2.77.
-    """
-    return any("sdk_worker_main" in argument for argument in command_line)
 
 
 # What Beam writes into error messages

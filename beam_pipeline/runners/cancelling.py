@@ -3,7 +3,7 @@
 import contextlib
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from apache_beam.options.pipeline_options import (
@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineResult
 
+from beam_pipeline import interruption
 from beam_pipeline.runners.environments import host_and_port
 from beam_pipeline.runners.names import runner_name
 from transforms.errors import AnagramError
@@ -21,29 +22,32 @@ _TIMEOUT_SECONDS = 10
 
 
 @contextlib.contextmanager
-def cancelled_if_interrupted(job: PipelineResult, options: PipelineOptions) -> Iterator[None]:
-    """Within, an interrupt or a signal cancels `job`.
+def cancelled_if_interrupted(
+    jobs: Sequence[PipelineResult], options: PipelineOptions
+) -> Iterator[None]:
+    """Inside the ``with`` block, an interrupt or a signal cancels the job that was submitted.
+
+    Should that fail, the user is told that it may go on.
 
     Args:
-      job: what the runner has returned for the job.
-      options: those that the job was submitted with.
-
-    Raises:
-      AnagramError: the run was interrupted, and `job` cannot be cancelled.
+      jobs: what the runner has returned for the job, once it has been submitted.
+      options: those that the job is submitted with.
     """
     try:
         yield
     except KeyboardInterrupt:
         try:
-            if master := _flink_cluster(options):
-                # Beam's job server would only stop waiting for the job.
-                _cancel_on_flink(master, options.view_as(GoogleCloudOptions).job_name)
-            else:
-                job.cancel()
+            for job in jobs:
+                if master := _flink_cluster(options):
+                    # Beam's job server would only stop waiting for the job.
+                    _cancel_on_flink(master, options.view_as(GoogleCloudOptions).job_name)
+                else:
+                    job.cancel()
         except Exception as error:  # each runner raises its own
-            raise AnagramError(
-                f"interrupted, but its job cannot be cancelled and may go on: {error}"
-            ) from error
+            interruption.set_outcome(
+                f"{interruption.NOTHING_PUBLISHED}, but its job cannot be cancelled and may go on: "
+                f"{error}"
+            )
         raise
 
 

@@ -2,13 +2,13 @@
 
 import re
 
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import beam_internals
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
+from transforms.files.schemes import is_local
 
 _GCS_PATH = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?", re.DOTALL)
 _EXAMPLES = {
@@ -38,12 +38,14 @@ def check_dataflow(options: AnagramOptions) -> None:
     paths = [("input", path) for path in options.input or ()]
     paths += [("output", options.output), ("temp_location", cloud.temp_location)]
     paths += [("staging_location", cloud.staging_location)]
-    if options.dictionary not in (*WORD_LISTS, NO_DICTIONARY, "+".join(WORD_LISTS)):
-        paths.append(("dictionary", options.dictionary))
+    named = {*WORD_LISTS, NO_DICTIONARY}
+    paths += [
+        ("dictionary", it) for it in options.dictionary if not named.issuperset(it.split("+"))
+    ]
     for name, path in paths:
         if path is None:
             continue
-        if FileSystems.get_scheme(path) is None:
+        if is_local(path):
             raise UsageError(
                 "Dataflow's workers see no file of this machine; "
                 "give a path such as gs://my-bucket/name",

@@ -1,8 +1,10 @@
 """Which runner a job is for, and what that means for this machine."""
 
+import importlib
 import os
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
@@ -30,6 +32,7 @@ def resolve_runner(name: str) -> str:
       ('PrismRunner', 'FnApiRunner')
     """
     if "." in name:
+        _check_runner_class(name)
         return name
     known = {runner.lower(): runner for runner in beam_internals.known_runners()}
     runner = known.get(name.lower()) or known.get(f"{name.lower()}runner")
@@ -37,6 +40,17 @@ def resolve_runner(name: str) -> str:
         names = ", ".join(sorted(known.values()))
         raise UsageError(f"not one of {names}", setting="runner", value=name)
     return LOCAL_RUNNER if runner in _ALIASES else runner
+
+
+def _check_runner_class(path: str) -> None:
+    """Checks that `path` names a runner; Beam would import it when the pipeline is built."""
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"cannot be imported ({error})", setting="runner", value=path) from error
+    if not (isinstance(found, type) and issubclass(found, PipelineRunner)):
+        raise UsageError("is not a runner", setting="runner", value=path)
 
 
 def is_local(runner: str) -> bool:
@@ -62,7 +76,7 @@ def threads_for(options: AnagramOptions) -> int:
     """
     direct = options.view_as(DirectOptions)
     is_only_worker = is_in_process(options) and direct.direct_running_mode == "in_memory"
-    is_compiled = options.engine == "vectorized" and options.dictionary != NO_DICTIONARY
+    is_compiled = options.engine == "vectorized" and options.dictionary != [NO_DICTIONARY]
     return _cores() if is_only_worker and is_compiled else 1
 
 

@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
@@ -32,6 +31,7 @@ from beam_pipeline.runners.environments import check_environment, host_and_port,
 from beam_pipeline.runners.names import is_local, runner_name
 from beam_pipeline.runners.staging import stage
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
+from transforms.files.schemes import is_local as is_local_path
 
 _PRISM = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
 
@@ -51,6 +51,7 @@ def prepare(options: AnagramOptions, folder: str) -> None:
       AnagramError: this package cannot be staged.
     """
     runner = runner_name(options)
+    _check_utf8(options, runner)
     if runner == "DataflowRunner":
         check_dataflow(options)
     elif runner == "PrismRunner":
@@ -73,6 +74,18 @@ def prepare(options: AnagramOptions, folder: str) -> None:
     if not _are_workers_here(options):
         _use_absolute_paths(options)
         stage(options, folder)
+
+
+def _check_utf8(options: PipelineOptions, runner: str) -> None:
+    """Checks that all values can be sent to a runner, which takes text that is UTF-8 only."""
+    for name, value in options.get_all_options(drop_default=True).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    message = f"is not UTF-8, and {runner} accepts nothing else"
+                    raise UsageError(message, setting=name, value=text) from None
 
 
 def _is_runner_here(options: PipelineOptions) -> bool:
@@ -114,11 +127,13 @@ def _check_master(options: PipelineOptions, runner: str) -> None:
 def _use_absolute_paths(options: AnagramOptions) -> None:
     for name in ("output", "dead_letters", "merge", "replay"):
         path = getattr(options, name)
-        if path and FileSystems.get_scheme(path) is None:
+        if path and is_local_path(path):
             setattr(options, name, os.path.abspath(path))
-    spec = options.dictionary
-    if spec not in (*WORD_LISTS, NO_DICTIONARY) and os.path.exists(spec):
-        options.dictionary = os.path.abspath(spec)
+    named = (*WORD_LISTS, NO_DICTIONARY)
+    options.dictionary = [
+        os.path.abspath(spec) if spec not in named and os.path.exists(spec) else spec
+        for spec in options.dictionary
+    ]
 
 
 def _find_prism(options: PrismRunnerOptions) -> None:

@@ -1,19 +1,23 @@
 """Runs a pipeline on the runner that its options name, and explains its failure in one line."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.runners.runner import PipelineResult
 
+from beam_pipeline import interruption
 from beam_pipeline.options import AnagramOptions
-from beam_pipeline.runners import beam_internals
+from beam_pipeline.runners import beam_internals, worker
 from beam_pipeline.runners.cancelling import cancelled_if_interrupted
-from beam_pipeline.runners.shutdown import fail_on_worker_death, keep_sigint_handler
+from beam_pipeline.runners.names import is_in_process
+from beam_pipeline.runners.shutdown import fail_on_worker_death
 from transforms.errors import AnagramError
 from transforms.stages.retry import describe
 
@@ -33,20 +37,29 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
       AnagramError: the run has failed. The type and the message are those of the error that a
         worker raised, if it is one for the user.
     """
-    with contextlib.ExitStack() as stack:
+    with interruption.scope() as stack:
+        if not is_in_process(options):  # loading them takes a while
+            stack.callback(beam_internals.stop_job_servers())
+        stack.callback(beam_internals.use_own_worker_program(worker.command()))
         stack.callback(beam_internals.sample_states_often())
         if not options.verbose:
             stack.callback(beam_internals.silence_worker_tracebacks())
             stack.callback(beam_internals.silence_prism_log())
+        if not options.verbose or options.log_format == "json":
             stack.enter_context(_silent_children())
-        stack.enter_context(fail_on_worker_death(verbose=options.verbose))
-        try:
-            with keep_sigint_handler():
-                result = pipeline.run()
+        jobs: list[PipelineResult] = []
+
+        def run() -> None:
+            jobs.append(pipeline.run())
             if not is_template(options):
-                with cancelled_if_interrupted(result, options):
-                    result.wait_until_finish()
-            return result
+                jobs[0].wait_until_finish()
+
+        command = interruption.Command(run)
+        stack.enter_context(fail_on_worker_death(command, verbose=options.verbose))
+        stack.enter_context(cancelled_if_interrupted(jobs, options))
+        try:
+            command.run()
+            return jobs[0]
         except Exception as error:  # whatever a runner, stage or worker may raise
             raise explain(error) from error
 
@@ -63,14 +76,34 @@ def _silent_children() -> Iterator[None]:
     Beam's worker processes log there before they learn which log level is wanted.
     """
     original, duplicate = sys.stderr, os.dup(2)
-    with open(os.devnull, "wb") as null, open(duplicate, "w", buffering=1) as still_shown:
+    with (
+        open(os.devnull, "wb") as null,
+        open(duplicate, "w", 1, encoding="utf-8", errors="backslashreplace") as still_shown,
+    ):
+        log_handlers = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is original
+        ]
         os.dup2(null.fileno(), 2)
-        sys.stderr = still_shown
+        if _is_standard_error(original):  # and no notebook's
+            sys.stderr = still_shown
+            for handler in log_handlers:
+                handler.setStream(still_shown)
         try:
             yield
         finally:
             os.dup2(duplicate, 2)
             sys.stderr = original
+            for handler in log_handlers:
+                handler.setStream(original)
+
+
+def _is_standard_error(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 2
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def explain(error: BaseException) -> AnagramError:

@@ -4,6 +4,7 @@ import pytest
 
 from beam_pipeline.cases import CASE_NAMES, Case, Difference, difference, load_cases
 from tests.support import reference
+from tests.support.cli import ROOT
 
 
 @pytest.fixture(params=CASE_NAMES)
@@ -67,3 +68,8 @@ def test_differences_are_of_three_kinds() -> None:
     assert found == Difference(missing=("tac",), wrong=("cat",), extra=("dog",))
     assert str(found) == "1 missing (tac), 1 wrong (cat), 1 extra (dog)"
     assert not difference({"act": 1}, {"act": 1})
+
+
+def test_hatch_runs_the_small_case_unless_it_is_told_otherwise() -> None:
+    script = 'pipeline = "python -m beam_pipeline {args:--test_case=small}"'
+    assert script in (ROOT / "pyproject.toml").read_text("utf-8").splitlines()

@@ -14,7 +14,7 @@ from apache_beam.typehints.decorators import TypeCheckError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline import CountAnagrams, ReadString, WriteResults, build
+from beam_pipeline import CountAnagrams, ReadFiles, ReadString, WriteResults, build
 from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
 from tests.support.beam import pipeline
@@ -42,7 +42,7 @@ def records(counts: dict[str, int]) -> list[AnagramCount]:
     return [AnagramCount(word, n, "".join(sorted(word))) for word, n in counts.items()]
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     lines=st.lists(texts(20), max_size=4),
     engine=st.sampled_from(ENGINES),
@@ -85,6 +85,20 @@ def test_a_dictionary_may_be_given_in_several_ways(engine: str, kind: str, tmp_p
             assert_that(counted, equal_to(records(expected)))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_punctuation_is_deleted_or_separates(engine: str) -> None:
+    with pipeline() as p:
+        lines = p | beam.Create(["cat,act <b>tac</b>", "don't cat❤\ufe0f \ufe0f"])
+        for punctuation, expected in (
+            ("delete", {"act": 1, "nodt": 1}),
+            ("split", {"act": 4, "nodt": 1}),
+        ):
+            counted = lines | punctuation >> CountAnagrams(
+                dictionary=["act", "nodt"], engine=engine, punctuation=punctuation
+            )
+            assert_that(counted, equal_to(records(expected)), f"Check {punctuation}")
+
+
 def test_it_can_be_applied_twice_under_two_labels() -> None:
     with pipeline() as p:
         lines = p | beam.Create(["cat listen"])
@@ -114,6 +128,7 @@ def test_elements_of_another_type_are_refused_when_the_pipeline_is_built() -> No
     [
         ({"engine": "fast"}, ValueError, r"engine='fast'.*vectorized"),
         ({"normalization": "nfc"}, ValueError, r"normalization='nfc'"),
+        ({"punctuation": "keep"}, ValueError, r"punctuation='keep'.*delete.*split"),
         ({"encoding_errors": "ignore"}, ValueError, r"encoding_errors='ignore'"),
         ({"min_count": 0}, ValueError, r"min_count=0.*1 or more"),
         ({"top": 0}, ValueError, r"top=0.*1 or more"),
@@ -218,6 +233,35 @@ def test_dead_letters_can_be_taken_by_the_pipeline_itself(tmp_path: Path) -> Non
         letters = tuple(side_outputs.dead_letters) | "AllLetters" >> beam.Flatten()
         found = letters | beam.Map(lambda letter: (letter.stage, letter.attempts, letter.payload))
         assert_that(found, equal_to([("extract", 2, Block.of_text("cat act"))]))
+
+
+@pytest.mark.parametrize("kind", ["a path", "a Path", "a list"])
+def test_a_file_is_read_and_written_however_its_path_is_given(kind: str, tmp_path: Path) -> None:
+    text, result = tmp_path / "cat.txt", tmp_path / "result.csv"
+    text.write_text("cat")
+    read: Any = {"a path": str(text), "a Path": text, "a list": [text]}[kind]
+    with pipeline() as p:
+        counted = p | ReadFiles(read) | CountAnagrams(dictionary=["act"])
+        counted | WriteResults(result if kind == "a Path" else str(result))
+    assert result.read_text() == "word,count,signature\nact,1,act\n"  # as the extension says
+
+
+@pytest.mark.parametrize(
+    ("made", "arguments", "error", "message"),
+    [
+        (ReadFiles, (7,), TypeError, "patterns=7: must be str or PathLike or Iterable"),
+        (ReadFiles, (["a.txt", 7],), TypeError, "pattern=7: must be str or PathLike"),
+        (ReadString, (b"cat",), TypeError, "text=b'cat': must be str"),
+        (WriteResults, (7,), TypeError, "path=7: must be str or PathLike"),
+        (WriteResults, ("r.xml",), ValueError, "path='r.xml': the extension names none of"),
+        (WriteResults, ("r.json", "xml"), ValueError, "format='xml': must be one of"),
+    ],
+)
+def test_sources_and_sinks_name_what_is_wrong_when_they_are_made(
+    made: Callable[..., Any], arguments: tuple[Any, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        made(*arguments)
 
 
 def test_build_takes_the_same_settings_and_a_source() -> None:

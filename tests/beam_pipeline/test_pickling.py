@@ -3,6 +3,7 @@
 import apache_beam as beam
 import pytest
 from apache_beam.internal import pickler
+from transforms.distinct_words import CountDistinctWords
 
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
@@ -10,7 +11,6 @@ from beam_pipeline.pipeline import build
 from tests.support.beam import pipeline
 from transforms.counts import CombineClassTallies, CountSignatures, MergeTalliesFn, SumFn
 from transforms.dictionary import DictionarySpec
-from transforms.distinct_words import CountDistinctWords
 from transforms.expand import ExpandSignatures, TopWords
 from transforms.filtering import FilterBlocks
 from transforms.tally import TallyBlocks
@@ -27,7 +27,7 @@ PARTS = [
     KeyWithWord(),
     CountSignatures(),
     CombineClassTallies(),
-    TallyBlocks(DictionarySpec("gcide+web2"), 2, 3),
+    TallyBlocks(DictionarySpec("gcide+web2"), TextSettings(punctuation="split"), 2, 3),
     CountDistinctWords(TextSettings("ascii"), 2),
     ExpandSignatures(DictionarySpec("web2", "ascii"), 2, 3),
     WriteResults("result.csv", "csv", 3),

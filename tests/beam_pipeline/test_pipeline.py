@@ -21,11 +21,11 @@ from tests.support.strategies import sentences
 from transforms.dictionary import DictionarySpec
 from transforms.expand import AnagramCount, TopWords
 from transforms.tally import TallyBlocks
-from transforms.text.normalize import NORMALIZATIONS
+from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 from transforms.text.settings import TextSettings
 
 VOCABULARY = ["cat", "act", "dog", "listen", "least", "stream", "the", "a", "software", "naïve"]
-TEXT = "The cat's act; a well-known – STREAM of masters, tac! software É éE\n" * 3
+TEXT = "The cat's act;act a well-known – STREAM of <b>masters</b>, tac❤\ufe0f! software É éE\n" * 3
 
 
 def assert_counts(source: beam.PTransform[Any, Any], expected: dict[str, int], **how: Any) -> None:
@@ -42,17 +42,18 @@ def assert_counts(source: beam.PTransform[Any, Any], expected: dict[str, int], *
 
 def write_files(folder: Path, text: str, layout: str) -> str:
     """Writes `text` as one file, or each line as one; returns the pattern of the files."""
-    lines = text.splitlines(keepends=True) if layout == "a file a line" else [text]
+    lines = (layout == "a file a line" and text.splitlines(keepends=True)) or [text]
     for index, line in enumerate(lines):
         (folder / f"{index}.txt").write_bytes(line.encode())
     return f"{folder}/*.txt"
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     text=sentences(VOCABULARY),
     engine=st.sampled_from(ENGINES),
     normalization=st.sampled_from(NORMALIZATIONS),
+    punctuation=st.sampled_from(PUNCTUATION_RULES),
     spec=st.sampled_from(["gcide", "gcide+web2", "none"]),
     layout=st.sampled_from(["string", "one file", "a file a line"]),
     block_size=st.sampled_from([1, 7, 64, 1 << 20]),
@@ -70,21 +71,32 @@ def test_any_text_in_any_files_is_counted_as_the_oracle_does(
     text: str,
     engine: str,
     normalization: str,
+    punctuation: str,
     spec: str,
     layout: str,
     block_size: int,
-    filters: dict[str, int],
+    filters: dict[str, Any],
     members_of: dict[str, frozenset[str] | None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     dictionary = DictionarySpec(spec, normalization)
-    expected = reference.counts(text, members_of[spec], normalization, **filters)
+    expected = reference.counts(
+        text, members_of[spec], normalization, punctuation=punctuation, **filters
+    )
     if layout == "string":
         source: ReadString | ReadFiles = ReadString(text)
     else:
         pattern = write_files(tmp_path_factory.mktemp("texts"), text, layout)
-        source = ReadFiles((pattern,), text=TextSettings(normalization), block_size=block_size)
-    assert_counts(source, expected, engine=engine, dictionary=dictionary, **filters)
+        how = TextSettings(normalization, punctuation=punctuation)
+        source = ReadFiles((pattern,), text=how, block_size=block_size)
+    assert_counts(
+        source,
+        expected,
+        engine=engine,
+        dictionary=dictionary,
+        punctuation=punctuation,
+        **filters,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +124,19 @@ def test_empty_text_gives_nothing(engine: str, spec: str) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("punctuation", PUNCTUATION_RULES)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_compiled_code_counts_as_the_oracle_does(
-    normalization: str, threads: int, gcide: frozenset[str], tmp_path: Path
+    normalization: str, punctuation: str, threads: int, gcide: frozenset[str], tmp_path: Path
 ) -> None:
     text = TEXT * 1500
     assert len(text.encode()) > TallyBlocks.small_bundle_bytes
     pattern = write_files(tmp_path, text, "one file")
-    source = ReadFiles((pattern,), text=TextSettings(normalization), block_size=500)
-    expected = reference.counts(text, gcide, normalization)
+    how = TextSettings(normalization, punctuation=punctuation)
+    source = ReadFiles((pattern,), text=how, block_size=500)
+    expected = reference.counts(text, gcide, normalization, punctuation=punctuation)
     dictionary = DictionarySpec("gcide", normalization)
-    assert_counts(source, expected, dictionary=dictionary, threads=threads)
+    assert_counts(source, expected, dictionary=dictionary, punctuation=punctuation, threads=threads)
 
 
 def test_invalid_bytes_are_left_out_or_fail_the_run(engine: str, tmp_path: Path) -> None:
@@ -180,6 +194,7 @@ class _Count(beam.PTransform[PBegin, PCollection[AnagramCount]]):
             lambda p: build(p, ReadString("cat"), encoding_errors="ignore"),
             r"encoding_errors='ignore'",
         ),
+        (lambda p: build(p, ReadString("cat"), punctuation="keep"), r"punctuation='keep'.*split"),
         (lambda p: build(p, ReadString("cat"), min_word_length=0), r"min_word_length=0.*1 or more"),
         (lambda p: build(p, ReadString("cat"), min_count=0), r"min_count=0.*1 or more"),
         (lambda p: build(p, ReadString("cat"), min_class_size=0), r"min_class_size=0.*1 or more"),

@@ -48,12 +48,16 @@ def run_once(name: str, text: str, chaos: str = "") -> Run:
 def calm() -> SubjectResult:
     """All of them on the medium case."""
     comparison = Comparison(iterations=2, warm_ups=0, timeout=AMPLE, seed="calm")
-    (result,) = comparison.run(find_orchestrators(FOLDER), built_in_subjects("medium"))
+    (result,) = comparison.run(
+        find_orchestrators(FOLDER).orchestrators, built_in_subjects("medium")
+    )
     return result
 
 
 def test_all_of_them_are_found() -> None:
-    assert {path.stem for path in find_orchestrators(FOLDER)} == NAMES
+    found = find_orchestrators(FOLDER)
+    assert {path.stem for path in found.orchestrators} == NAMES
+    assert found.others == []
 
 
 @pytest.mark.slow
@@ -97,7 +101,7 @@ def test_chunks_of_a_longer_text_add_up(name: str) -> None:
 @pytest.mark.parametrize("name", ["baseline", "indexed", "asyncio"])
 def test_each_rejects_other_types_and_takes_chaos(name: str) -> None:
     orchestrator = Orchestrator(FOLDER / f"{name}.py")
-    assert orchestrator.rejects_other_types()
+    assert orchestrator.handling_of_other_types() == ""
     assert orchestrator.takes_chaos
     with pytest.raises(ValueError, match="bytes"):
         orchestrator.process_text(b"cat")

@@ -13,6 +13,9 @@ byte, with the result of a run that nothing disturbed:
   that most runs fail; distributed runners start another one.
 - killed: the whole run is killed at a random moment; the old result or the new one stands,
   whole. The next run succeeds, and has removed what the killed one left.
+- exchanged: the whole run is killed between any two renames with which its result replaces one of
+  another number of shards. Old and new files never stand side by side under the names of one
+  result, and whoever comes next finds the old result or the new one, whole.
 
 The first line that is not so ends the script with an error. `tests.test_durability` runs a few
 of each.
@@ -22,6 +25,7 @@ import argparse
 import contextlib
 import gzip
 import io
+import itertools
 import json
 import os
 import random
@@ -38,6 +42,8 @@ import psutil
 
 from beam_pipeline.cli.command import run
 from beam_pipeline.cli.parsing import parse
+from beam_pipeline.io import publishing
+from beam_pipeline.io.naming import shard_path
 from beam_pipeline.job import run_job
 from beam_pipeline.report.model import RunReport
 from tests.support.cli import COMMAND, environment
@@ -250,18 +256,86 @@ def killed(runs: int, generator: random.Random) -> str:
     return f"{old} left the old result, {new} the new one; {runs} next runs succeeded"
 
 
-def _fork(proof: Proof) -> int:
-    """Starts a run in a process of its own and returns its id."""
+def exchanged(runs: int, generator: random.Random) -> str:
+    """The whole run is killed before one of the renames that publish its result."""
+    old = new = 0
+    with proofs() as made:
+        proof = made[2]
+        folder, output = proof.folder, str(proof.output)
+        for _ in range(runs):
+            before, after = generator.choice(SHARDS), generator.choice(SHARDS)
+            for path in [*folder.glob("result.json*"), *folder.glob("dead.jsonl")]:
+                path.unlink()
+            # Other words make another result.
+            assert os.waitpid(_fork(proof, *_sharded(before), "--min_word_length=4"), 0)[1] == 0
+            expected_old = _results(folder)
+            assert os.waitpid(_fork(proof, *_sharded(after)), 0)[1] == 0
+            expected_new = _results(folder)
+            assert len(expected_old) == before + 1
+            assert len(expected_new) == after + 1
+            assert os.waitpid(_fork(proof, *_sharded(before), "--min_word_length=4"), 0)[1] == 0
+            assert _results(folder) == expected_old
+            renames = before + after + 3
+            pid = _fork(proof, *_sharded(after), killed_at=generator.randrange(renames))
+            os.waitpid(pid, 0)
+            found = _results(folder)
+            for number in SHARDS:
+                names = [Path(shard_path(output, n, number)).name for n in range(number)]
+                here = {name: found[name] for name in names if name in found}
+                assert any(here.items() <= each.items() for each in (expected_old, expected_new))
+            publishing.recover(output)
+            publishing.recover(str(folder / "dead.jsonl"))
+            found = _results(folder)
+            assert found in (expected_old, expected_new), (before, after, sorted(found))
+            old, new = old + (found == expected_old), new + (found == expected_new)
+            proof.assert_clean()
+    return f"{old} had the old result, {new} the new one"
+
+
+#: Numbers of shards that replace each other.
+SHARDS = (1, 2, 3, 5)
+
+
+def _sharded(number: int) -> tuple[str, ...]:
+    """Options for a result of so many shards, and dead letters."""
+    quarantine = ("--encoding_errors=quarantine", "--dead_letters={folder}/dead.jsonl")
+    return (f"--num_shards={number}", *quarantine)
+
+
+def _results(folder: Path) -> dict[str, bytes]:
+    """What stands under the names of the result and of the dead letters."""
+    paths = [*folder.glob("result.json*"), *folder.glob("dead.jsonl")]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _fork(proof: Proof, *more: str, killed_at: int | None = None) -> int:
+    """Starts a run in a process of its own and returns its id.
+
+    Args:
+      proof: what to run.
+      *more: arguments; ``{folder}`` stands for the folder of the texts.
+      killed_at: the number of the rename before which it is killed, if there are so many.
+    """
     pid = os.fork()
     if pid:
         return pid
     sys.stderr = io.StringIO()
-    os._exit(run(proof.command()))
+    if killed_at is not None:
+        numbers, replace = itertools.count(), os.replace
+
+        def rename(source: str, target: str) -> None:
+            if next(numbers) == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(source, target)
+
+        os.replace = rename  # type: ignore[assignment]
+    os._exit(run(proof.command(*(argument.format(folder=proof.folder) for argument in more))))
 
 
 PROOFS: dict[str, Callable[[int, random.Random], str]] = {
     # Processes are forked before this one has run a pipeline, and has threads.
     "killed": killed,
+    "exchanged": exchanged,
     "chaos take-home": lambda runs, generator: chaos(runs, "take-home", generator),
     "chaos rate=0.5": lambda runs, generator: chaos(runs, "rate=0.5", generator),
     "repeated": repeated,

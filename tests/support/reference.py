@@ -7,51 +7,101 @@ all permutations.
 
 import functools
 import itertools
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection
 
 from english_words import get_english_words_set
 
+IGNORABLE_MARKS = re.compile(
+    "[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 ASCII_WORD_PARTS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
-def words(text: str, normalization: str = "unicode") -> list[str]:
+def words(text: str, normalization: str = "unicode", punctuation: str = "delete") -> list[str]:
     """Returns the words of `text`, in order."""
     found = []
     piece = ""
     for char in text + " ":
-        if separates(char, normalization):
-            found.append(word_of(piece, normalization))
+        if separates(char, normalization, punctuation):
+            found.append(word_of(piece, normalization, punctuation))
             piece = ""
         else:
             piece += char
     return [word for word in found if word != ""]
 
 
-def separates(char: str, normalization: str) -> bool:
+def separates(char: str, normalization: str, punctuation: str) -> bool:
     """Returns whether `char` separates words."""
-    if normalization == "ascii":
-        return char.isspace() or char == "-"
-    return char.isspace() or unicodedata.category(char) == "Pd"
+    if char.isspace() or char == "-":
+        return True
+    if punctuation == "split" and unicodedata.category(char).startswith(("P", "S")):
+        return char not in "'’"
+    return normalization == "unicode" and unicodedata.category(char) == "Pd"
 
 
-def word_of(piece: str, normalization: str) -> str:
+@functools.lru_cache(1 << 19)
+def word_of(piece: str, normalization: str, punctuation: str) -> str:
     """Returns the word that a piece of text without separators becomes; it may be empty."""
     if normalization == "ascii":
         return "".join(char for char in piece if char in ASCII_WORD_PARTS).lower()
-    kept = only_word_parts(unicodedata.normalize("NFC", piece))
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", kept).casefold())
-    return only_word_parts(folded)
+    kept = only_word_parts(unicodedata.normalize("NFC", stream_safe(piece)))
+    if not any(map(is_letter, kept)):
+        return ""
+    while punctuation == "split" and not is_letter(kept[0]):
+        kept = kept[1:]  # a mark of the symbol before the piece
+    folded = only_word_parts(fold(stream_safe(kept)))
+    return only_word_parts(unicodedata.normalize("NFKC", stream_safe(folded)))
+
+
+def fold(text: str) -> str:
+    """Returns `text` without differences of case, width and composition."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def only_word_parts(text: str) -> str:
-    """Returns the letters, marks and decimal digits of `text`."""
-    return "".join(
-        char
-        for char in text
-        if unicodedata.category(char).startswith(("L", "M")) or unicodedata.category(char) == "Nd"
-    )
+    """Returns the letters, marks and decimal digits of `text` that are not ignorable."""
+    return "".join(filter(is_word_part, text))
+
+
+@functools.cache
+def is_word_part(char: str) -> bool:
+    """Returns whether `char` is a letter, a mark that is not ignorable, or a decimal digit."""
+    category = unicodedata.category(char)
+    return (category[0] in "LM" or category == "Nd") and not IGNORABLE_MARKS.match(char)
+
+
+@functools.cache
+def is_letter(char: str) -> bool:
+    """Returns whether a part of a word is no mark, and does not become marks only."""
+    becomes = "".join(unicodedata.category(each)[0] for each in only_word_parts(fold(char)))
+    return unicodedata.category(char)[0] != "M" and becomes.strip("M") != ""
+
+
+def stream_safe(text: str) -> str:
+    """Does the Stream-Safe Text Process of UAX #15 (D4), step by step."""
+    output = ""
+    non_starter_count = 0
+    for char in text:
+        classes = combining_classes(char)
+        initial = len(list(itertools.takewhile(bool, classes)))
+        if non_starter_count + initial > 30:
+            output += "\u034f"
+            non_starter_count = 0
+        output += char
+        if 0 not in classes:
+            non_starter_count += len(classes)
+        else:
+            non_starter_count = len(list(itertools.takewhile(bool, reversed(classes))))
+    return output
+
+
+@functools.cache
+def combining_classes(char: str) -> list[int]:
+    """Returns the combining classes of the NFKD form of `char`; a starter's is 0."""
+    return [unicodedata.combining(each) for each in unicodedata.normalize("NFKD", char)]
 
 
 def accepts(entry: str) -> bool:
@@ -82,6 +132,7 @@ def counts(
     members: Collection[str] | None,
     normalization: str = "unicode",
     *,
+    punctuation: str = "delete",
     min_word_length: int = 1,
     min_class_size: int = 1,
     min_count: int = 1,
@@ -93,6 +144,7 @@ def counts(
       text: the text.
       members: the dictionary's words; None means the words of the text itself.
       normalization: how text becomes words.
+      punctuation: whether it is deleted or separates words.
       min_word_length: shorter words are not counted.
       min_class_size: classes with fewer members are left out.
       min_count: classes that occur less often are left out.
@@ -101,7 +153,9 @@ def counts(
     Returns:
       The counts by word, sorted by word.
     """
-    seen = [word for word in words(text, normalization) if len(word) >= min_word_length]
+    seen = [
+        word for word in words(text, normalization, punctuation) if len(word) >= min_word_length
+    ]
     occurrences = Counter(tuple(sorted(word)) for word in seen)
     classes = classes_of(frozenset(seen if members is None else members))
     counted = {}

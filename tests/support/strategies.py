@@ -14,9 +14,26 @@ TRICKY = [
     *("\u00b4", "\u037a", "\u1fbd", "\u0384", "\u00a8", "=", "=\u0338", "\u2260", "\u2032"),
     *("\u0301", "\u0338", "\u0323", "\u0345", "\u05b0", "\u20dd", "\u200d", "\ufe0f", "\u034f"),
     *("\u1100", "\u1161", "\u11a8", "가", "각", "\u0b47", "\u0b3e", "\u0bc6", "\u0bbe", "क्", "ท้"),
+    *(
+        "\ufe0f",
+        "\ufe00",
+        "\U000e0100",
+        "\u17b4",
+        "\u180b",
+        "❤\ufe0f",
+        "\uff9e",
+        "\ufe70",
+        "\ufc5e",
+    ),
     *("'", "’", "_", ".", "0", "7", "\ufeff", "\u00ad", "\u200b", "\u2028", "\u0000", "漢", "😀"),
 ]
 SEPARATORS = [*SPACES, *DASHES]
+#: Marks of many combining classes, some of which compose, become letters or are ignored, and other
+#: characters that are marks in compatibility forms only.
+MARKS = [
+    *("\u0301", "\u0316", "\u0338", "\u0323", "\u0344", "\u0345", "\u0315", "\u034f", "\ufe0f"),
+    *("\u0f71", "\u0f73", "\u05b0", "\u20dd", "\u3099", "\uff9e", "\uff9f", "\ufc5e", "\ufe70"),
+]
 
 _chars = st.one_of(
     st.sampled_from("abctAZK19 -\n"),
@@ -29,6 +46,18 @@ _chars = st.one_of(
 def texts(max_size: int = 30) -> st.SearchStrategy[str]:
     """Any text, rich in separators, marks and letters that change when they are folded."""
     return st.lists(_chars, max_size=max_size).map("".join)
+
+
+def marked_texts(max_size: int = 8) -> st.SearchStrategy[str]:
+    """Texts with long runs of marks, and few other characters between them."""
+    marks = st.one_of(st.sampled_from(MARKS), st.lists(st.sampled_from(MARKS)).map("".join))
+    run = st.builds(
+        lambda mark, times: mark * times, marks, st.sampled_from([1, 2, 14, 29, 30, 31])
+    )
+    other = st.sampled_from(
+        [*"ae=' ", "α", "ǖ", "か", "\u1fb4", "\u1100", "\u1161", "ἂ", "≠", "\u3000"]
+    )
+    return st.lists(st.one_of(run, run, other), max_size=max_size).map("".join)
 
 
 def ascii_texts(max_size: int = 40) -> st.SearchStrategy[str]:

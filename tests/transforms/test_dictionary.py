@@ -4,9 +4,13 @@ import hashlib
 import json
 import os
 import pickle
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -15,10 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import reference
+from tests.support.cli import ROOT
 from tests.support.files import COMPRESSORS
 from tests.support.strategies import texts
-from transforms.dictionary import Dictionary, DictionarySpec, accepted_words, group, is_word
-from transforms.errors import DictionaryError
+from transforms.dictionary import (
+    Dictionary,
+    DictionarySpec,
+    accept,
+    accepted_words,
+    group,
+    is_word,
+)
+from transforms.errors import DictionaryError, UndecodableDictionaryError
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
 from transforms.text.signature import signature
 
@@ -42,7 +54,12 @@ def test_gcide_has_the_numbers_of_the_contract() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "normalization"),
-    [("gcide", "unicode"), ("gcide", "ascii"), ("web2", "ascii"), ("gcide+web2", "unicode")],
+    [
+        ("gcide", "unicode"),
+        ("gcide", "ascii"),
+        ("web2", "ascii"),
+        pytest.param("gcide+web2", "unicode", marks=pytest.mark.slow),
+    ],
 )
 def test_word_lists_and_unions_are_those_of_the_reference(spec: str, normalization: str) -> None:
     expected = reference.dictionary_words(spec, normalization)
@@ -148,7 +165,7 @@ def test_compressed_files_are_read(name: str, extension: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "content",
-    ['["cat", "act", "dog"]', '{"cat": 1, "act": null, "dog": ["x"]}', '\ufeff["cat","act","dog"]'],
+    ['["cat", "act", "dog"]', '{"cat": 1, "act": null, "dog": "x"}', '\ufeff["cat","act","dog"]'],
 )
 def test_json_arrays_and_objects_are_read(content: str, tmp_path: Path) -> None:
     path = tmp_path / "words.JSON"
@@ -220,10 +237,148 @@ def test_what_is_no_dictionary_is_one_clear_error(spec: str) -> None:
 def test_a_dictionary_is_loaded_once(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("cat\n")
-    loaded = DictionarySpec(str(path)).load()
-    path.unlink()
+    pinned = DictionarySpec(str(path)).pinned()
+    loaded = pinned.load()
     assert DictionarySpec(str(path)).load() is loaded
+    path.unlink()
+    assert pinned.load() is loaded
+    assert pinned.pinned() is pinned
     assert DictionarySpec("gcide").load() is DictionarySpec().load()
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    for word in ("cat", "tac", "cat"):
+        path.write_text(f"{word}\n")
+        os.utime(path, ns=(0, 0))  # neither its size nor its time tells
+        assert members(str(path)) == [word]
+
+
+def test_a_file_that_changes_during_a_run_is_an_error_on_workers(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("cat\n")
+    pinned = DictionarySpec(str(path)).pinned()
+    path.write_text("act\n")
+    in_a_worker = f"import pickle; pickle.loads({pickle.dumps(pinned)!r}).load()"
+    finished = subprocess.run([sys.executable, "-c", in_a_worker], capture_output=True, cwd=ROOT)
+    assert f"{path}: has changed since the run began" in finished.stderr.decode()
+
+
+def test_a_process_keeps_few_dictionaries(tmp_path: Path) -> None:
+    specs = [DictionarySpec.of([word]) for word in ascii_lowercase]
+    loaded = [spec.load() for spec in specs]
+    assert specs[-1].load() is loaded[-1]
+    assert specs[0].load() is not loaded[0]
+
+
+def test_a_union_has_the_words_of_all(tmp_path: Path) -> None:
+    first, second = tmp_path / "a+b.txt", tmp_path / "c.json"
+    first.write_text("cat\nmp3\n")
+    second.write_text('["Act", "cat"]')
+    spec = DictionarySpec.union([str(first), str(second)])
+    assert spec.load().classes == {"act": ("act", "cat")}
+    assert [(one.name, one.entries, one.rejected) for one in spec.load().sources] == [
+        (str(first), 2, 1),
+        (str(second), 2, 0),
+    ]
+    assert spec.load().sources[0].examples == ("mp3",)
+    assert str(spec) == f"{first}+{second} (unicode)"
+    both = DictionarySpec.union(["gcide", str(first), "web2+gcide"], "ascii").load()
+    lists = DictionarySpec("gcide+web2", "ascii").load()
+    assert set(both.classes) == set(lists.classes)
+    assert DictionarySpec.union(["gcide", "web2"]) == DictionarySpec("gcide+web2")
+    assert DictionarySpec.union(["none"]).is_corpus
+
+
+@pytest.mark.parametrize(
+    ("specs", "begin"),
+    [
+        (["gcide", "nosuch"], "nosuch: cannot be read"),
+        (["web2+nosuch", "gcide"], "web2+nosuch: 'nosuch' cannot be read"),
+        (["gcide", "none"], "none: cannot be joined"),
+        (["none", "none"], "none: cannot be joined"),
+        (["gcide", "gcide+none"], "gcide+none: 'none' cannot be joined"),
+        (["gcide", ""], ": cannot be read"),
+    ],
+)
+def test_an_error_of_a_union_begins_with_the_specification_at_fault(
+    specs: list[str], begin: str
+) -> None:
+    with pytest.raises(DictionaryError) as caught:
+        DictionarySpec.union(specs).load()
+    assert str(caught.value).startswith(begin)
+
+
+def test_a_source_without_words_is_an_error_also_in_a_union(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.txt"
+    path.write_text("a1\n23\n")
+    with pytest.raises(DictionaryError) as caught:
+        DictionarySpec.union(["gcide", str(path)]).load()
+    assert str(caught.value) == f"{path}: no usable word in 2 entries, such as 'a1'"
+    with pytest.raises(DictionaryError) as caught:
+        DictionarySpec(f"gcide+{path}").load()
+    assert str(caught.value).startswith(f"gcide+{path}: '{path}' has no usable word in 2 entries")
+
+
+def test_a_file_of_another_encoding_is_read_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "latin.txt"
+    path.write_bytes("café\nface\n".encode("latin-1"))
+    with pytest.raises(UndecodableDictionaryError, match="byte 3 is not valid utf-8"):
+        DictionarySpec(str(path)).load()
+    assert DictionarySpec(str(path), encoding="latin-1").load().size == 2
+    with pytest.raises(ValueError, match="'nosuch' is not a known encoding"):
+        DictionarySpec(str(path), encoding="nosuch")
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"cat\nact\ndog",), daemon=True)
+    writer.start()
+    assert DictionarySpec(str(path)).load().classes == ANIMALS
+
+
+def test_reading_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("cat\n")
+    faults = [OSError(5, "I/O error"), OSError(5, "I/O error")]
+
+    def open_raw(path: str, buffering: int = -1) -> Any:
+        if faults:
+            raise faults.pop()
+        return open(path, "rb", buffering)
+
+    monkeypatch.setattr("transforms.files.retrying_file.open_raw", open_raw)
+    assert members(str(path)) == ["cat"]
+    assert not faults
+
+
+@given(st.lists(st.one_of(texts(3), st.text("abé漢'-1", max_size=4)), max_size=8))
+def test_rejected_entries_are_counted_and_shown(entries: list[str]) -> None:
+    for normalization in NORMALIZATIONS:
+        rejected = [
+            entry
+            for entry in entries
+            if not (reference.accepts(entry) and reference.words(entry, normalization))
+        ]
+        usable, source = accept(entries, normalization, "list")
+        assert usable == accepted_words(entries, normalization)
+        assert (source.name, source.entries, source.rejected) == (
+            "list",
+            len(entries),
+            len(rejected),
+        )
+        assert bool(source.examples) == bool(rejected)
+        assert set(source.examples) <= set(rejected)
+
+
+def test_examples_of_rejected_entries_are_few_and_short() -> None:
+    _, source = accept([f"{number}" * 50 for number in range(9)])
+    assert source.rejected == 9
+    assert source.examples == tuple(f"{number}" * 39 + "…" for number in range(5))
+    assert accept({"b1", "a1", "c1"})[1].examples == ("a1", "b1", "c1")
+    long = "a" * (MAX_WORD_LENGTH + 1)
+    assert accept([long])[1].rejected == 1
 
 
 def test_a_dictionary_that_failed_to_load_can_be_loaded_later(tmp_path: Path) -> None:
@@ -239,7 +394,7 @@ def test_identity_is_the_hash_of_the_sorted_words(tmp_path: Path) -> None:
     path.write_text(json.dumps(["dog", "Cat", "act", "act", "x1"]))
     loaded = DictionarySpec(str(path)).load()
     assert loaded.size == 3
-    assert loaded.spec == DictionarySpec(str(path))
+    assert loaded.spec == DictionarySpec(str(path)).pinned()
     assert loaded.sha256() == hashlib.sha256(b"act\ncat\ndog\n").hexdigest()
 
 

@@ -10,13 +10,13 @@ import pytest
 from apache_beam.pvalue import PCollection
 from hypothesis import given
 from hypothesis import strategies as st
+from transforms.distinct_words import CountDistinctWords
 
 from tests.support import reference
 from tests.support.beam import assert_gives
 from tests.support.strategies import texts
 from transforms.columns import CombineWordCounts, CombineWordCountsFn, bucket_words
 from transforms.counts import ClassTally
-from transforms.distinct_words import CountDistinctWords
 from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 

@@ -12,8 +12,10 @@ from apache_beam.pvalue import PCollection
 from tests.support import reference
 from tests.support.beam import assert_gives
 from transforms.counts import CountSignatures
+from transforms.dictionary import DictionarySpec
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
+from transforms.text.settings import TextSettings
 
 
 class SummedTally(beam.PTransform[PCollection[Block], PCollection[tuple[str, int]]]):
@@ -49,6 +51,17 @@ def test_shorter_words_are_left_out(limit: int) -> None:
     assert_gives(blocks, SummedTally(min_word_length=3, small_bundle_bytes=limit), [("act", 100)])
 
 
+def test_marks_alone_are_no_words_and_punctuation_can_separate(limit: int) -> None:
+    blocks = [Block.of_text("I ❤\ufe0f cat❤\ufe0f,act \u20dd tac<b>dog")]
+    for punctuation, expected in (("delete", {}), ("split", {"act": 3, "b": 1, "dgo": 1})):
+        tally = SummedTally(
+            dictionary=DictionarySpec.of(["act", "dog", "b"]),
+            text=TextSettings(punctuation=punctuation),
+            small_bundle_bytes=limit,
+        )
+        assert_gives(blocks, tally, expected.items())
+
+
 def test_the_order_of_blocks_does_not_matter(limit: int, gcide: frozenset[str]) -> None:
     generator = random.Random(4)
     blocks = [
@@ -69,6 +82,10 @@ def test_the_order_of_blocks_does_not_matter(limit: int, gcide: frozenset[str]) 
     [
         (lambda: TallyBlocks(min_word_length=0), r"min_word_length=0.*1 or more"),
         (lambda: TallyBlocks(threads=0), r"threads=0.*1 or more"),
+        (
+            lambda: TallyBlocks(text=TextSettings("ascii")),
+            r"normalization='ascii'.*dictionary is 'unicode'",
+        ),
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(

@@ -9,7 +9,7 @@ from tests.support.beam import assert_gives
 from tests.support.strategies import TRICKY
 from transforms.counts import ClassTally
 from transforms.text.blocks import Block
-from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
+from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATION_RULES
 from transforms.text.settings import TextSettings
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
@@ -25,11 +25,15 @@ def test_blocks_are_decoded_each_in_its_encoding_without_invalid_bytes() -> None
     assert_gives(blocks, ExtractWords(), ["café", "cat", "café", "cat"])
 
 
+@pytest.mark.parametrize("punctuation", PUNCTUATION_RULES)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_words_of_every_text_are_extracted(normalization: str) -> None:
-    texts = ["The cat's whiskers", "", "\n", "sea-cat cat", *TRICKY, " ".join(TRICKY)]
-    expected = [word for text in texts for word in reference.words(text, normalization)]
-    assert_gives(map(Block.of_text, texts), ExtractWords(TextSettings(normalization)), expected)
+def test_words_of_every_text_are_extracted(normalization: str, punctuation: str) -> None:
+    texts = ["The cat's whiskers,fur", "", "\n", "sea-cat cat", *TRICKY, " ".join(TRICKY)]
+    expected = [
+        word for text in texts for word in reference.words(text, normalization, punctuation)
+    ]
+    extract = ExtractWords(TextSettings(normalization, punctuation=punctuation))
+    assert_gives(map(Block.of_text, texts), extract, expected)
 
 
 def test_shorter_words_are_left_out() -> None:

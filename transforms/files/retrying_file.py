@@ -10,7 +10,9 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
-from transforms.files.compression import open_decompressed, open_raw
+from transforms.files.compression import open_raw, open_recognized
+from transforms.files.decompression import HeadFile
+from transforms.files.recognition import is_plain_text
 from transforms.stages.retry import Retrier
 
 
@@ -19,28 +21,45 @@ def _ignore(size: int) -> None:
 
 
 def open_retrying(
-    path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore
-) -> BinaryIO:
+    path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore, *, is_text: bool = True
+) -> HeadFile:
     """Opens a file for reading its decompressed bytes, with retries.
 
     Args:
       path: a path or URL on any Beam filesystem.
       retrier: the retrier of the stage that reads.
       on_read: called after each read with the number of bytes read, before they are decompressed.
+      is_text: whether the file is to be text. If not, it may have any format.
 
     Returns:
-      The file. Uncompressed local files have no buffer, since their readers read whole blocks.
+      The file. Uncompressed files have no buffer, since their readers read whole blocks.
 
     Raises:
-      EOFError: if the file is empty under the extension of a compressed format.
-      RetriesExhaustedError: if all attempts at opening a compressed file have failed.
+      EOFError: the file is empty under the extension of a compressed format.
+      FormatError: it is not text, or not compressed as its extension says.
+      RetriesExhaustedError: all attempts at opening it, or at reading its beginning, have failed.
     """
 
     def open_raw_retrying(path: str) -> BinaryIO:
         unbuffered = functools.partial(open_raw, path, buffering=0)
         return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
-    return open_decompressed(path, open_raw_retrying)
+    return open_recognized(path, open_raw_retrying, is_text=is_text)
+
+
+def is_plain(path: str, retrier: Retrier) -> bool:
+    """Returns whether a file begins as text does that is not compressed.
+
+    Args:
+      path: a path or URL on any Beam filesystem.
+      retrier: the retrier of the stage that reads.
+
+    Raises:
+      RetriesExhaustedError: all attempts at reading its beginning have failed.
+    """
+    raw = RetryingFile(functools.partial(open_raw, path, buffering=0), retrier)
+    with HeadFile(cast(BinaryIO, raw)) as file:
+        return is_plain_text(file.head, path)
 
 
 class RetryingFile(io.RawIOBase):

@@ -16,33 +16,36 @@ from collections import Counter
 import numpy as np
 import pyarrow
 
-from transforms.columns import COUNTS
+from transforms.columns.tables import COUNTS, Int64Array, strings_of
 from transforms.kernel import word_loops
 from transforms.kernel.fallback import Counted
-from transforms.kernel.letter_weights import Int64Array, _is_independent
+from transforms.kernel.letter_weights import PAGE, is_independent
 from transforms.kernel.word_loops import NEEDS_SLOW_PATH, NOT_FILLED, SEPARATES
 from transforms.kernel.word_table import WordTable
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
-from transforms.text.normalize import MAX_WORD_LENGTH, is_separator, words
+from transforms.text.normalize import MAX_WORD_LENGTH, is_separator, letters_of, words
+from transforms.text.settings import TextSettings
 
-_PAGE = 256
 _BMP = 1 << 16
+# How many tables of spellings a process keeps.
+_MAX_TABLES = 8
 
 
 class SpellingTable:
     """What normalization makes of each code point. All threads share it.
 
     Args:
-      normalization: how text becomes words.
+      text: how bytes become words.
 
     Attributes:
+      text: the same.
       by_byte: what each byte of a text becomes, see `transforms.kernel.word_loops`.
       spellings: what code points become, as far as their pages are filled.
     """
 
-    def __init__(self, normalization: str):
-        self.normalization = normalization
+    def __init__(self, text: TextSettings):
+        self.text = text
         self.spellings = word_loops.Spellings(
             np.zeros(0, np.uint8),
             np.zeros(_BMP, np.int32),
@@ -52,39 +55,41 @@ class SpellingTable:
         self._filling = threading.Lock()
         self.by_byte = np.full(256, word_loops.BEYOND_ASCII, np.uint8)
         for code in range(0x80):
-            kept = "".join(words(chr(code), normalization))
-            if is_separator(chr(code), normalization):
+            if is_separator(chr(code), text.normalization, text.punctuation):
                 self.by_byte[code] = word_loops.SEPARATOR
             else:
-                self.by_byte[code] = ord(kept) if kept else word_loops.DELETED
+                letter = letters_of(chr(code), text.normalization)
+                self.by_byte[code] = ord(letter) if letter else word_loops.DELETED
 
     def fill_page(self, page: int) -> None:
         """Fills in a page of code points, for what is read from now on."""
         with self._filling:
             old = self.spellings
-            if old.sizes[page * _PAGE] != NOT_FILLED:
+            if old.sizes[page * PAGE] != NOT_FILLED:
                 return
             begins, sizes, letters = old.begins.copy(), old.sizes.copy(), old.letters.copy()
             more = bytearray()
-            for code in range(page * _PAGE, (page + 1) * _PAGE):
+            for code in range(page * PAGE, (page + 1) * PAGE):
                 spelling = self._spelling(chr(code))
                 if isinstance(spelling, int):
                     sizes[code] = spelling
                     continue
                 begins[code], sizes[code] = old.data.size + len(more), len(spelling.encode())
-                letters[code] = any(unicodedata.category(char)[0] in "LN" for char in spelling)
+                letters[code] = bool(words(chr(code), self.text.normalization))
                 more += spelling.encode()
             data = np.concatenate([old.data, np.frombuffer(bytes(more), np.uint8)])
             self.spellings = word_loops.Spellings(data, begins, sizes, letters)
 
     def _spelling(self, char: str) -> str | int:
-        if is_separator(char, self.normalization):
+        if is_separator(char, self.text.normalization, self.text.punctuation):
             return SEPARATES
         if 0xD800 <= ord(char) < 0xE000:
             return NEEDS_SLOW_PATH
-        if self.normalization == "unicode" and not (_is_independent(char) and _keeps_place(char)):
+        if self.text.normalization == "unicode" and not (
+            is_independent(char) and _keeps_place(char)
+        ):
             return NEEDS_SLOW_PATH
-        return "".join(words(char, self.normalization))
+        return letters_of(char, self.text.normalization)
 
 
 def _keeps_place(char: str) -> bool:
@@ -93,10 +98,14 @@ def _keeps_place(char: str) -> bool:
     return unicodedata.combining(decomposed[0]) == 0
 
 
-@functools.cache
-def spelling_table(normalization: str) -> SpellingTable:
-    """Returns the table of a normalization, which is made on the first call in a process."""
-    return SpellingTable(normalization)
+def spelling_table(text: TextSettings) -> SpellingTable:
+    """Returns the table of some settings, which is made on the first call in a process."""
+    with _BUILDING:
+        return _spelling_table(text)
+
+
+_BUILDING = threading.Lock()
+_spelling_table = functools.lru_cache(_MAX_TABLES)(SpellingTable)
 
 
 class DistinctTally:
@@ -178,10 +187,7 @@ class DistinctTally:
         sums = np.zeros(present.size, np.int64)
         np.add.at(sums, numbers, counts)
         words_by_length.update(dict(zip(present.tolist(), sums.tolist(), strict=True)))
-        keys = pyarrow.LargeStringArray.from_buffers(
-            counts.size, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)
-        )
-        columns = pyarrow.table([keys, pyarrow.array(counts)], COUNTS)
+        columns = pyarrow.table([strings_of(data, ends), pyarrow.array(counts)], COUNTS)
         is_kept = (counts > 0) & (lengths <= MAX_WORD_LENGTH)
         if not is_kept.all():
             columns = columns.filter(pyarrow.array(is_kept))
@@ -197,7 +203,7 @@ class DistinctTally:
     def _add_slow_path(self, pieces: Counter[bytes]) -> None:
         found: Counter[str] = Counter()
         for piece, occurrences in pieces.items():
-            in_piece, invalid = Block("", 0, piece).words(self._spellings.normalization)
+            in_piece, invalid = Block("", 0, piece).words(self._spellings.text)
             self._pending_invalid += occurrences * invalid
             for word in in_piece:
                 found[word] += occurrences

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple, Protocol
 
 import pyarrow
 
-from transforms.columns import counts_table
+from transforms.columns.tables import counts_table
 from transforms.dictionary import Dictionary
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH
+from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
 
@@ -62,15 +63,15 @@ class PlainTally:
 
     Args:
       dictionary: whose classes are counted; None counts each word on its own.
-      normalization: how text becomes words.
+      text: how bytes become words.
       min_word_length: shorter words, in code points, are not counted.
     """
 
     is_full = False
 
-    def __init__(self, dictionary: Dictionary | None, normalization: str, min_word_length: int):
+    def __init__(self, dictionary: Dictionary | None, text: TextSettings, min_word_length: int):
         self._dictionary = dictionary
-        self._normalization = normalization
+        self._text = text
         self._min_word_length = min_word_length
         self._pending: list[str] = []
         self._pending_invalid = 0
@@ -79,7 +80,7 @@ class PlainTally:
 
     def add(self, data: bytes) -> None:
         self._pending, self._pending_invalid = Block("", 0, data).words(
-            self._normalization, self._min_word_length
+            self._text, self._min_word_length
         )
 
     def commit(self) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from transforms.columns import RECORDS, letters_and_ends
+from transforms.columns.tables import RECORDS, Int64Array, letters_and_ends, strings_of
 from transforms.kernel import word_loops
-from transforms.kernel.word_table import Int64Array, WordTable
+from transforms.kernel.word_table import WordTable
 
 
 def group_words(counts: pyarrow.Table) -> tuple[Any, Int64Array, int]:
@@ -26,9 +26,7 @@ def group_words(counts: pyarrow.Table) -> tuple[Any, Int64Array, int]:
     word_loops.sort_letters(data, ends, int(np.diff(ends).max(initial=0)), signatures)
     classes = WordTable()
     of_word = classes.add(signatures, ends, numbers)
-    keys = pyarrow.LargeStringArray.from_buffers(
-        len(words), pyarrow.py_buffer(ends), pyarrow.py_buffer(signatures)
-    )
+    keys = strings_of(signatures, ends)
     class_counts = pyarrow.array(classes.arrays.counts[of_word])
     table = pyarrow.table([words, class_counts, keys], RECORDS)
     return table, np.bincount(of_word)[of_word], classes.size

@@ -25,13 +25,15 @@ no such weight begin again at 1, in a second sum; a letter adds nothing to the s
 own. The argument above holds for each of the two sums, which are called low and high.
 
 **Large alphabets.** Both sums together have places for some sixty letters; the exact number depends
-on how often a class has a letter. A dictionary with more letters is given random weights of 128
-bits instead. Two given classes of one length then have equal sums with a probability of about
-2**-120, which is far less than that of an error in the machine's memory.
+on how often a class has a letter. A dictionary with more letters is given random weights instead,
+of 64 bits in each sum. They are drawn anew for each table, so nobody who writes a text or a
+dictionary can know them. Two words of one length and other letters then have equal sums with a
+probability of 2**-96 at most: the numbers of some letter differ by less than 2**17, so that at most
+16 bits of each sum are lost. This is far less than that of an error in the machine's memory.
 """
 
 import functools
-import hashlib
+import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -39,7 +41,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.text.normalize import is_separator, is_word_part, words
+from transforms.text.normalize import is_separator, is_word_part, letters_of, words
+from transforms.text.settings import TextSettings
 
 # In the place of the number of letters that a code point becomes: it separates words; it needs the
 # slow path; its page of the table is not filled yet.
@@ -48,6 +51,8 @@ SLOW_PATH = -2
 NOT_FILLED = -3
 #: Added to the length of a word by each letter that no class has, so that it matches none.
 NOT_IN_DICTIONARY = 1 << 40
+#: Added to the length of a code point of which only marks become.
+MARKS = 1 << 39
 
 #: Code points in a page of `CodePointEffects`.
 PAGE = 256
@@ -62,16 +67,18 @@ class LetterWeights:
 
     Args:
       classes: the dictionary's anagram classes, by their signatures.
+      positional: whether weights may be positional, if there is room for them.
 
     Attributes:
       max_length: the length of the longest class.
     """
 
-    def __init__(self, classes: Mapping[str, tuple[str, ...]]):
+    def __init__(self, classes: Mapping[str, tuple[str, ...]], *, positional: bool = True):
         self.max_length = max(map(len, classes))
         most = _most_of_each(classes)
-        self._weights = _positional_weights(most, self.max_length) or {
-            letter: _random_weights(letter) for letter in most
+        weights = _positional_weights(most, self.max_length) if positional else None
+        self._weights = weights or {
+            letter: (secrets.randbits(64), secrets.randbits(64)) for letter in most
         }
 
     def sums_of(self, letters: str) -> tuple[int, int, int]:
@@ -137,12 +144,6 @@ def _positional_weights(
     return weights
 
 
-def _random_weights(letter: str) -> tuple[int, int]:
-    """Returns weights that are the same in every process."""
-    digest = hashlib.blake2b(letter.encode(), digest_size=16).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
-
-
 class CodePointEffects(NamedTuple):
     """What each code point up to U+FFFF adds to the sums and to the length of a word.
 
@@ -152,8 +153,8 @@ class CodePointEffects(NamedTuple):
     Attributes:
       low: by code point, the low weights of the letters that normalization makes of it, added up.
       high: their high weights, added up.
-      length: their number, with NOT_IN_DICTIONARY added if a letter is in no class; or else
-        SEPARATOR, SLOW_PATH or NOT_FILLED.
+      length: their number, with NOT_IN_DICTIONARY added if a letter is in no class, and MARKS if
+        all of them are marks; or else SEPARATOR, SLOW_PATH or NOT_FILLED.
     """
 
     low: UInt64Array
@@ -170,29 +171,32 @@ class CodePointEffects(NamedTuple):
         )
 
     def with_page(
-        self, page: int, weights: LetterWeights, normalization: str
+        self, page: int, weights: LetterWeights, text: TextSettings
     ) -> "CodePointEffects":
         """Returns a copy of the table in which one more page is filled."""
         filled = CodePointEffects(self.low.copy(), self.high.copy(), self.length.copy())
         for code in range(page * PAGE, (page + 1) * PAGE):
             char = chr(code)
-            if is_separator(char, normalization):
+            if is_separator(char, text.normalization, text.punctuation):
                 filled.length[code] = SEPARATOR
-            elif normalization == "unicode" and not _is_independent(char):
+            elif text.normalization == "unicode" and not is_independent(char):
                 filled.length[code] = SLOW_PATH
             else:
-                letters = "".join(words(char, normalization))
+                letters = letters_of(char, text.normalization)
                 low, high, length = weights.sums_of(letters)
+                if letters and not words(char, text.normalization):
+                    length += MARKS
                 filled.low[code], filled.high[code], filled.length[code] = low, high, length
         return filled
 
 
-def _is_independent(char: str) -> bool:
+def is_independent(char: str) -> bool:
     """Returns whether ``unicode`` makes the same letters of `char` whatever precedes it."""
     composed = unicodedata.normalize("NFC", char)
     kept = "".join(filter(is_word_part, composed))
     folded = unicodedata.normalize("NFKC", kept).casefold()
-    return not any(_begins_composing(form) for form in {composed, kept, folded})
+    forms = {composed, kept, folded, letters_of(char)}
+    return not any(map(_begins_composing, forms))
 
 
 def _begins_composing(text: str) -> bool:

@@ -20,7 +20,7 @@ from collections import Counter
 import numpy as np
 import pyarrow
 
-from transforms.columns import COUNTS
+from transforms.columns.tables import COUNTS
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.kernel import loops
 from transforms.kernel.fallback import Counted
@@ -35,12 +35,15 @@ from transforms.kernel.letter_weights import (
 from transforms.kernel.perfect_hash import perfect_hash
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
+from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
-# What the slow path keeps of pieces that it has met: so many results, for pieces of less than so
-# many bytes.
-_MAX_CACHED_PIECES = 1 << 17
+# Longer pieces, in bytes, hardly ever come again.
 _MAX_CACHED_SIZE = 1 << 10
+# About how many bytes the result of the slow path for a piece takes, besides those of the piece.
+_RESULT_BYTES = 300
+# How many tables a process keeps.
+_MAX_TABLES = 8
 
 
 class TallyTable:
@@ -48,9 +51,10 @@ class TallyTable:
 
     Args:
       dictionary: the dictionary.
+      text: how bytes become words, which must be as entries of the dictionary do.
 
     Attributes:
-      normalization: how text becomes words.
+      text: the same.
       classes: the dictionary's classes, by slot.
       slot_of: the slot of each class, by its signature.
       signatures: the signatures of all classes.
@@ -59,19 +63,21 @@ class TallyTable:
       code_point_effects: what code points contribute.
     """
 
-    def __init__(self, dictionary: Dictionary):
-        self.normalization = dictionary.spec.normalization
+    def __init__(self, dictionary: Dictionary, text: TextSettings):
+        self.text = text
         self._weights = LetterWeights(dictionary.classes)
         signatures = list(dictionary.classes)
-        self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
+        try:
+            self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
+        except ValueError:  # in practice, the dictionary was made to have equal hashes
+            self._weights = LetterWeights(dictionary.classes, positional=False)
+            self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
         self.slot_of = dict(zip(signatures, slots.tolist(), strict=True))
         self.signatures = pyarrow.array(signatures, pyarrow.large_string())
         self.class_in = np.zeros(self.classes.low.size, np.int64)
         self.class_in[slots] = np.arange(len(signatures))
         self._filling = threading.Lock()
-        self.code_point_effects = CodePointEffects.empty().with_page(
-            0, self._weights, self.normalization
-        )
+        self.code_point_effects = CodePointEffects.empty().with_page(0, self._weights, self.text)
         self.byte_effects = loops.byte_effects(self.code_point_effects)
 
     def fill_page(self, page: int) -> None:
@@ -79,7 +85,7 @@ class TallyTable:
         with self._filling:
             if self.code_point_effects.length[page * PAGE] == NOT_FILLED:
                 self.code_point_effects = self.code_point_effects.with_page(
-                    page, self._weights, self.normalization
+                    page, self._weights, self.text
                 )
 
 
@@ -104,15 +110,16 @@ def _in_slots(sums: UInt64Array) -> tuple[loops.Classes, Int64Array]:
 _BUILDING = threading.Lock()
 
 
-def tally_table(spec: DictionarySpec) -> TallyTable:
+def tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
     """Returns the table of a dictionary, which is made on the first call in a process."""
+    pinned = spec.pinned()
     with _BUILDING:
-        return _tally_table(spec)
+        return _tally_table(pinned, text)
 
 
-@functools.cache
-def _tally_table(spec: DictionarySpec) -> TallyTable:
-    return TallyTable(spec.load())
+@functools.lru_cache(_MAX_TABLES)
+def _tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
+    return TallyTable(spec.load(), text)
 
 
 class BlockTally:
@@ -123,6 +130,7 @@ class BlockTally:
       min_word_length: shorter words, in code points, are not counted.
       max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
         return, so that it can count them.
+      max_cached_bytes: how much memory the slow path may use to remember pieces and their results.
 
     Attributes:
       counts: by slot, the words that belong to the class in it.
@@ -132,9 +140,16 @@ class BlockTally:
 
     is_full = False
 
-    def __init__(self, table: TallyTable, min_word_length: int = 1, max_slow_pieces: int = 1 << 14):
+    def __init__(
+        self,
+        table: TallyTable,
+        min_word_length: int = 1,
+        max_slow_pieces: int = 1 << 14,
+        max_cached_bytes: int = 1 << 25,
+    ):
         self._table = table
         self._min_word_length = min_word_length
+        self._free_cache_bytes = max_cached_bytes
         self._slow_results: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
         self._pending = loops.Counters(
             counts=np.zeros(table.classes.low.size, np.int64),
@@ -195,7 +210,9 @@ class BlockTally:
             result = self._slow_results.get(piece)
             if result is None:
                 result = self._count_slowly(piece)
-                if len(self._slow_results) < _MAX_CACHED_PIECES and len(piece) < _MAX_CACHED_SIZE:
+                size = len(piece) + _RESULT_BYTES
+                if len(piece) < _MAX_CACHED_SIZE and size <= self._free_cache_bytes:
+                    self._free_cache_bytes -= size
                     self._slow_results[piece] = result
             slots, lengths, invalid = result
             for slot in slots:
@@ -206,7 +223,7 @@ class BlockTally:
 
     def _count_slowly(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """Returns the slots of the words of a piece, all words' lengths, and its invalid bytes."""
-        found, invalid = Block("", 0, piece).words(self._table.normalization, self._min_word_length)
+        found, invalid = Block("", 0, piece).words(self._table.text, self._min_word_length)
         slots = (self._table.slot_of.get(signature(word)) for word in found)
         lengths = tuple(min(len(word), MAX_COUNTED_LENGTH) for word in found)
         return tuple(slot for slot in slots if slot is not None), lengths, invalid

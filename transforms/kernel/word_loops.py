@@ -2,8 +2,8 @@
 
 Words are kept in UTF-8, one behind the other in an array of bytes, and are found through a hash
 table with open addressing. The normalized letters of the word that is being read are written behind
-the last word. If it turns out to be new, they stay there; if not, the next word overwrites them. The
-hash of a word decides only where to look first: two words are the same if their bytes are.
+the last word. If it turns out to be new, they stay there; if not, the next word overwrites them.
+The hash of a word decides only where to look first: two words are the same if their bytes are.
 
 Code points beyond ASCII are looked up in a table of spellings, which has what normalization makes
 of each. What that table cannot treat is left to the slow path of `transforms.kernel.word_table`.
@@ -180,7 +180,10 @@ def read_words(
                 # What follows in the text may become as many bytes as it has now.
                 if end + np.uint64(MAX_SPELLING) + (stop - at) > np.uint64(data.size):
                     return np.int64(begin), size, slow_pieces, -1
-                has_letter |= spelling_letters[code] == 1
+                if spelling_letters[code]:
+                    has_letter = True
+                elif spelling > 0 and not has_letter:
+                    is_slow = True  # a mark before all letters: whether it stays, depends
                 for index in range(spelling):
                     byte = spelled[spelling_begins[code] + index]
                     data[end] = byte

@@ -4,14 +4,11 @@ A text that is its own dictionary may have millions of distinct words. They are 
 letters of all words in one array, and where each word ends in another.
 """
 
-
 import numpy as np
 import numpy.typing as npt
 
+from transforms.columns.tables import Int64Array
 from transforms.kernel import word_loops
-
-Int64Array = npt.NDArray[np.int64]
-
 
 
 class WordTable:

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from transforms.text.blocks import Block, FileRange
+from transforms.text.encoding import Encoding
+
+# Numbers are smaller.
+_MAX_NUMBER = 1 << 63
 
 
 class ClassCount(NamedTuple):
@@ -26,8 +30,22 @@ class ClassCount(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-#: Bytes of a text, a range of a file that could not be read, or words that were counted already.
-DeadLetterPayload = Block | FileRange | ClassCount
+class FilePattern(NamedTuple):
+    """Files that could not be listed.
+
+    Attributes:
+      source: a pattern that matches them.
+      excluded: paths of files that it matches as well, but that are counted, or in dead letters of
+        their own.
+    """
+
+    source: str
+    excluded: tuple[str, ...] = ()
+
+
+#: Bytes of a text, a range of a file that could not be read, files that could not be listed, or
+#: words that were counted already.
+DeadLetterPayload = Block | FileRange | FilePattern | ClassCount
 
 
 class DeadLetter(NamedTuple):
@@ -56,6 +74,8 @@ def location(payload: DeadLetterPayload) -> str:
     match payload:
         case Block(source, offset) | FileRange(source, offset):
             return f"{source}: byte {offset}"
+        case FilePattern(source):
+            return source
         case ClassCount(signature):
             return f"words with the letters {signature[:40]!r}"
 
@@ -94,6 +114,8 @@ def _to_fields(payload: DeadLetterPayload) -> dict[str, Any]:
                 "starts_at_cut": starts_at_cut,
                 "partial_word": partial_word,
             }
+        case FilePattern(source, excluded):
+            return {"kind": "pattern", "source": source, "except": list(excluded)}
         case ClassCount(signature, count, words):
             return {"kind": "class", "signature": signature, "count": count, "words": list(words)}
 
@@ -128,14 +150,14 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
     match fields["kind"]:
         case "block":
             if "text" in fields:
-                data = _field(fields, "text", str).encode()
+                data = _text(fields, "text").encode()
             else:
                 data = base64.b64decode(_field(fields, "base64", str), validate=True)
             return Block(
                 _field(fields, "source", str),
                 _field(fields, "offset", int),
                 data,
-                _field(fields, "encoding", str),
+                Encoding(_field(fields, "encoding", str)).name,
                 _field(fields, "invalid_bytes", int),
             )
         case "file":
@@ -144,17 +166,35 @@ def _from_fields(fields: Mapping[str, Any]) -> DeadLetterPayload:
                 _field(fields, "offset", int),
                 _field(fields, "end", int, type(None)),
                 _field(fields, "starts_at_cut", bool),
-                _field(fields, "partial_word", str, type(None)),
+                _text(fields, "partial_word", type(None)),
+            )
+        case "pattern":
+            excluded = _field(fields, "except", list)
+            return FilePattern(
+                _field(fields, "source", str),
+                tuple(_field({"except": path}, "except", str) for path in excluded),
             )
         case "class":
-            words = tuple(_field({"words": word}, "words", str) for word in fields["words"])
-            return ClassCount(_field(fields, "signature", str), _field(fields, "count", int), words)
+            words = _field(fields, "words", list)
+            return ClassCount(
+                _text(fields, "signature"),
+                _field(fields, "count", int),
+                tuple(_text({"words": word}, "words") for word in words),
+            )
         case kind:
             raise ValueError(f"unknown kind {kind!r}")
 
 
 def _field(fields: Mapping[str, Any], name: str, *types: type) -> Any:
     value = fields[name]
-    if type(value) not in types or (isinstance(value, int) and value < 0):
+    if type(value) not in types or (isinstance(value, int) and not 0 <= value < _MAX_NUMBER):
         raise TypeError(f"{name} is {value!r}"[:100])
+    return value
+
+
+def _text(fields: Mapping[str, Any], name: str, *types: type) -> Any:
+    """Returns the value of a field if it can be encoded, as text can that was decoded."""
+    value = _field(fields, name, str, *types)
+    if value is not None:
+        value.encode()
     return value

@@ -19,8 +19,11 @@ FAULT_POLICIES = ("fail", "dead_letter")
 # Errors of the operating system that will be the same the next time.
 _PERMANENT_ERRNOS = {
     errno.EACCES,
+    errno.EDQUOT,
     errno.EEXIST,
+    errno.EFBIG,
     errno.EISDIR,
+    errno.ELOOP,
     errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.ENOSPC,

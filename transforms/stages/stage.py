@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.display import DisplayDataItem
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from transforms.checks import check_type
 from transforms.errors import AnagramError
@@ -81,9 +82,12 @@ class Stage(beam.PTransform[Any, Any]):
                 f"{type(self).__name__}: may emit dead letters, which would be lost: give "
                 "side_outputs=SideOutputs() and take them from its dead_letters"
             )
-        outputs = elements | label >> beam.ParDo(fn).with_output_types(element_type).with_outputs(
+        # The type is that of one output. Beam's checks at run time would hold all outputs of the
+        # function to a type that the function had.
+        outputs = elements | label >> beam.ParDo(fn).with_output_types(Any).with_outputs(
             TOTALS, DEAD_LETTERS, main="results"
         )
+        outputs.results.element_type = convert_to_beam_type(element_type)
         if self.side_outputs is not None:
             self.side_outputs.add(
                 outputs, self.measures, expects_dead_letters=self.expects_dead_letters
@@ -102,10 +106,11 @@ class StageFn(beam.DoFn):
 
     Attributes:
       totals: of the bundle so far; they leave it together with its results.
+      writes_dead_letters: whether what cannot be processed is to become a dead letter.
     """
 
     def __init__(self, resilience: Resilience):
-        self._writes_dead_letters = resilience.on_error == "dead_letter"
+        self.writes_dead_letters = resilience.on_error == "dead_letter"
 
     def start_bundle(self) -> None:
         self.totals = Totals()
@@ -135,7 +140,7 @@ class StageFn(beam.DoFn):
         Raises:
           AnagramError: dead letters are not wanted; the run is to fail.
         """
-        if not self._writes_dead_letters:
+        if not self.writes_dead_letters:
             raise AnagramError(f"{location(payload)}: {error}") from error
         letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
         return self.emit_dead_letter(letter)

@@ -19,6 +19,9 @@ class Count(str, enum.Enum):
 
     INPUT_FILES = "input_files"
     INPUT_BYTES = "input_bytes"
+    INPUT_BYTES_READ = "input_bytes_read"
+    INPUT_BYTES_IN_DEAD_LETTERS = "input_bytes_in_dead_letters"
+    FILES_SKIPPED = "files_skipped"
     RANGES_PLANNED = "ranges_planned"
     RANGES_READ = "ranges_read"
     BYTES_READ = "bytes_read"
@@ -148,6 +151,11 @@ class _Rule(NamedTuple):
 # Both sides are counted as far apart in the pipeline as possible.
 _RULES = (
     _Rule("file ranges read = ranges planned", Count.RANGES_READ, (Count.RANGES_PLANNED,)),
+    _Rule(
+        "bytes of the files listed = bytes of them read + bytes in dead letters",
+        Count.INPUT_BYTES,
+        (Count.INPUT_BYTES_READ, Count.INPUT_BYTES_IN_DEAD_LETTERS),
+    ),
     _Rule(
         "blocks read = blocks processed + blocks in dead letters",
         Count.BLOCKS_READ,

@@ -21,7 +21,12 @@ from typing import NamedTuple, Protocol
 
 from transforms.errors import UndecodableTextError
 from transforms.text.encoding import DROP, Encoding, counting_dropped, decode
-from transforms.text.normalize import MAX_WORD_LENGTH, split_unfinished_word, words
+from transforms.text.normalize import (
+    MAX_WORD_LENGTH,
+    split_unfinished_word,
+    truncate_unfinished_word,
+    words,
+)
 from transforms.text.settings import TextSettings
 
 #: Bytes after which a block ends at the next cut.
@@ -67,15 +72,15 @@ class Block(NamedTuple):
         """
         return decode(self.data, self.encoding)
 
-    def words(self, normalization: str, min_length: int = 1) -> tuple[list[str], int]:
+    def words(self, rules: TextSettings, min_length: int = 1) -> tuple[list[str], int]:
         """Returns the block's words, and how many of its bytes were not valid text.
 
         Args:
-          normalization: see `transforms.text.normalize`.
+          rules: how text becomes words.
           min_length: shorter words, in code points, are left out.
         """
         text, invalid_bytes = self.decode()
-        found = words(text, normalization)
+        found = words(text, rules.normalization, rules.punctuation)
         if min_length > 1:
             found = [word for word in found if len(word) >= min_length]
         return found, invalid_bytes
@@ -92,6 +97,8 @@ class FileRange(NamedTuple):
         behind it.
       partial_word: the decoded beginning of the word at `start`, if reading is to go on in the
         middle of a long run.
+      file_size: of the whole file as it is stored, in bytes, when it was listed; None if that is
+        not known.
     """
 
     source: str
@@ -99,6 +106,7 @@ class FileRange(NamedTuple):
     end: int | None = None
     starts_at_cut: bool = False
     partial_word: str | None = None
+    file_size: int | None = None
 
 
 def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> UndecodableTextError:
@@ -170,6 +178,11 @@ class BlockReader:
     def consumed(self) -> int:
         """How many bytes have been read and returned in blocks."""
         return self._offset - self._begin
+
+    @property
+    def reached(self) -> int:
+        """The position in the stream up to which bytes have been read, returned or not."""
+        return self._offset + len(self._data)
 
     def blocks(self) -> Iterator[Block]:
         """Reads the range, from its first cut to the first cut behind its end.
@@ -289,10 +302,10 @@ class BlockReader:
         while cut is None:
             text, invalid = self._decode(decoder, self._data[:size])
             complete, partial_word = split_unfinished_word(
-                partial_word + text, self._text.normalization
+                partial_word + text, self._text.normalization, self._text.punctuation
             )
             yield Block(self._source, self.unread.start, complete.encode(), invalid_bytes=invalid)
-            partial_word = partial_word[:_MAX_PARTIAL_WORD]
+            partial_word = truncate_unfinished_word(partial_word, _MAX_PARTIAL_WORD)
             self._drop(size)
             self._mark_read(partial_word, len(decoder.getstate()[0]))
             size = self._block_size

@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import functools
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ _WIDE = {
     "utf-32-be": (4, "big"),
 }
 _BYTE_ORDER_MARKS = {
-    "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
+    # UTF-32 first, whose little-endian mark begins with that of UTF-16.
     "utf-32": ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
+    "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
 }
 
 
@@ -58,10 +60,15 @@ class Encoding:
             )
         object.__setattr__(self, "name", name)
 
-    @property
-    def has_byte_order_mark(self) -> bool:
-        """Whether the first bytes of a stream tell the byte order of its code units."""
-        return self.name in _BYTE_ORDER_MARKS
+    @classmethod
+    def detect(cls, head: bytes) -> "Encoding":
+        """Returns the encoding that the byte order mark of a stream tells, or else UTF-8.
+
+        Args:
+          head: the first 4 bytes of the stream, or all of a shorter one.
+        """
+        marks = itertools.chain.from_iterable(_BYTE_ORDER_MARKS.values())
+        return _encoding(next((name for mark, name in marks if head.startswith(mark)), "utf-8"))
 
     def of_stream(self, head: bytes) -> "Encoding":
         """Returns this encoding with the byte order of one stream.
@@ -74,7 +81,7 @@ class Encoding:
         marks = _BYTE_ORDER_MARKS.get(self.name)
         if marks is None:
             return self
-        return Encoding(next((name for bom, name in marks if head.startswith(bom)), marks[0][1]))
+        return _encoding(next((name for bom, name in marks if head.startswith(bom)), marks[0][1]))
 
     @property
     def width(self) -> int:
@@ -101,6 +108,11 @@ class Encoding:
             if (offset + match.start()) % width == 0:
                 return match.end()
         return -1
+
+
+@functools.cache
+def _encoding(name: str) -> Encoding:
+    return Encoding(name)  # whose checks take long if they are made for each of many small files
 
 
 def _is_ascii_transparent(name: str) -> bool:

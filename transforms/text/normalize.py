@@ -3,21 +3,38 @@
 This module has pure functions over `str` and needs only the standard library. There are two
 normalizations, known by their names:
 
-==================  ==============================  ===========================
-what it does        ``unicode``                     ``ascii``
-==================  ==============================  ===========================
-separates words     white space; dashes (Pd)        white space; ``-``
-is part of a word   letters, marks, digits (Nd)     ``a-z A-Z 0-9``
-is deleted          everything else, so that the    the same
+==================  ==================================  ===========================
+what it does        ``unicode``                         ``ascii``
+==================  ==================================  ===========================
+separates words     white space; dashes (Pd)            white space; ``-``
+is part of a word   letters, marks, decimal digits      ``a-z A-Z 0-9``
+                    (L, M, Nd), except marks that are
+                    ignorable by default
+is deleted          everything else, so that the        the same
                     characters around it join
-folds letters by    NFKC, casefold, NFKC            lower case
-==================  ==============================  ===========================
+folds letters by    NFKC, casefold, NFKC                lower case
+==================  ==================================  ===========================
 
 ``unicode`` splits text at separators first. It then treats each piece on its own: it applies NFC,
 deletes what is not part of a word, folds letters, and deletes again. Folding can therefore neither
-create nor move a separator.
+create nor move a separator. A piece without a letter or digit, such as a mark alone, is no word.
+
+With the setting ``split`` for punctuation, in place of ``delete``, punctuation and symbols (P, S)
+separate words too, except apostrophes, which are deleted. Marks before the first letter or digit
+of a piece are deleted then, as they belong to the symbol before the piece: U+0338 makes U+2260 of
+"=". So words do not depend on whether text is composed.
+
+**Stream-safe text.** The time that NFC and NFKC take is quadratic in the length of a run of marks.
+Both are therefore applied to the Stream-Safe Text Format of UAX #15: in the NFKD form of the text,
+a run of non-starters (code points with a combining class other than 0) is cut before each
+non-starter that would make it longer than 30, and marks on both sides of a cut neither change
+places nor compose. Deleting can join two runs; this is why text is made stream-safe before each
+step. Real text has runs of some five marks at most, and is stream-safe as it is. Only in text that
+is not, the words of a composed and of a decomposed spelling can differ.
 """
 
+import functools
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -26,11 +43,35 @@ from itertools import groupby
 from transforms.checks import check_one_of
 
 NORMALIZATIONS = ("unicode", "ascii")
+#: What punctuation and symbols do: ``delete`` joins the characters around them, ``split`` makes
+#: them separate words.
+PUNCTUATION_RULES = ("delete", "split")
+#: These are deleted under either rule.
+APOSTROPHES = "'’"
 
 #: The greatest length of a word that can be an anagram of another, in code points. Longer words
 #: are counted as words but match nothing, in any dictionary. The limit allows a reader to work
 #: in bounded memory even if a single "word" has gigabytes.
 MAX_WORD_LENGTH = 1 << 16
+
+# Marks that are ignorable by default, such as the one that makes an emoji of a symbol.
+_IGNORABLE_MARKS = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
+
+# See UAX #15, section 13.
+_MAX_NON_STARTERS = 30
+_COMBINING_GRAPHEME_JOINER = "\u034f"
+# More than 30 non-starters in a row take this many code points at least: the NFKD form of a code
+# point ends in 3 of them at most, and that of each of the next ones has 2 at most.
+_FEWEST_OF_A_LONG_RUN = 14
 
 
 class _TranslationTable(dict[int, str | None]):
@@ -44,103 +85,209 @@ class _TranslationTable(dict[int, str | None]):
         return replacement
 
 
-def is_separator(char: str, normalization: str = "unicode") -> bool:
+def is_separator(char: str, normalization: str = "unicode", punctuation: str = "delete") -> bool:
     """Whether `char` separates words."""
-    if normalization == "ascii":
-        return char.isspace() or char == "-"
-    return char.isspace() or unicodedata.category(char) == "Pd"
+    if char.isspace() or char == "-":
+        return True
+    category = unicodedata.category(char)
+    if punctuation == "split":
+        return category[0] in "PS" and char not in APOSTROPHES
+    return normalization == "unicode" and category == "Pd"
 
 
 def is_word_part(char: str) -> bool:
     """Whether the normalization ``unicode`` keeps `char` as part of a word."""
     category = unicodedata.category(char)
-    return category[0] in "LM" or category == "Nd"
+    return (category[0] in "LM" or category == "Nd") and char not in _IGNORABLE_MARKS
 
 
-def _separators_to_spaces(normalization: str) -> _TranslationTable:
-    return _TranslationTable(lambda char: " " if is_separator(char, normalization) else char)
+def _separators_to_spaces(normalization: str, punctuation: str) -> _TranslationTable:
+    return _TranslationTable(
+        lambda char: " " if is_separator(char, normalization, punctuation) else char
+    )
 
 
-_SEPARATORS_TO_SPACES = {name: _separators_to_spaces(name) for name in NORMALIZATIONS}
+_SEPARATORS_TO_SPACES = {
+    (normalization, punctuation): _separators_to_spaces(normalization, punctuation)
+    for normalization in NORMALIZATIONS
+    for punctuation in PUNCTUATION_RULES
+}
 _KEEP_WORD_PARTS = _TranslationTable(lambda char: char if is_word_part(char) else None)
 
-_ASCII = [chr(code) for code in range(128)]
-#: Arguments of `bytes.translate`: separators become spaces, letters become lower case, and what is
-#: neither of them nor a digit is deleted.
-_ASCII_FOLD = bytes.maketrans(
-    bytes(range(128)),
-    "".join(" " if is_separator(char) else char.lower() for char in _ASCII).encode(),
-)
-_ASCII_DELETE = "".join(
-    char for char in _ASCII if not is_separator(char) and not char.isalnum()
-).encode()
+
+def _ascii_translation(punctuation: str) -> tuple[bytes, bytes]:
+    """Returns arguments of `bytes.translate` that do to ASCII what both normalizations do.
+
+    Separators become spaces, letters become lower case, and what is neither of them nor a digit is
+    deleted.
+    """
+    chars = [chr(code) for code in range(128)]
+    separators = {char for char in chars if is_separator(char, punctuation=punctuation)}
+    folded = "".join(" " if char in separators else char.lower() for char in chars)
+    deleted = "".join(char for char in chars if char not in separators and not char.isalnum())
+    return bytes.maketrans(bytes(range(128)), folded.encode()), deleted.encode()
 
 
-def words(text: str, normalization: str = "unicode") -> list[str]:
+_ASCII_TRANSLATIONS = {rule: _ascii_translation(rule) for rule in PUNCTUATION_RULES}
+
+
+def words(text: str, normalization: str = "unicode", punctuation: str = "delete") -> list[str]:
     """Splits text into normalized words.
 
     Args:
       text: the text, which begins and ends between words.
       normalization: one of `NORMALIZATIONS`.
+      punctuation: one of `PUNCTUATION_RULES`.
 
     Returns:
       The words in the order of the text. None of them is empty.
 
     Raises:
-      ValueError: if `normalization` is not one of `NORMALIZATIONS`.
+      ValueError: if `normalization` or `punctuation` is not one of the permitted values.
 
     Example:
-      >>> words("Don't stop: a well-known CAFÉ")
-      ['dont', 'stop', 'a', 'well', 'known', 'café']
+      >>> words("Don't stop: a well-known CAFÉ,bar")
+      ['dont', 'stop', 'a', 'well', 'known', 'cafébar']
+      >>> words("Don't stop: a well-known CAFÉ,bar", punctuation="split")
+      ['dont', 'stop', 'a', 'well', 'known', 'café', 'bar']
     """
     check_one_of(NORMALIZATIONS, normalization=normalization)
+    check_one_of(PUNCTUATION_RULES, punctuation=punctuation)
     if text.isascii():
-        return _ascii_words(text)
+        return _ascii_words(text, punctuation)
     if normalization == "ascii":
-        return _ascii_words(" ".join(text.split()))
-    return list(_unicode_words(text))
+        if punctuation == "split":
+            return _ascii_words(text.translate(_SEPARATORS_TO_SPACES["ascii", "split"]), "split")
+        return _ascii_words(" ".join(text.split()), punctuation)
+    return list(_unicode_words(text, punctuation))
 
 
-def _ascii_words(text: str) -> list[str]:
+def _ascii_words(text: str, punctuation: str) -> list[str]:
     """Does what both normalizations do to ASCII text. Any other code point is deleted."""
-    kept = text.encode("ascii", "ignore").translate(_ASCII_FOLD, _ASCII_DELETE)
+    kept = text.encode("ascii", "ignore").translate(*_ASCII_TRANSLATIONS[punctuation])
     return kept.decode("ascii").split()
 
 
-def _unicode_words(text: str) -> Iterator[str]:
+def _unicode_words(text: str, punctuation: str) -> Iterator[str]:
     # In most texts few pieces are not ASCII, and the same ones occur again and again.
     for is_ascii, pieces in groupby(text.split(), str.isascii):
         if is_ascii:
-            yield from _ascii_words(" ".join(pieces))
+            yield from _ascii_words(" ".join(pieces), punctuation)
         else:
             for piece in pieces:
                 short = len(piece) <= _MAX_CACHED_LENGTH
-                yield from _cached_piece_words(piece) if short else _piece_words(piece)
+                yield from (_cached_piece_words if short else _piece_words)(piece, punctuation)
 
 
-def _piece_words(piece: str) -> tuple[str, ...]:
+def _piece_words(piece: str, punctuation: str) -> tuple[str, ...]:
     """Returns the words of a piece of text without white space."""
-    parts = piece.translate(_SEPARATORS_TO_SPACES["unicode"]).split(" ")
-    return tuple(word for word in map(fold, parts) if word)
+    parts = piece.translate(_SEPARATORS_TO_SPACES["unicode", punctuation]).split(" ")
+    return tuple(word for part in parts if (word := _word_of(part, punctuation)))
 
 
 _MAX_CACHED_LENGTH = 64
 _cached_piece_words = lru_cache(1 << 16)(_piece_words)
 
 
-def fold(piece: str) -> str:
-    """Returns the word that ``unicode`` makes of a piece of text without separators.
+def _word_of(piece: str, punctuation: str) -> str:
+    """Returns the word that ``unicode`` makes of a piece without separators, or an empty text."""
+    kept = _word_parts(piece)
+    if not kept.isascii():
+        first = next((at for at, char in enumerate(kept) if _is_letter(char)), len(kept))
+        if punctuation == "split" or first == len(kept):
+            kept = kept[first:]
+    return _fold(kept)
 
-    The result is empty if nothing in `piece` is part of a word.
+
+def letters_of(piece: str, normalization: str = "unicode") -> str:
+    """Returns what normalization makes of a piece of text without separators.
+
+    These are the letters, digits and marks of a word, or marks alone, which are no word.
     """
-    kept = unicodedata.normalize("NFC", piece).translate(_KEEP_WORD_PARTS)
+    if normalization == "ascii":
+        return "".join(_ascii_words(piece, "delete"))
+    return _fold(_word_parts(piece))
+
+
+def _word_parts(piece: str) -> str:
+    return unicodedata.normalize("NFC", stream_safe(piece)).translate(_KEEP_WORD_PARTS)
+
+
+def _fold(kept: str) -> str:
+    """Folds the letters of a text that consists of parts of a word."""
     if kept.isascii():
         return kept.lower()
-    folded = unicodedata.normalize("NFKC", kept).casefold()
-    return unicodedata.normalize("NFKC", folded).translate(_KEEP_WORD_PARTS)
+    folded = unicodedata.normalize("NFKC", stream_safe(kept)).casefold()
+    folded = unicodedata.normalize("NFKC", folded)
+    letters = folded.translate(_KEEP_WORD_PARTS)
+    if len(letters) < len(folded):  # what stands around the deleted may compose now
+        letters = unicodedata.normalize("NFKC", stream_safe(letters)).translate(_KEEP_WORD_PARTS)
+    return letters
 
 
-def split_unfinished_word(text: str, normalization: str = "unicode") -> tuple[str, str]:
+@functools.cache
+def _is_letter(char: str) -> bool:
+    """Whether folding makes letters or digits of `char`, which is part of a word and no mark."""
+    return not _is_mark(char) and not all(map(_is_mark, letters_of(char)))
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char)[0] == "M"
+
+
+def stream_safe(text: str) -> str:
+    """Returns a text in the Stream-Safe Text Format of UAX #15.
+
+    Args:
+      text: any text.
+
+    Returns:
+      The text, with U+034F before each non-starter that would be the 31st in its run. If there is
+      none, which is almost always so, it is `text` itself.
+    """
+    if len(text) < _FEWEST_OF_A_LONG_RUN or text.isascii() or not _long_runs().search(text):
+        return text
+    safe = []
+    length = 0
+    for char in text:
+        leading, trailing, is_mixed = _non_starters(char)
+        if length + leading > _MAX_NON_STARTERS:
+            safe.append(_COMBINING_GRAPHEME_JOINER)
+            length = 0
+        safe.append(char)
+        length = trailing if is_mixed else length + trailing
+    return "".join(safe) if len(safe) > len(text) else text
+
+
+@functools.cache
+def _non_starters(char: str) -> tuple[int, int, bool]:
+    """Counts the non-starters in the NFKD form of `char`.
+
+    Returns:
+      How many it begins with, how many it ends with, and whether it has anything else.
+    """
+    is_starter = [not unicodedata.combining(each) for each in unicodedata.normalize("NFKD", char)]
+    if not any(is_starter):
+        return len(is_starter), len(is_starter), False
+    return is_starter.index(True), is_starter[::-1].index(True), True
+
+
+@functools.cache
+def _long_runs() -> re.Pattern[str]:
+    """Returns a pattern that is found in every text that is not stream-safe."""
+    changed = (
+        char
+        for char in map(chr, range(1 << 16))
+        if unicodedata.combining(char) or unicodedata.decomposition(char)
+    )
+    non_starters = "".join(char for char in changed if _non_starters(char)[0])
+    # The next plane as a whole, as `re` is slow with many ranges there; behind it are none.
+    return re.compile(f"[{non_starters}\U00010000-\U0001ffff]{{{_FEWEST_OF_A_LONG_RUN}}}")
+
+
+def split_unfinished_word(
+    text: str, normalization: str = "unicode", punctuation: str = "delete"
+) -> tuple[str, str]:
     """Splits the beginning of a text before the word in which it ends.
 
     This is for a reader that cannot hold a very long text in memory: it counts the words that are
@@ -155,18 +302,38 @@ def split_unfinished_word(text: str, normalization: str = "unicode") -> tuple[st
     Args:
       text: the beginning of a text.
       normalization: one of `NORMALIZATIONS`.
+      punctuation: one of `PUNCTUATION_RULES`.
 
     Returns:
       The text up to the last separator, and the unfinished word behind it.
     """
-    complete, _, unfinished = text.translate(_SEPARATORS_TO_SPACES[normalization]).rpartition(" ")
+    spaced = text.translate(_SEPARATORS_TO_SPACES[normalization, punctuation])
+    complete, _, unfinished = spaced.rpartition(" ")
     if normalization == "ascii":
-        return complete, "".join(_ascii_words(unfinished))
-    composed = unicodedata.normalize("NFC", unfinished)
+        return complete, letters_of(unfinished, "ascii")
+    composed = unicodedata.normalize("NFC", stream_safe(unfinished))
     # A mark that is still to come can change the last starter, and nothing before it: U+0338
-    # behind "=" makes it U+2260. So nothing is deleted from the last starter on.
+    # behind "=" makes it U+2260. So nothing is deleted from the last starter on. This may be the
+    # U+034F of a stream-safe text; then it tells that the run of marks has been cut here.
     last = len(composed) - 1
-    while last > 0 and unicodedata.combining(composed[last]):
+    while last > 0 and _non_starters(composed[last])[0]:
         last -= 1
     last = max(last, 0)
-    return complete, composed[:last].translate(_KEEP_WORD_PARTS) + composed[last:]
+    kept = composed[:last].translate(_KEEP_WORD_PARTS)
+    if punctuation == "split":
+        kept = kept[next((at for at, char in enumerate(kept) if _is_letter(char)), len(kept)) :]
+    return complete, kept + composed[last:]
+
+
+def truncate_unfinished_word(unfinished: str, length: int) -> str:
+    """Shortens an unfinished word that is too long to match anything, whatever follows.
+
+    Args:
+      unfinished: the second result of `split_unfinished_word`.
+      length: how many code points of it to keep. One more is kept if it is needed to tell that
+        this is a word, and not only marks.
+    """
+    if len(unfinished) <= length:
+        return unfinished
+    letters = (char for char in set(unfinished) if is_word_part(char) and _is_letter(char))
+    return unfinished[:length] + min(letters, default="")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transforms.checks import check_one_of
 from transforms.text.encoding import ERROR_POLICIES
-from transforms.text.normalize import NORMALIZATIONS
+from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,19 @@ class TextSettings:
       normalization: how words are made equal, one of `transforms.text.normalize.NORMALIZATIONS`.
       encoding_errors: what happens to bytes that are not valid in their encoding, one of
         `transforms.text.encoding.ERROR_POLICIES`.
+      punctuation: whether punctuation and symbols are deleted or separate words, one of
+        `transforms.text.normalize.PUNCTUATION_RULES`. It does not matter to dictionaries, whose
+        words have no punctuation but apostrophes.
 
     Raises:
-      ValueError: if either is none of its permitted values.
+      ValueError: if one of them is none of its permitted values.
     """
 
     normalization: str = "unicode"
     encoding_errors: str = "replace"
+    punctuation: str = "delete"
 
     def __post_init__(self) -> None:
         check_one_of(NORMALIZATIONS, normalization=self.normalization)
         check_one_of(ERROR_POLICIES, encoding_errors=self.encoding_errors)
+        check_one_of(PUNCTUATION_RULES, punctuation=self.punctuation)

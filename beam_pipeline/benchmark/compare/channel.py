@@ -12,8 +12,6 @@ from typing import Any
 
 _LENGTH = struct.Struct("!Q")
 _PART_BYTES = 1 << 20
-# No honest message is longer.
-_MAX_BYTES = 1 << 33
 
 
 class Channel:
@@ -22,13 +20,18 @@ class Channel:
     Args:
       connection: the socket.
       clock: seconds since some moment; never goes back.
+      max_bytes: of a message that is received; None is no limit, for an end that trusts the other.
     """
 
     def __init__(
-        self, connection: socket.socket, clock: Callable[[], float] = time.monotonic
+        self,
+        connection: socket.socket,
+        clock: Callable[[], float] = time.monotonic,
+        max_bytes: int | None = None,
     ) -> None:
         self._connection = connection
         self._clock = clock
+        self._max_bytes = max_bytes
         self._deadline: float | None = None
 
     def limit(self, seconds: float | None) -> None:
@@ -65,15 +68,15 @@ class Channel:
           ValueError: it is not JSON.
         """
         try:
-            return json.loads(self.receive_text())
+            return json.loads(self.receive_text(), parse_constant=_refuse)
         except RecursionError as error:
             raise ValueError("JSON of too many levels") from error
 
     def receive_text(self) -> str:
         """Waits for a text, and returns it. Raises what `receive` does."""
         (length,) = _LENGTH.unpack(self._receive_bytes(_LENGTH.size))
-        if length > _MAX_BYTES:
-            raise ValueError(f"a message of {length} bytes")
+        if self._max_bytes is not None and length > self._max_bytes:
+            raise ValueError(f"a message of {length} bytes; at most {self._max_bytes} are read")
         return str(self._receive_bytes(length), "utf-8")
 
     def close(self) -> None:
@@ -100,3 +103,7 @@ class Channel:
         if left <= 0:
             raise TimeoutError("not in time")
         self._connection.settimeout(left)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -15,6 +15,7 @@ from beam_pipeline.pages.palette import SERIES
 class _Point:
     """The summary of an orchestrator for a text of some size."""
 
+    subject: str
     size_bytes: int
     summary: Summary
 
@@ -49,7 +50,9 @@ def _points_by_name(results: Sequence[SubjectResult]) -> Mapping[str, list[_Poin
     for result in sorted(results, key=lambda result: result.size_bytes):
         for summary in summarize(result):
             if not summary.is_wrong:
-                points.setdefault(summary.name, []).append(_Point(result.size_bytes, summary))
+                points.setdefault(summary.name, []).append(
+                    _Point(result.subject, result.size_bytes, summary)
+                )
     return points
 
 
@@ -66,8 +69,7 @@ def _runtime(points: Mapping[str, Sequence[_Point]], colors: Mapping[str, str]) 
     }
     sizes = {size for line in timed.values() for size, _ in line}
     if len(sizes) <= 1:
-        medians = {name: line[0][1] if line else None for name, line in timed.items()}
-        return _bars("Runtime, median", "runtime", medians, format_seconds, colors)
+        return _runtime_bars(points, colors)
     lines = {name: line for name, line in timed.items() if line}
     svg = charts.lines(
         "runtime", lines, format_bytes, format_seconds, [colors[name] for name in lines]
@@ -78,6 +80,22 @@ def _runtime(points: Mapping[str, Sequence[_Point]], colors: Mapping[str, str]) 
         for size, median in line
     ]
     return Figure("Runtime, median, by size of the text", svg, rows)
+
+
+def _runtime_bars(points: Mapping[str, Sequence[_Point]], colors: Mapping[str, str]) -> Figure:
+    """Draws a bar for each orchestrator, and for each text if there are several."""
+    several = len({point.subject for found in points.values() for point in found}) > 1
+    bars = {
+        f"{name}, {point.subject}" if several else name: (
+            point.summary.runtime.median if point.summary.runtime else None,
+            colors[name],
+        )
+        for name, found in points.items()
+        for point in found
+    }
+    medians = {label: median for label, (median, _) in bars.items()}
+    of_bars = {label: color for label, (_, color) in bars.items()}
+    return _bars("Runtime, median", "runtime", medians, format_seconds, of_bars)
 
 
 def _bars(

@@ -13,16 +13,26 @@ from beam_pipeline.benchmark.compare.summary import summarize
 SCHEMA_VERSION = 2
 
 
-def to_json(results: Sequence[SubjectResult], settings: Mapping[str, Any]) -> str:
+def to_json(
+    results: Sequence[SubjectResult],
+    settings: Mapping[str, Any],
+    remarks: Sequence[str] = (),
+    *,
+    is_complete: bool = True,
+) -> str:
     """Returns all figures and all runs, without the words counted.
 
     Args:
       results: of all subjects.
       settings: what they were measured with.
+      remarks: what else there is to say, in a line each.
+      is_complete: whether all rounds are there.
     """
     return json.dumps(
         {
             "schema_version": SCHEMA_VERSION,
+            "complete": is_complete,
+            "remarks": list(remarks),
             "settings": dict(settings),
             "subjects": [_subject(result) for result in results],
         },

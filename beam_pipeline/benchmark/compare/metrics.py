@@ -116,6 +116,12 @@ METRICS = (
         "start",
         lambda s: s.start_seconds,
     ),
+    Metric(
+        "warm-up ↓",
+        _shown(lambda s: s.warm_up_seconds, format_seconds),
+        "warm_up",
+        lambda s: s.warm_up_seconds,
+    ),
 )
 #: Further ones, for those who want details.
 DETAILS = (
@@ -131,6 +137,9 @@ DETAILS = (
         lambda s: s.growth_bytes,
     ),
     Metric("largest process", _shown(lambda s: s.peak_process_bytes, format_bytes)),
+    Metric("largest process, ever", _shown(lambda s: s.life_peak_process_bytes, format_bytes)),
+    Metric("CPU of start-up", _shown(lambda s: s.start_cpu_seconds, format_seconds)),
+    Metric("CPU, from start to end", _shown(lambda s: s.life_cpu_seconds, format_seconds)),
     Metric("hand-over", _shown_stats(lambda s: s.handover, lambda h: format_seconds(h.median))),
     Metric(
         "reported runtime", _shown_stats(lambda s: s.reported, lambda r: format_seconds(r.median))
@@ -141,8 +150,9 @@ DETAILS = (
 LEGEND = (
     "Runtime is measured from outside: from the first byte of a fresh text that is sent until the "
     "whole answer has arrived. Start-up (process, imports, constructor) comes before it and is "
-    "not part of it. Memory and CPU are those of all processes of an orchestrator together, "
-    "sampled while it runs. Success is of all runs, warm-up and checks included."
+    "not part of it; warm-up is what all answers before the measured ones took. Memory and CPU are "
+    "those of all processes of an orchestrator together. Success is of all runs, warm-up and "
+    "checks included."
 )
 
 

@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+# Marks that Unicode calls ignorable by default, such as variation selectors.
+_IGNORABLE = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
 
 class Tally(NamedTuple):
     """What is right about a text.
@@ -50,8 +53,15 @@ def words() -> frozenset[str]:
 
 
 def word_of(piece: str) -> str:
-    """Returns the word that a piece of text without separators is; empty if nothing remains."""
+    """Returns the word that a piece of text without separators is; empty if it has no letter.
+
+    This is right for all text in which no run of marks is longer than 30.
+    """
     kept = _not_of_words().sub("", unicodedata.normalize("NFC", piece))
+    return _fold(kept) if any(map(is_letter, kept)) else ""
+
+
+def _fold(kept: str) -> str:
     folded = unicodedata.normalize("NFKC", kept).casefold()
     return _not_of_words().sub("", unicodedata.normalize("NFKC", folded))
 
@@ -62,9 +72,17 @@ def is_separator(char: str) -> bool:
 
 
 def is_word_part(char: str) -> bool:
-    """Tells whether a character is a letter, a mark, or a decimal digit."""
+    """Tells whether a character is a letter, a decimal digit, or a mark that is not ignorable."""
     category = unicodedata.category(char)
-    return category[0] in "LM" or category == "Nd"
+    return (category[0] in "LM" or category == "Nd") and not _IGNORABLE.match(char)
+
+
+@functools.cache
+def is_letter(char: str) -> bool:
+    """Tells whether a part of a word is a letter or digit and does not become marks only."""
+    return all(
+        any(unicodedata.category(each)[0] in "LN" for each in form) for form in (char, _fold(char))
+    )
 
 
 def _parts(text: str | bytes) -> Iterator[str]:

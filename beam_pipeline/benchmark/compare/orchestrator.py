@@ -4,21 +4,50 @@ import asyncio
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 CLASS_NAME = "TaskOrchestrator"
 
 
-def find_orchestrators(folder: Path) -> list[Path]:
-    """Returns the Python files of a folder whose text has the class, sorted by name."""
-    return sorted(path for path in folder.glob("*.py") if f"class {CLASS_NAME}" in _text(path))
+#: What a file must have to be one.
+EXPECTED = f"a class {CLASS_NAME} with a method process_text(self, text)"
+_MAX_ERROR_LENGTH = 300
 
 
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", "replace")
+class Found(NamedTuple):
+    """The Python files of a folder, each list sorted by name.
+
+    Attributes:
+      orchestrators: those that name the class.
+      others: those that do not, less those whose name begins with ``_``.
+    """
+
+    orchestrators: list[Path]
+    others: list[Path]
+
+
+def find_orchestrators(folder: Path) -> Found:
+    """Looks for orchestrators in a folder, without loading any."""
+    found = Found([], [])
+    for path in sorted(folder.glob("*.py")):
+        if _names_the_class(path):
+            found.orchestrators.append(path)
+        elif not path.name.startswith("_"):
+            found.others.append(path)
+    return found
+
+
+def _names_the_class(path: Path) -> bool:
+    """Tells whether a file has the name of the class; of one that cannot be read, who knows."""
+    try:
+        return re.search(rf"\b{CLASS_NAME}\b", path.read_text("utf-8", "replace")) is not None
+    except OSError:
+        return True
 
 
 class Orchestrator:
@@ -37,8 +66,12 @@ class Orchestrator:
     """
 
     def __init__(self, path: Path, chaos: str = ""):
-        kind = getattr(_import(path), CLASS_NAME)
+        kind = getattr(_import(path), CLASS_NAME, None)
+        if not callable(getattr(kind, "process_text", None)):
+            raise TypeError(f"{path.name} does not have {EXPECTED}")
+        assert kind is not None
         self.takes_chaos = "chaos" in inspect.signature(kind).parameters
+        self._path = path
         self._orchestrator = kind(chaos=chaos) if self.takes_chaos else kind()
 
     def process_text(self, text: object) -> Any:
@@ -46,17 +79,35 @@ class Orchestrator:
         answer = self._orchestrator.process_text(text)
         return asyncio.run(_wait_for(answer)) if inspect.isawaitable(answer) else answer
 
-    def rejects_other_types(self) -> bool:
-        """Tells whether it raises ValueError for whatever is not a `str`."""
+    def handling_of_other_types(self) -> str:
+        """Says how it does not raise ValueError for what is not a `str`; empty if it does."""
         for value in (b"cat", None, ["cat"], 7):
+            kind = type(value).__name__
             try:
                 self.process_text(value)
             except ValueError:
                 continue
-            except Exception:
-                return False
-            return False
-        return True
+            except Exception as error:
+                return f"given {kind} it must raise ValueError, not {described(error, self._path)}"
+            return f"given {kind} it must raise ValueError, and does not"
+        return ""
+
+
+def described(error: BaseException, path: Path) -> str:
+    """Describes an exception in one line.
+
+    Args:
+      error: the exception.
+      path: the file whose line is named, if the exception came through it; else the last line is.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    of_file = [frame for frame in frames if Path(frame.filename) == path.resolve()]
+    where = ""
+    last = (of_file or frames)[-1] if frames else None
+    if last and last.filename != __file__ and not isinstance(error, SyntaxError):
+        where = f" ({Path(last.filename).name}:{last.lineno})"
+    text = " ".join(f"{type(error).__name__}: {error}"[: 4 * _MAX_ERROR_LENGTH].split())
+    return text[: _MAX_ERROR_LENGTH - len(where)] + where
 
 
 async def _wait_for(answer: Any) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from beam_pipeline.cases import load_cases
 from beam_pipeline.errors import UsageError
+from transforms.files.decompression import decompressed
+from transforms.text.encoding import Encoding
 
 _PART_BYTES = 1 << 24
 
@@ -41,13 +43,15 @@ def file_subjects(paths: Sequence[Path]) -> list[Subject]:
 
 
 def _read(path: Path) -> bytes:
-    """Reads a text as the pipeline does: less a byte order mark, and less what is not UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")("ignore")
+    """Reads a text as the pipeline does: decompressed, in UTF-8, without what is not valid text."""
     text = bytearray()
     try:
-        with path.open("rb") as file:
+        with decompressed(path.open("rb"), str(path)) as file:
+            encoding = Encoding.detect(file.head).name
+            decoder = codecs.getincrementaldecoder(encoding)("ignore")
             while part := file.read(_PART_BYTES):
                 text += decoder.decode(part).encode()
-    except OSError as error:
-        raise UsageError(str(error.strerror), setting="input", value=path) from None
-    return bytes(text)
+    except Exception as error:  # each decompressor raises its own
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(reason, setting="input", value=path) from None
+    return bytes(text.removeprefix(codecs.BOM_UTF8))

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from beam_pipeline.benchmark.compare.mistakes import Mistake
 from beam_pipeline.benchmark.compare.results import OrchestratorResult, SubjectResult
 from beam_pipeline.benchmark.compare.run import Run, Status
 from beam_pipeline.benchmark.compare.stats import Stats
@@ -31,7 +32,12 @@ class Summary:
       growth_bytes: the most by which that memory grew.
       peak_process_bytes: the most memory of any one process.
       start_seconds: the median of its starts.
+      start_cpu_seconds: processor time, the median of its starts.
+      warm_up_seconds: what all answers before the measured ones took.
+      life_cpu_seconds: what the system has accounted for all its processes; None until the end.
+      life_peak_process_bytes: the most memory of any of them at any time.
       notes: errors and differences, each once.
+      mistakes: words of its first wrong answer that are not right.
     """
 
     name: str
@@ -48,7 +54,12 @@ class Summary:
     growth_bytes: int | None
     peak_process_bytes: int | None
     start_seconds: float | None
+    start_cpu_seconds: float | None
+    warm_up_seconds: float | None
+    life_cpu_seconds: float | None
+    life_peak_process_bytes: int | None
     notes: tuple[str, ...]
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def success_rate(self) -> float:
@@ -99,9 +110,22 @@ def _summarize_one(result: OrchestratorResult, words: int) -> Summary:
         peak_bytes=most(lambda run: run.peak_bytes),
         growth_bytes=most(lambda run: run.growth_bytes),
         peak_process_bytes=most(lambda run: run.peak_process_bytes),
-        start_seconds=None if result.cannot_start else statistics.median(result.start_seconds),
+        start_seconds=_median(result, result.start_seconds),
+        start_cpu_seconds=_median(result, result.start_cpu_seconds),
+        warm_up_seconds=_warm_up_seconds(result) if answered else None,
+        life_cpu_seconds=result.life.cpu_seconds if result.life else None,
+        life_peak_process_bytes=result.life.peak_process_bytes if result.life else None,
         notes=tuple(_notes(result)),
+        mistakes=next((judged.mistakes for judged in result.runs if judged.is_wrong), ()),
     )
+
+
+def _median(result: OrchestratorResult, starts: Sequence[float]) -> float | None:
+    return statistics.median(starts) if starts and not result.cannot_start else None
+
+
+def _warm_up_seconds(result: OrchestratorResult) -> float:
+    return sum(judged.run.seconds for judged in result.runs if judged.purpose != Purpose.MEASURED)
 
 
 def _verdict(result: OrchestratorResult) -> str:
@@ -110,6 +134,8 @@ def _verdict(result: OrchestratorResult) -> str:
 
 def _notes(result: OrchestratorResult) -> Sequence[str]:
     notes = [result.cannot_start] if result.cannot_start else []
+    if any(judged.run.status == Status.DONE for judged in result.runs):
+        notes += result.remarks
     for judged in result.runs:
         if judged.run.error:
             notes.append(judged.run.error)

@@ -31,6 +31,7 @@ _PROBE_FORMS = (
         "{}\u0085{}",
     ),
     *("{}\u0301", "é{}", "{}\u00b4{}", "ﬁ{}", "{}ß", "İ{}", "{}\u0338", "\ufeff{}", "{}７", "{}²"),
+    *("{}❤\ufe0f", "{} ❤\ufe0f {}", "{}\u034f{}"),
 )
 
 # Other ways to write the letters of a word, which stays the same word.
@@ -43,30 +44,42 @@ class FreshTexts:
     A fresh text consists of lines of the model, drawn at random, in which words are replaced by
     others of their length: words of the dictionary, their anagrams, and random letters.
 
+    The texts of a round have the same size for all readers, and each reader has other words. In
+    small texts even the lines and the lengths of all words are the same. Large texts, of which
+    only a share gets other words, consist of other lines for each reader: there are so many that
+    chance makes no difference.
+
     Args:
       model: a text in UTF-8.
-      seed: of all random choices. Equal seeds give equal texts in the same order.
+      seed: of all random choices.
     """
 
     def __init__(self, model: bytes, seed: str):
         self._model = model
-        self._random = random.Random(seed)
+        self._seed = seed
         self._ends = array.array("Q", (match.end() for match in _PIECE.finditer(model)))
-        self._share = 1.0 if len(model) < _LARGE_BYTES else _REWRITTEN_SHARE
+        self._is_large = len(model) >= _LARGE_BYTES
         self._by_length = _by_length()
 
-    def make(self) -> bytes:
-        """Makes the next text."""
+    def make(self, number: int, reader: str) -> bytes:
+        """Makes a text.
+
+        Args:
+          number: of the round.
+          reader: who gets it. Equal seeds, numbers and readers give equal texts.
+        """
+        words = random.Random(f"{self._seed} {number} {reader}")
+        lines = words if self._is_large else random.Random(f"{self._seed} {number}")
         drawn: list[bytes] = []
         left = len(self._model)
         replacements: dict[str, str] = {}
 
         def replace(word: "re.Match[bytes]") -> bytes:
-            return self._replace(word.group().decode(), replacements).encode()
+            return self._replace(word.group().decode(), replacements, words).encode()
 
         while left > 0:
-            piece = self._draw()
-            if self._random.random() < self._share:
+            piece = self._draw(lines)
+            if not self._is_large or words.random() < _REWRITTEN_SHARE:
                 piece = _LETTERS.sub(replace, piece)
             if len(piece) > left:
                 piece = piece[:left].decode("utf-8", "ignore").encode()
@@ -74,28 +87,28 @@ class FreshTexts:
             left -= len(piece) or left
         return b"".join(drawn)
 
-    def _draw(self) -> bytes:
-        index = self._random.randrange(len(self._ends))
+    def _draw(self, source: random.Random) -> bytes:
+        index = source.randrange(len(self._ends))
         return self._model[self._ends[index - 1] if index else 0 : self._ends[index]]
 
-    def _replace(self, word: str, replacements: dict[str, str]) -> str:
+    def _replace(self, word: str, replacements: dict[str, str], source: random.Random) -> str:
         """Returns another word in place of a word, in most places of a text the same one."""
         key = word.lower()
-        if key not in replacements or self._random.random() < 0.2:
-            replacements[key] = self._invent(len(word))
+        if key not in replacements or source.random() < 0.2:
+            replacements[key] = self._invent(len(word), source)
         other = replacements[key]
         if word.isupper() and len(word) > 1:
             return other.upper()
         return other.capitalize() if word[0].isupper() else other
 
-    def _invent(self, length: int) -> str:
+    def _invent(self, length: int, source: random.Random) -> str:
         known = self._by_length[length] if length < len(self._by_length) else ()
-        chance = self._random.random()
+        chance = source.random()
         if not known or chance < 0.05:
-            return "".join(self._random.choices("etaoinshrdlu", k=length))
-        word = self._random.choice(known)
+            return "".join(source.choices("etaoinshrdlu", k=length))
+        word = source.choice(known)
         if chance < 0.25:
-            return "".join(self._random.sample(word, length))
+            return "".join(source.sample(word, length))
         return word
 
 

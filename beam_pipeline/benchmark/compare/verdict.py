@@ -4,6 +4,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from beam_pipeline.benchmark.compare.mistakes import Mistake
 from beam_pipeline.benchmark.compare.run import Run, Status
 from beam_pipeline.cases import Difference
 
@@ -24,11 +25,19 @@ class Purpose(str, enum.Enum):
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A run, what its text was for, and how its answer differs from the right one."""
+    """A run, what its text was for, and how its answer differs from the right one.
+
+    Attributes:
+      purpose: of the text.
+      run: without the answer.
+      difference: all words that are not right.
+      mistakes: some of them, with their counts.
+    """
 
     purpose: Purpose
     run: Run
     difference: Difference
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -49,9 +58,12 @@ def verdict(runs: Iterable[JudgedRun], violations: Iterable[str] = ()) -> str:
       violations: rules of the interface that it breaks, each in a few words.
 
     Returns:
-      `RIGHT`, or what is wrong in a few words.
+      `RIGHT`, or what is wrong in a few words; where no run was answered, how the last one ended.
     """
+    runs = [*runs]
     answered = [judged for judged in runs if judged.run.status == Status.DONE]
+    if runs and all(judged.run.status == Status.FAILED for judged in runs):
+        return Status.FAILED.value  # whatever else it does not do, it does not work
     wrong = [judged for judged in answered if judged.is_wrong]
     if wrong:
         knows_the_case = any(
@@ -62,4 +74,6 @@ def verdict(runs: Iterable[JudgedRun], violations: Iterable[str] = ()) -> str:
         return WRONG
     if broken := sorted(violations):
         return f"{WRONG}: {', '.join(broken)}"
-    return RIGHT if answered else "no answer"
+    if answered:
+        return RIGHT
+    return runs[-1].run.status.value if runs else "no answer"

@@ -5,9 +5,11 @@ that lose their parents, as daemons do on purpose. Whatever the orchestrator sta
 below the supervisor, where it is measured, paused and ended. On other systems daemons get away.
 
 The supervisor runs no code of the orchestrator. It writes a byte to its pipe whenever it receives
-`SIGN_OF_LIFE`, so that the comparison notices if the orchestrator has killed it.
+`SIGN_OF_LIFE`, so that the comparison notices if the orchestrator has killed it. If the comparison
+itself is killed, the supervisor ends what the orchestrator has started.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -16,35 +18,47 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from beam_pipeline.benchmark.compare.cgroup import Cgroup
 from beam_pipeline.benchmark.compare.channel import Channel
-from beam_pipeline.benchmark.compare.orchestrator import Orchestrator
+from beam_pipeline.benchmark.compare.descendants import descendants, send
+from beam_pipeline.benchmark.compare.orchestrator import Orchestrator, described
 
 #: The signal that the supervisor answers.
 SIGN_OF_LIFE = signal.SIGUSR1
 # From Linux's <sys/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_MAX_ERROR_LENGTH = 300
+#: Tells the supervisor that the comparison has ended.
+_ORPHANED = signal.SIGTERM
 
 
 def main() -> NoReturn:
-    """Runs ``python -m beam_pipeline.benchmark.compare.worker SOCKET PIPE FILE CHAOS``.
+    """Runs ``python -m beam_pipeline.benchmark.compare.worker SOCKET PIPE FILE CHAOS CGROUP``.
 
     SOCKET and PIPE are file descriptors: one end of a `Channel`, and where signs of life go.
+    CGROUP is the folder of the control group for the worker, or empty.
     """
-    connection, pipe, path, chaos = sys.argv[1:]
+    connection, pipe, path, chaos, folder = sys.argv[1:]
+    cgroup = Cgroup(Path(folder)) if folder else None
     signal.signal(SIGN_OF_LIFE, lambda *_: os.write(int(pipe), b"."))
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Ctrl-C is for the comparison, which stops its processes in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(_ORPHANED, lambda *_: _end(cgroup))
+    _prctl(_PR_SET_PDEATHSIG, _ORPHANED)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     worker = os.fork()
     if worker == 0:
-        signal.signal(SIGN_OF_LIFE, signal.SIG_DFL)
+        for number in (SIGN_OF_LIFE, _ORPHANED):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(int(pipe))
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _serve(Channel(socket.socket(fileno=int(connection))), Path(path), chaos)
+        channel = Channel(socket.socket(fileno=int(connection)))
+        channel.send({"contained": _joins(cgroup)})
+        _serve(channel, Path(path), chaos)
         sys.exit()
     os.close(int(connection))
-    _supervise(worker)
+    _supervise(worker, cgroup)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -52,24 +66,42 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _supervise(worker: int) -> NoReturn:
+def _joins(cgroup: Cgroup | None) -> bool:
+    """Moves this process into its control group, and tells whether it is there."""
+    if cgroup is None:
+        return False
+    with contextlib.suppress(OSError):
+        cgroup.join()
+    return os.getpid() in cgroup.pids()
+
+
+def _supervise(worker: int, cgroup: Cgroup | None) -> NoReturn:
     """Reaps processes until the worker is among them, and exits as the worker did."""
     pid = status = 0
     while pid != worker:
         pid, status = os.wait()
-    _kill_descendants()
+    _kill_descendants(cgroup)
     code = os.waitstatus_to_exitcode(status)
     os._exit(code if code >= 0 else 128 - code)
 
 
-def _kill_descendants() -> None:
-    import psutil
+def _end(cgroup: Cgroup | None) -> NoReturn:
+    """Ends everything, because the comparison is gone."""
+    _kill_descendants(cgroup)
+    if cgroup is not None:
+        cgroup.remove()
+    os._exit(1)
 
-    while left := psutil.Process().children(recursive=True):
-        for process in left:
-            process.kill()
+
+def _kill_descendants(cgroup: Cgroup | None) -> None:
+    """Kills all processes, and waits for them, so that what they used is accounted here."""
+    if cgroup is not None:
+        cgroup.kill(timeout=0)
+    while True:
+        # Without a pause, or processes that fork as fast as they can would get away.
+        send(descendants(os.getpid()), signal.SIGKILL)
         try:
-            os.wait()
+            os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return
 
@@ -79,12 +111,12 @@ def _serve(channel: Channel, path: Path, chaos: str) -> None:
     try:
         orchestrator = Orchestrator(path, chaos)
     except Exception as error:
-        channel.send({"error": _one_line(error)})
+        channel.send({"error": described(error, path)})
         return
     channel.send(
         {
             "takes_chaos": orchestrator.takes_chaos,
-            "rejects_other_types": orchestrator.rejects_other_types(),
+            "other_types": orchestrator.handling_of_other_types(),
         }
     )
     while True:
@@ -96,20 +128,18 @@ def _serve(channel: Channel, path: Path, chaos: str) -> None:
         try:
             message = {"answer": orchestrator.process_text(text)}
         except Exception as error:
-            message = {"error": _one_line(error)}
+            message = {"error": described(error, path)}
         del text
-        _send_answer(channel, message)
+        _send_answer(channel, message, path)
 
 
-def _send_answer(channel: Channel, message: dict[str, Any]) -> None:
+def _send_answer(channel: Channel, message: dict[str, Any], path: Path) -> None:
     try:
         channel.send(message)
-    except (TypeError, ValueError, RecursionError) as error:
-        channel.send({"error": f"the answer is not plain data: {_one_line(error)}"})
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_ERROR_LENGTH]
+    except (OSError, EOFError):
+        raise
+    except Exception as error:
+        channel.send({"error": f"the answer is not plain data: {described(error, path)}"})
 
 
 if __name__ == "__main__":

@@ -3,13 +3,10 @@
 import argparse
 import json
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-
-from rich.console import Console
 
 from beam_pipeline.benchmark.arguments import (
     Parser,
@@ -19,6 +16,8 @@ from beam_pipeline.benchmark.arguments import (
     writable_path,
 )
 from beam_pipeline.benchmark.machine import Machine
+from beam_pipeline.benchmark.presenting import Screen, measure_and_show, progress
+from beam_pipeline.benchmark.saving import FOLDER, SavedResults
 from beam_pipeline.benchmark.throughput.rows import Row, run_in_turn
 from beam_pipeline.benchmark.throughput.sections import SECTIONS, SKIPPABLE, Settings
 from beam_pipeline.benchmark.throughput.table import markdown_table, terminal_table
@@ -48,23 +47,38 @@ def _main(argv: Sequence[str] | None) -> int:
     check_known("only", options.only, SECTIONS)
     check_known("skip", options.skip, SKIPPABLE)
     before = Machine.now()
-    with (
-        tempfile.TemporaryDirectory(prefix="throughput-") as folder,
-        Console(stderr=True).status("making texts") as status,
-    ):
-        rows = _measure(options, Path(folder), status.update)
-    _print(rows, markdown=options.markdown)
-    load = before.describe_load(Machine.now())
-    print(f"{load}; medians of {options.iterations} runs in turn")
-    if options.json:
+    saved: SavedResults[Row] = SavedResults(options.json, "throughput")
+
+    def keep(rows: list[Row], *, is_complete: bool = False) -> None:
         report = {
             "schema_version": 1,
+            "complete": is_complete,
             "machine": asdict(before),
             "rows": [asdict(row) for row in rows],
         }
-        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    ours = (row for row in rows if row.section != "peers" or row.name.startswith("this project"))
-    return ExitCode.FAILED if any(row.error for row in ours) else ExitCode.DONE
+        saved.keep(rows, json.dumps(report, indent=2) + "\n", is_complete=is_complete)
+
+    def measure() -> None:
+        with (
+            tempfile.TemporaryDirectory(prefix="throughput-") as folder,
+            progress("making texts") as on_progress,
+        ):
+            for rows in _measure(options, Path(folder), on_progress):
+                keep(rows)
+            keep(rows, is_complete=True)
+
+    def show(rows: list[Row]) -> str:
+        load = before.describe_load(Machine.now())
+        runs = f"{options.iterations} runs" if saved.is_complete else "the runs that were finished"
+        return f"{_shown(rows, markdown=options.markdown)}{load}; medians of {runs} in turn\n"
+
+    code = measure_and_show(saved, measure, show)
+    ours = (
+        row
+        for row in saved.results
+        if row.section != "peers" or row.name.startswith("this project")
+    )
+    return code or (ExitCode.FAILED if any(row.error for row in ours) else ExitCode.DONE)
 
 
 def _parser() -> Parser:
@@ -108,26 +122,33 @@ def _parser() -> Parser:
         help="of the texts with non-ASCII letters (default: 20000000)",
     )
     add("--markdown", action="store_true", help="print the table in Markdown")
-    add("--json", type=writable_path, metavar="PATH", help="write the figures to PATH")
+    add(
+        "--json",
+        type=writable_path,
+        metavar="PATH",
+        help=f"where the figures are saved (default: a new file in {FOLDER}/)",
+    )
     return parser
 
 
 def _measure(
     options: argparse.Namespace, folder: Path, on_progress: Callable[[str], None]
-) -> list[Row]:
-    """Measures all sections, one after the other."""
+) -> Iterator[list[Row]]:
+    """Measures all sections, one after the other, and yields all rows so far again and again."""
     settings = Settings(options.input, folder, options.skip, options.files, options.letters_size)
     rows: list[Row] = []
     for section in options.only:
         on_progress(f"{section}: making texts")
         trials = list(SECTIONS[section](settings))
-        rows += run_in_turn(trials, options.iterations, options.timeout, on_progress)
-    return rows
+        so_far: list[Row] = []
+        for so_far in run_in_turn(trials, options.iterations, options.timeout, on_progress):
+            yield [*rows, *so_far]
+        rows += so_far
 
 
-def _print(rows: Sequence[Row], *, markdown: bool) -> None:
+def _shown(rows: Sequence[Row], *, markdown: bool) -> str:
     if markdown:
-        print(markdown_table(rows))
-        return
-    width = None if sys.stdout.isatty() else _WIDTH
-    Console(width=width, highlight=False).print(terminal_table(rows))
+        return f"{markdown_table(rows)}\n"
+    screen = Screen(_WIDTH)
+    screen.add(terminal_table(rows))
+    return screen.text()

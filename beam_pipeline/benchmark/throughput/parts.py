@@ -17,8 +17,9 @@ def kernel(path: str) -> float:
     """Tallies a text in compiled code, and returns the seconds, without those of reading it."""
     from transforms.dictionary import DictionarySpec
     from transforms.kernel.tally import BlockTally, tally_table
+    from transforms.text.settings import TextSettings
 
-    tally = BlockTally(tally_table(DictionarySpec()), 1)
+    tally = BlockTally(tally_table(DictionarySpec(), TextSettings()), 1)
     tally.add(b"compiles the code")
     taken = 0.0
     with open(path, "rb") as file:

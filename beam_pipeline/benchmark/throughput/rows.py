@@ -1,8 +1,7 @@
 """Trials run in turn, and the medians of their runs."""
 
-import itertools
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from beam_pipeline.benchmark.throughput.trial import Measurement, Trial, measure
@@ -44,7 +43,7 @@ def run_in_turn(
     iterations: int,
     timeout: float,
     on_progress: Callable[[str], None],
-) -> list[Row]:
+) -> Iterator[list[Row]]:
     """Runs each trial once, then each once more, and so on; one that has failed is left out.
 
     Args:
@@ -52,13 +51,21 @@ def run_in_turn(
       iterations: how often.
       timeout: seconds after which a run is stopped.
       on_progress: called with a few words on what is done next.
+
+    Yields:
+      The medians so far, each time that all trials have run.
     """
     measured: list[list[Measurement]] = [[] for _ in trials]
-    for number, (index, trial) in itertools.product(range(iterations), enumerate(trials)):
-        if any(run.error for run in measured[index]):
-            continue
-        on_progress(f"{trial.section}: {trial.name} ({number + 1} of {iterations})")
-        measured[index].append(measure(trial, timeout))
+    for number in range(iterations):
+        for trial, runs in zip(trials, measured, strict=True):
+            if any(run.error for run in runs):
+                continue
+            on_progress(f"{trial.section}: {trial.name} ({number + 1} of {iterations})")
+            runs.append(measure(trial, timeout))
+        yield _rows(trials, measured)
+
+
+def _rows(trials: Sequence[Trial], measured: Sequence[Sequence[Measurement]]) -> list[Row]:
     rows = []
     bases: dict[str, float] = {}
     for trial, runs in zip(trials, measured, strict=True):

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from beam_pipeline.benchmark.throughput.rows import Row
 from beam_pipeline.benchmark.units import format_bytes, format_seconds
+from beam_pipeline.standard_streams import printable
 
 T = TypeVar("T")
 _NOTHING = "-"
@@ -36,7 +37,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> list[str]:
     size = format_bytes(row.size_bytes)
     if row.error:
-        return [f"{row.name}: {row.error}", size, *[_NOTHING] * (len(_COLUMNS) - 2)]
+        return [printable(f"{row.name}: {row.error}"), size, *[_NOTHING] * (len(_COLUMNS) - 2)]
     return [
         row.name,
         size,

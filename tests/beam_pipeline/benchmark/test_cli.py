@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from beam_pipeline.benchmark import cli
-from tests.support.cli import ROOT, Finished, environment
+from tests.support.cli import ROOT, Finished, environment, interruptible
 from tests.support.reports import Page
 
 pytestmark = pytest.mark.slow
@@ -127,6 +127,8 @@ def test_without_peers_the_comparison_goes_on(tmp_path: Path) -> None:
         (["--input=."], ["--input", "directory"]),
         (["--chaos=words=often"], ["--chaos", "often"]),
         (["--json=missing/a.json"], ["--json", "missing/a.json"]),
+        (["--json=/dev/stdout"], ["--json", "/dev/stdout", "regular file"]),
+        (["--chart=/dev/full"], ["--chart", "/dev/full"]),
         (["--chart=a.jpg"], ["--chart", "a.jpg", ".png", ".html"]),
         (["--iteration=3"], ["--iteration=3"]),
         (["more"], ["more"]),
@@ -157,7 +159,7 @@ def test_wrong_usage_is_one_line(
     ("argument", "name"),
     [
         ("--orchestrator=missing.py", "no such file"),
-        (f"--orchestrator={PLANTED / 'helper.py'}", "no class TaskOrchestrator"),
+        (f"--orchestrator={PLANTED / 'helper.py'}", "does not have a class TaskOrchestrator"),
     ],
 )
 def test_a_file_without_orchestrator_is_wrong_usage(
@@ -173,24 +175,188 @@ def test_a_command_must_be_named(tmp_path: Path) -> None:
     assert finished.err == "error: give one of one, compare, throughput first\n"
 
 
-def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "beam_pipeline.benchmark", "one"),
-            *("--orchestrator", str(PLANTED / "hangs.py"), "--test-case=small"),
-            "--timeout=100000",
-        ],
-        cwd=tmp_path,
-        env=environment(PLANTED_FOLDER=str(tmp_path)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+class Hanging:
+    """The command ``benchmark``, interrupted when its orchestrator hangs."""
+
+    def __init__(self, folder: Path, orchestrator: str, number: signal.Signals):
+        with interruptible():
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "beam_pipeline.benchmark", "one"),
+                    *("--orchestrator", str(PLANTED / orchestrator), "--test-case=small"),
+                    *("--timeout=100000", "--iterations=3", "--json=a.json"),
+                ],
+                cwd=folder,
+                env=environment(PLANTED_FOLDER=str(folder)),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        while not (folder / "hanging").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert len(started) == 2  # the supervisor and the worker
+        process.send_signal(number)
+        out, err = process.communicate()
+        self.out, self.err, self.code = out.decode(), err.decode(), process.returncode
+        self.left = [one for one in started if one.is_running()]
+
+
+def test_an_interrupt_before_the_first_round_leaves_nothing_behind(tmp_path: Path) -> None:
+    hanging = Hanging(tmp_path, "hangs.py", signal.SIGINT)
+    assert (hanging.code, hanging.out) == (130, "")
+    assert hanging.err == "error: interrupted; nothing was measured\n"
+    assert hanging.left == []
+    assert os.listdir(tmp_path) == ["hanging"]
+
+
+#: Runs the command, which gets a signal when it imports a module.
+INTERRUPTED_IMPORT = """
+import os, runpy, sys
+
+module, number = sys.argv[1:]
+sys.argv[1:] = ["compare"]
+
+def hook(event, arguments):
+    if event == "import" and arguments[0] == module:
+        os.kill(os.getpid(), int(number))
+
+sys.addaudithook(hook)
+runpy.run_module("beam_pipeline.benchmark", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["argparse", "beam_pipeline.benchmark.cli", "psutil"])
+def test_an_interrupt_during_imports_is_a_line(
+    module: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    with interruptible():
+        finished = subprocess.run(
+            [sys.executable, "-c", INTERRUPTED_IMPORT, module, str(number.value)],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+    assert finished.returncode == 128 + number
+    assert finished.stderr == "error: interrupted; nothing was measured\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_the_rounds_that_were_finished(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    hanging = Hanging(tmp_path, "hangs_later.py", number)
+    assert hanging.code == code
+    assert "hangs_later" in hanging.out and "100 % (3/3)" in hanging.out
+    assert "interrupted, of finished rounds only" in hanging.out
+    assert hanging.err == (
+        "error: interrupted; the results are saved in a.json "
+        "(in part: of the rounds that were finished)\n"
     )
-    while not (tmp_path / "hanging").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    started = psutil.Process(process.pid).children(recursive=True)
-    assert len(started) == 2  # the supervisor and the worker
-    process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate()
-    assert (process.returncode, complaint) == (130, b"error: interrupted\n")
-    assert not any(left.is_running() for left in started)
+    assert hanging.left == []
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert report["complete"] is False
+    (found,) = report["subjects"][0]["orchestrators"]
+    assert [run["purpose"] for run in found["all_runs"]] == ["probe", "named", "warm-up"]
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "hanging"]
+
+
+def test_a_killed_comparison_has_saved_its_rounds_and_leaves_no_process(tmp_path: Path) -> None:
+    hanging = Hanging(tmp_path, "hangs_later.py", signal.SIGKILL)
+    assert hanging.code == -signal.SIGKILL
+    assert json.loads((tmp_path / "a.json").read_text())["complete"] is False
+    psutil.wait_procs(hanging.left)
+
+
+#: One quick comparison, whose results are saved in the current folder.
+QUICK = (
+    *(sys.executable, "-m", "beam_pipeline.benchmark", "compare", "--compare-dir", str(FOLDER)),
+    *("--only=indexed", "--test-case=small", "--iterations=1", "--warm-up=0"),
+)
+
+
+def saved_in(folder: Path) -> str:
+    """The path of the results in the folder, which has them all."""
+    (path,) = (folder / "benchmark_results").iterdir()
+    assert json.loads(path.read_text())["complete"] is True
+    return f"benchmark_results/{path.name}"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_encoding_shows_the_results(encoding: str, tmp_path: Path) -> None:
+    finished = subprocess.run(
+        QUICK,
+        cwd=tmp_path,
+        env=environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C"),
+        capture_output=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "success ↑" in finished.stdout.decode()  # UTF-8, as all that the program prints
+    assert finished.stderr.decode() == f"the results are saved in {saved_in(tmp_path)}\n"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "problem"),
+    [
+        (">/dev/full", "standard output: cannot be written (No space left on device)"),
+        (">&-", "standard output: cannot be written (Bad file descriptor)"),
+        ("| sh -c 'exec <&-; cat /dev/null'", "standard output: its reader has closed it"),
+    ],
+)
+def test_what_cannot_be_printed_is_saved(redirection: str, problem: str, tmp_path: Path) -> None:
+    finished = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'"$@" {redirection}', "-", *QUICK],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.decode() == (
+        f"error: {problem}; the results are saved in {saved_in(tmp_path)}\n"
+    )
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "<&- 2>&- >out"])
+def test_without_standard_error_everything_else_is_as_always(
+    redirection: str, tmp_path: Path
+) -> None:
+    finished = subprocess.run(
+        ["bash", "-c", f'"$@" {redirection}', "-", *QUICK], cwd=tmp_path, env=environment()
+    )
+    assert finished.returncode == 0
+    saved_in(tmp_path)
+
+
+def test_what_is_no_orchestrator_and_what_raises_is_named(tmp_path: Path) -> None:
+    """Escape sequences of names and errors do not reach the terminal, and are no markup."""
+    shutil.copy(PLANTED / "adds_words.py", tmp_path)
+    (tmp_path / "[red]\x1b[2Jno.py").write_text("class Orchestrator:\n    pass\n")
+    (tmp_path / "_helper.py").write_text("")
+    (tmp_path / "[bold]\x1b]0;x\x07raises.py").write_text(
+        "class TaskOrchestrator:\n"
+        "    def process_text(self, text):\n"
+        "        raise ValueError('\\x1b[31m[blue]\\u202e' + str(text)[:0])\n"
+    )
+    finished = run(
+        *("compare", f"--compare-dir={tmp_path}", "--iterations=1", "--test-case=small"),
+        "--chart=a.html",
+        cwd=tmp_path,
+    )
+    assert finished.code == 0, finished.err
+    printed = finished.out.decode()
+    for text in (
+        r"not compared: [red]\x1b[2Jno.py does not have a class TaskOrchestrator with a method",
+        r"[bold]\x1b]0;x\x07raises: ValueError: \x1b[31m[blue]\u202e",
+        r"raises.py:3)",
+        "adds_words, first wrong answer (probe text): 2 words differ",
+        "'zygomatic'",
+        "expected",
+        "failed",
+    ):
+        assert text in printed, text
+    assert not set("\x1b\x07\u202e") & {*printed, *finished.err}
+    page = Page((tmp_path / "a.html").read_text("utf-8"))
+    assert "'zygomatic'" in page.texts
+    assert any(text.startswith("not compared: ") for text in page.texts)

@@ -58,7 +58,14 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     assert finished.code == 0
     for name in (
         *("input", "text", "output", "output_format", "num_shards", "dictionary"),
-        *("normalization", "encoding", "encoding_errors", "min_word_length", "min_class_size"),
+        *(
+            "normalization",
+            "punctuation",
+            "encoding",
+            "encoding_errors",
+            "min_word_length",
+            "min_class_size",
+        ),
         *("min_count", "top", "engine", "test_case"),
     ):
         assert f"--{name} " in finished.out.decode()
@@ -305,6 +312,19 @@ def test_both_normalizations_count_as_the_reference(normalization: str, here: He
     text = TEXT + " e\u0301cole ÉCOLE naïve ﬁne x–y straße\u00a0end"
     finished = here(f"--text={text}", "--dictionary=none", f"--normalization={normalization}")
     assert result(finished) == reference.counts(text, None, normalization)
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_punctuation_is_deleted_or_separates_words(engine: str, here: Here) -> None:
+    text = "I ❤\ufe0f cats, love❤\ufe0f Sun\u2600\ufe0f listen,silent don't <p>dog</p>"
+    how = (f"--text={text}", "--dictionary=none", f"--engine={engine}")
+    both = ["i", "cats", "love", "sun", "dont"]
+    for options, more in (
+        ((), ["listensilent", "pdogp"]),
+        (("--punctuation", "split"), ["listen", "silent", "p", "dog"]),
+        (("--punctuation=split", "--normalization=ascii"), ["listen", "silent", "p", "dog"]),
+    ):
+        assert set(result(here(*how, *options))) == {*both, *more}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ from beam_pipeline.errors import (
     ReportError,
     UsageError,
 )
-from transforms.errors import AnagramError, DictionaryError, InputError, UndecodableTextError
+from transforms.errors import (
+    AnagramError,
+    DictionaryError,
+    InputError,
+    UndecodableDictionaryError,
+    UndecodableTextError,
+)
 
 
 def caused(error: UsageError, cause: Exception) -> UsageError:
@@ -31,6 +37,11 @@ def caused(error: UsageError, cause: Exception) -> UsageError:
         ),
         (InputError("a: gone"), "--input=a: gone"),
         (DictionaryError("a: gone"), "--dictionary=a: gone"),
+        (
+            UndecodableDictionaryError("a: byte 1 is not valid utf-8"),
+            "--dictionary=a: byte 1 is not valid utf-8; name its encoding, such as "
+            "--dictionary_encoding=latin-1",
+        ),
         (OutputError("a: full"), "--output=a: full"),
         (DeadLettersError("a: full"), "--dead_letters=a: full"),
         (PreviousResultError("a: gone"), "--merge=a: gone"),

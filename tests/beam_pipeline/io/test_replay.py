@@ -9,9 +9,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
-from tests.support.cli import Finished, Here, assert_one_line_error
+from tests.support.cli import Finished, Here, assert_one_line_error, run
 from tests.support.files import COMPRESSORS
 
 CLEAN = "cat dog listen\nsoftware stream x-ray\n"
@@ -187,9 +189,141 @@ def test_a_result_that_cannot_be_merged_is_a_one_line_error(
     if content is not None:
         Path(name).write_text(content)
     finished = here("--text=cat", f"--merge={name}", "--output=out.json")
-    # What is not there is found out before anything runs.
-    assert_one_line_error(finished, name, message, code=2 if content is None else 1)
+    assert_one_line_error(finished, f"--merge={name}", message, code=2)
     assert not Path("out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"=cmd|calc!A0": 3}', "'=cmd|calc!A0' is not a word (unicode)"),
+        ('{"a\\": 1, \\"b": 3}', "is not a word"),
+        ('{"CAT": 1, "cat": 1}', "'CAT' is not a word"),
+        ('{"CAT": 1}', "'CAT' is not a word"),
+        ('{"cat": 1, "cat": 5}', "'cat' is there twice"),
+        ('{"cat act": 1}', "is not a word"),
+        ('{"": 1}', "is not a word"),
+        ('{"\\ud800": 1}', "is not a word"),
+        ('{"e\\u0301": 1}', "is not a word"),
+        ('{"cat": 1.0}', "1.0 is not a count"),
+        ('{"cat": 0}', "0 is not a count"),
+        ('{"cat": 9223372036854775808}', "9223372036854775808 is not a count"),
+        ('{"cat": 9223372036854775807, "dog": 1}', "add up to 2**63 or more"),
+        ('{"cat": ' + "1" * 5000 + "}", "cannot be read as a result"),
+        ('{"cat": {"act": 1}}', "is not a count"),
+        ("[" * 100_000, "cannot be read as a result"),
+        (json.dumps({"x" * 70_000: 1}), "is not a word"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_in_corpus_mode_only_words_are_merged(
+    content: str, message: str, folder: Path, here: Here
+) -> None:
+    Path("r.json").write_text(content)
+    finished = here("--text=dog", "--dictionary=none", "--merge=r.json", "--output=o.csv")
+    assert_one_line_error(finished, "--merge=r.json: ", message, code=2)
+    assert len(finished.err) < 300
+    assert not Path("o.csv").exists()
+
+
+def test_a_class_without_all_its_members_names_one_that_is_missing(
+    folder: Path, here: Here
+) -> None:
+    ok(here("--text=cat cat dog", "--output=whole.json"))
+    ok(here("--text=cat cat dog", "--output=cut.json", "--top=2"))
+    ok(here("--text=dog", "--merge=whole.json"))
+    finished = here("--text=dog", "--merge=cut.json")
+    assert_one_line_error(finished, "'act'", "its anagrams are missing: 'tac'", code=2)
+
+
+def test_filters_apply_to_the_sum_of_both_results(folder: Path, here: Here) -> None:
+    for dictionary in ("gcide", "none"):
+        how = f"--dictionary={dictionary}"
+        ok(here("--text=cat dog software", how, "--output=r.json"))
+        for cut in ("--min_word_length=4", "--min_count=2", "--top=2", "--min_class_size=2"):
+            added = ok(here("--text=act listen", how, "--merge=r.json", cut))
+            assert added.out == ok(here("--text=cat dog software act listen", how, cut)).out
+            finished = here("--text=act", how, "--merge=r.json", "--output=./r.json", cut)
+            assert_one_line_error(finished, cut, "another --output", code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("r.csv", "\ufeffword,count,signature\r\nact,1,act\r\ncat,1,act\r\ntac,1,act\r\n"),
+        ("r.csv", 'count,"word",more\n1,act,x\n\n1,"cat",\n1,tac,"a,b"\n'),
+        (
+            "r.jsonl",
+            '\ufeff{"word":"act","count":1}\r\n\r\n{"count":1,"word":"cat"}\r\n'
+            '{"word":"tac","count":1,"more":[]}',
+        ),
+        ("r.json", '\ufeff{"act": 1,\r\n "cat": 1, "tac": 1}\r\n\r\n'),
+        ("r", '{"act": 1, "cat": 1, "tac": 1}'),
+    ],
+)
+def test_results_that_other_programs_have_saved_can_be_merged(
+    name: str, content: str, folder: Path, here: Here
+) -> None:
+    Path(name).write_bytes(content.encode())
+    assert json.loads(ok(here("--text=cat", f"--merge={name}")).out) == dict.fromkeys(
+        ("act", "cat", "tac"), 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.csv", "word,signature\ncat,act\n", "it has no column 'count'"),
+        ("r.csv", "", "it has no column 'word'"),
+        ("r.csv", "word;count\ncat;1\n", "it has no column 'word'"),
+        ("r.csv", "word,count,count\ncat,1,2\n", "it has more than one column 'count'"),
+        ("r.csv", "word,count\ncat\n", "line 2: has 1 fields, and the header 2"),
+        ("r.csv", "word,count\ncat,1,2\n", "line 2: has 3 fields, and the header 2"),
+        ("r.csv", "word,count\ncat,1_0\n", "line 2: '1_0' is not a count"),
+        ("r.csv", "word,count\ncat,1.0\n", "line 2: '1.0' is not a count"),
+        ("r.csv", 'word,count\n"cat,1\n', "cannot be read as a result"),
+        ("r.jsonl", '{"word": "cat"}\n', "line 1: is not an object with word and count"),
+        ("r.jsonl", '["word", "count"]\n', "line 1: is not an object with word and count"),
+        ("r.jsonl", '{"word": "cat", "count": 1, "count": 2}\n', "'count' is there twice"),
+        ("r.jsonl", '{"word": 1, "count": 1}\n', "1 is not a word"),
+        ("r.json", '[["cat", 1]]', "it is not an object of words"),
+    ],
+)
+def test_what_is_wrong_with_a_result_is_said(
+    name: str, content: str, message: str, folder: Path, here: Here
+) -> None:
+    Path(name).write_text(content)
+    assert_one_line_error(
+        here("--text=cat", f"--merge={name}"), f"--merge={name}: ", message, code=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"word": ["cat"]}, "it has no column 'count'"),
+        ({"word": ["cat"], "count": [1.0]}, "1.0 is not a count"),
+        ({"word": ["cat"], "count": [None]}, "None is not a count"),
+        ({"word": [b"cat"], "count": [1]}, "b'cat' is not a word"),
+        ({"word": [{"word": "cat"}], "count": [1]}, "is not a word"),
+        ({"word": ["cat", "cat"], "count": [1, 1]}, "'cat' is there twice"),
+    ],
+)
+def test_what_is_wrong_with_a_parquet_file_is_said(
+    columns: dict[str, list[Any]], message: str, folder: Path, here: Here
+) -> None:
+    pyarrow.parquet.write_table(pyarrow.table(columns), "r.parquet")
+    assert_one_line_error(here("--text=cat", "--merge=r.parquet"), message, code=2)
+
+
+def test_a_parquet_file_of_another_program_can_be_merged(folder: Path, here: Here) -> None:
+    table = {
+        "more": [1, 2],
+        "count": pyarrow.array([3, 3], pyarrow.uint16()),
+        "word": ["dog", "god"],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(table), "r.parquet")
+    assert json.loads(ok(here("--text=dog", "--merge=r.parquet")).out) == {"dog": 4, "god": 4}
 
 
 def test_shards_that_are_not_one_result_are_refused(folder: Path, here: Here) -> None:
@@ -207,7 +341,7 @@ def test_shards_that_are_not_one_result_are_refused(folder: Path, here: Here) ->
 def test_a_result_of_another_dictionary_is_refused(folder: Path, here: Here) -> None:
     ok(here("--text=cat dog", "--output=r.json"))
     finished = here("--text=cat", "--merge=r.json", "--dictionary=web2")
-    assert_one_line_error(finished, "is not a word of the dictionary", code=1)
+    assert_one_line_error(finished, "'tac' is not a word of the dictionary web2", code=2)
 
 
 @pytest.mark.parametrize("cut", ["--top=2", "--min_count=2"])
@@ -236,12 +370,16 @@ def test_dead_letters_of_different_settings_are_refused(folder: Path, here: Here
 
 
 def test_the_settings_of_the_run_are_those_of_its_replay(folder: Path, here: Here) -> None:
-    how = ("--dictionary=none", "--normalization=ascii", "--min_word_length=3")
-    text = "--text=Café ab Cat"
+    how = (
+        *("--dictionary=none", "--normalization=ascii", "--punctuation=split"),
+        "--min_word_length=3",
+    )
+    text = "--text=Café ab Cat,dog"
     whole = ok(here(text, *how))
     to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
     ok(here(text, *how, *to_dead_letters, "--dead_letters=dead.jsonl"))
     assert ok(here("replay", "dead.jsonl")).out == whole.out
+    assert json.loads(whole.out) == {"caf": 1, "cat": 1, "dog": 1}
     longer = ok(here("replay", "dead.jsonl", "--min_word_length=4"))
     assert json.loads(longer.out) == {}
 
@@ -275,12 +413,219 @@ def test_wrong_usage_of_replay_is_one_line(
     assert_one_line_error(here("replay", *arguments), *names, code=2)
 
 
+HOSTILE = {
+    "report": "../w.html",
+    "output": "/w.json",
+    "runner": "PrismRunner",
+    "prism_location": "/bin/true",
+    "dead_letters": "w.jsonl",
+    "merge": "r.json",
+    "setup_file": "w.py",
+    "dictionary": 3,
+    "dictionary_encoding": ["latin-1"],
+    "normalization": "nfc",
+    "encoding": 8,
+    "encoding_errors": "--report=w.html",
+    "min_count": True,
+    "min_word_length": 0,
+    "min_class_size": None,
+    "top": "3",
+    "max_attempts": 1,
+    "": "",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_dead_letters_set_nothing_but_their_settings(name: str, folder: Path, here: Here) -> None:
+    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    ok(here("--text=cat", *to_dead_letters, "--dead_letters=dead.jsonl"))
+    (letter,) = letters()
+    letter["settings"][name] = HOSTILE[name]
+    Path("hostile.jsonl").write_text(json.dumps(letter))
+    before = sorted(folder.rglob("*"))
+    finished = here("replay", "hostile.jsonl")
+    assert_one_line_error(finished, "replay: hostile.jsonl: ", name, code=2)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_list_of_dictionaries_and_its_encoding_are_those_of_the_replay(
+    folder: Path, here: Here
+) -> None:
+    Path("latin.txt").write_bytes("café\nface".encode("latin-1"))
+    how = ("--dictionary=latin.txt", "--dictionary=gcide", "--dictionary_encoding=latin-1")
+    text = "--text=Café cat"
+    whole = ok(here(text, *how))
+    assert json.loads(whole.out) == {"act": 1, "café": 1, "cat": 1, "tac": 1}
+    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    ok(here(text, *how, *to_dead_letters, "--dead_letters=dead.jsonl"))
+    assert letters()[0]["settings"]["dictionary"] == [str(folder / "latin.txt"), "gcide"]
+    assert ok(here("replay", "dead.jsonl")).out == whole.out
+    only = ok(here("replay", "dead.jsonl", "--dictionary=none"))
+    assert json.loads(only.out) == {"café": 1, "cat": 1}
+    (letter,) = letters()
+    letter["settings"] |= {"dictionary": "gcide", "dictionary_encoding": None}  # as it was once
+    Path("old.jsonl").write_text(json.dumps(letter))
+    assert json.loads(ok(here("replay", "old.jsonl")).out) == {"act": 1, "cat": 1, "tac": 1}
+
+
+@pytest.mark.parametrize("change", ["--min_word_length=1", "--min_class_size=1"])
+def test_a_replay_with_another_filter_adds_nothing_to_the_result(
+    change: str, folder: Path, here: Here
+) -> None:
+    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    cut = ("--min_word_length=4", "--min_class_size=2")
+    ok(here("--text=cat", *to_dead_letters, *cut, "--dead_letters=dead.jsonl", "--output=r.json"))
+    ok(here("replay", "dead.jsonl", "--merge=r.json"))
+    finished = here("replay", "dead.jsonl", "--merge=r.json", change)
+    assert_one_line_error(finished, "--merge", change.partition("=")[0], code=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "file", "source": "/dev/zero"}, "/dev/zero, which is not a regular file"),
+        ({"kind": "file", "source": "pipe"}, "pipe, which is not a regular file"),
+        ({"kind": "file", "source": "a\0b"}, "a"),
+        ({"kind": "file", "source": "nosuch.txt"}, "nosuch.txt"),
+        ({"kind": "file", "source": "texts/000.txt", "offset": 1 << 63}, "not a dead letter"),
+        ({"kind": "file", "source": "texts/000.txt", "end": 10**400}, "not a dead letter"),
+        (
+            {"kind": "file", "source": "texts/000.txt", "partial_word": "\ud800"},
+            "not a dead letter",
+        ),
+        ({"encoding": "hex"}, "not a dead letter"),
+        ({"encoding": "nosuch"}, "not a dead letter"),
+        ({"text": "\ud800"}, "not a dead letter"),
+        ({"attempts": 10**400}, "not a dead letter"),
+        ({"kind": "class", "signature": "x", "count": 1, "words": ["=1"]}, "do not have its"),
+        ({"kind": "class", "signature": "1=", "count": 1, "words": ["=1"]}, "'=1' is not a word"),
+        ({"kind": "class", "signature": "ACT", "count": 1, "words": ["CAT"]}, "'CAT' is not a"),
+        ({"kind": "class", "signature": "act", "count": 1, "words": ["cat", 3]}, "not a dead"),
+        ({"settings": {"dictionary": ["pipe"]}}, "give --dictionary"),
+        ({"settings": {"dictionary": ["/dev/zero"]}}, "give --dictionary"),
+    ],
+)
+def test_a_hostile_dead_letter_is_a_one_line_error(
+    change: dict[str, Any], message: str, folder: Path, here: Here
+) -> None:
+    os.mkfifo("pipe")
+    letter = {
+        "stage": "filter",
+        "cause": "x",
+        "attempts": 1,
+        "source": "s",
+        "offset": 0,
+        "kind": "block",
+        "encoding": "utf-8",
+        "invalid_bytes": 0,
+        "text": "cat",
+        "end": None,
+        "starts_at_cut": True,
+        "partial_word": None,
+        "settings": {"dictionary": ["none"]},
+    }
+    Path("d.jsonl").write_text(json.dumps(letter | change))
+    finished = here("replay", "d.jsonl", "--max_attempts=2")
+    assert finished.code in (1, 2)
+    assert_one_line_error(finished, message, code=finished.code)
+
+
+def pattern_letter(pattern: Path, excluded: list[Path]) -> dict[str, Any]:
+    """The dead letter of a folder that could not be listed."""
+    return {
+        "stage": "read",
+        "cause": "PermissionError: no",
+        "attempts": 1,
+        "source": str(pattern),
+        "offset": None,
+        "kind": "pattern",
+        "except": list(map(str, excluded)),
+        "settings": {"dictionary": ["none"]},
+    }
+
+
+def test_a_file_is_counted_once_whatever_letters_and_patterns_it_is_in(
+    folder: Path, here: Here
+) -> None:
+    texts = folder / "texts"
+    for name, text in (("read", "cat"), ("own", "dog"), ("left", "act")):
+        (texts / f"{name}.txt").write_text(text)
+    own = {"kind": "file", "source": str(texts / "own.txt"), "offset": 0}
+    own |= {"end": None, "starts_at_cut": False, "partial_word": None}
+    found = [
+        pattern_letter(texts / "[r-z]*", []),
+        pattern_letter(texts / "[a-z]*", [texts / "read.txt"]),
+        pattern_letter(texts / "[a-z]*", []) | own,
+        pattern_letter(texts / "l*", []),
+    ]
+    Path("d.jsonl").write_text("".join(json.dumps(letter) + "\n" for letter in found))
+    finished = ok(here("replay", "d.jsonl"))
+    assert json.loads(finished.out) == {"act": 1, "dog": 1}
+
+
+def test_dead_letters_of_a_pipe_are_refused_as_they_are_read_twice(
+    folder: Path, here: Here
+) -> None:
+    os.mkfifo("pipe")
+    assert_one_line_error(here("replay", "pipe"), "pipe: can be read only once", code=2)
+
+
 def test_no_dead_letters_change_nothing(folder: Path, here: Here) -> None:
     ok(here("--input=texts", "--on_error=dead_letter", "--dead_letters=d.jsonl", "--output=r.json"))
     assert Path("d.jsonl").read_bytes() == b""
     assert ok(here("replay", "d.jsonl")).out == b"{}\n"
     finished = ok(here("replay", "d.jsonl", "--merge=r.json"))
     assert finished.out == Path("r.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["--dictionary=w.txt"],
+        ["--dictionary=none"],
+        ["--dictionary=web2", "--min_word_length=3", "--top=3"],
+        ["--dictionary=w.txt", "--normalization=ascii", "--punctuation=split"],
+    ],
+    ids=" ".join,
+)
+def test_a_replay_after_a_run_that_went_well_copies_its_result(
+    how: list[str], folder: Path, here: Here
+) -> None:
+    """Its dead letters are an empty file, which does not say how the run has counted."""
+    Path("w.txt").write_text("tac\nact\nqwxz\ncafé\nıstanbul\n")
+    text = "--text=cat qwxz QWXZ café don't ıstanbul İstanbul dog"
+    to_dead_letters = ("--on_error=dead_letter", "--dead_letters=d.jsonl")
+    ok(here(text, *how, *to_dead_letters, "--output=r.json"))
+    before = Path("r.json").read_bytes()
+    assert len(json.loads(before)) > 1
+    ok(here("replay", "d.jsonl", "--merge=r.json", "--output=new.json"))
+    ok(here("replay", "d.jsonl", "--merge=r.json", "--output=r.json"))
+    assert Path("new.json").read_bytes() == Path("r.json").read_bytes() == before
+    finished = here("replay", "d.jsonl", "--merge=r.json", "--dictionary=gcide+nosuch")
+    assert_one_line_error(finished, "--dictionary", "nosuch", code=2)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_replay_in_another_folder_reads_the_same_dictionary(
+    joined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Here
+) -> None:
+    folder = tmp_path / "a+b"
+    (folder / "sub").mkdir(parents=True)
+    for name, word, other in (("w", "cat", "tac"), ("x", "god", "dog"), ("p+q", "bad", "dab")):
+        (folder / f"{name}.txt").write_text(word)
+        (folder / "sub" / f"{name}.txt").write_text(other)
+    (folder / "t.txt").write_bytes(b"cat\nbad \xff tac dog\n")
+    monkeypatch.chdir(folder)
+    names = ["w.txt+./x.txt+web2"] if joined else ["w.txt", "./x.txt", "web2"]
+    dictionaries = [f"--dictionary={name}" for name in (*names, "p+q.txt")]
+    how = ("--input=t.txt", "--encoding_errors=quarantine", "--dead_letters=d.jsonl")
+    ok(here(*how, *dictionaries, "--output=r.json"))
+    recorded = [*(f"{folder}/{name}" for name in ("w.txt", "x.txt")), "web2", f"{folder}/p+q.txt"]
+    assert letters("d.jsonl")[0]["settings"]["dictionary"] == recorded
+    whole = ok(here("--input=t.txt", *dictionaries)).out
+    monkeypatch.chdir("sub")
+    replay = ("replay", "../d.jsonl", "--encoding_errors=replace", "--merge=../r.json")
+    assert ok(here(*replay)).out == whole
 
 
 def test_a_run_without_dead_letters_replaces_those_of_an_earlier_one(
@@ -312,6 +657,12 @@ def test_dead_letters_may_be_compressed(folder: Path, here: Here) -> None:
     assert json.loads(ok(here("replay", "d.jsonl.gz")).out)["cat"] == 1
 
 
+def test_dead_letters_of_standard_input_say_so(folder: Path) -> None:
+    how = ("--input=-", "--encoding_errors=quarantine", "--dead_letters=d.jsonl")
+    ok(run(*how, "--dictionary=none", cwd=folder, stdin=b"cat\na \xff\n"))
+    assert [letter["source"] for letter in letters("d.jsonl")] == ["standard input"]
+
+
 def test_lines_of_a_pipe_can_become_dead_letters_but_not_the_pipe_itself(
     folder: Path, here: Here
 ) -> None:
@@ -325,6 +676,7 @@ def test_lines_of_a_pipe_can_become_dead_letters_but_not_the_pipe_itself(
     write(b"cat\nbad \xff dog\n")
     to_dead_letters = ("--encoding_errors=quarantine", "--dead_letters=d.jsonl")
     ok(here("--input=pipe", *to_dead_letters))
+    assert [letter["source"] for letter in letters("d.jsonl")] == ["pipe"]
     finished = ok(here("replay", "d.jsonl", "--encoding_errors=replace"))
     assert json.loads(finished.out) == {"bad": 1, "dab": 1, "dog": 1, "god": 1}
     write(b"cat\n" + b"x" * LONG_RUN + b"\xff\n")

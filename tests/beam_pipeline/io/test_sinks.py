@@ -4,7 +4,10 @@ import errno
 import gzip
 import json
 import os
+import stat
+import tempfile
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,11 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_pipeline.io import publishing
+from beam_pipeline.io.dead_letters import open_buffered
 from beam_pipeline.io.formats import FORMATS, READERS, write_parquet
+from beam_pipeline.io.naming import new_token, shard_path
 from beam_pipeline.io.sinks import WriteResults, merge
 from tests.support.beam import pipeline
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
+from transforms.files.compression import open_decompressed
+from transforms.stages.retry import Resilience, Retrier
 
 RECORDS = [
     AnagramCount(word, count, "".join(sorted(word)))
@@ -58,7 +65,7 @@ def test_nothing_is_published_for_a_run_that_has_been_stopped(
     given_up: bool, tmp_path: Path
 ) -> None:
     """Whether it has ended, or has only said so and still clears up."""
-    path, token = tmp_path / "result.json", publishing.new_token()
+    path, token = tmp_path / "result.json", new_token()
     with publishing.output_lock(str(path), token):
         if given_up:
             publishing.revoke(str(path), token)
@@ -233,6 +240,9 @@ def test_what_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
         ({"format": "xml"}, r"format='xml'.*json.*jsonl.*csv.*parquet"),
         ({"num_shards": 0}, r"num_shards=0.*1 or more"),
         ({"num_shards": -2}, r"num_shards=-2.*1 or more"),
+        ({"num_shards": 10_001}, r"num_shards=10001.*10000 or less"),
+        ({"sort": "length"}, r"sort='length'.*word.*count"),
+        ({"sort": "count", "num_shards": 2}, r"sort='count'.*more than one shard"),
     ],
 )
 def test_invalid_settings_are_refused_by_name_and_value(
@@ -248,3 +258,180 @@ def test_merging_sorted_chunks_sorts_them_all(runs: list[dict[str, int]]) -> Non
     merged = list(merge(packed))
     assert [word for word, _ in merged] == sorted(word for run in runs for word in run)
     assert sorted(merged) == sorted(pair for run in runs for pair in run.items())
+
+
+def by_count(record: AnagramCount) -> tuple[int, str]:
+    return -record.count, record.word
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_records_can_be_sorted_by_count(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "result"
+    records = [*RECORDS, AnagramCount("b", 2**63 - 1, "b")] + [
+        AnagramCount(f"w{n:02d}", n * 7 % 20 + 1, f"w{n:02d}") for n in range(60)
+    ]
+    expected = [(record.word, record.count) for record in sorted(records, key=by_count)]
+    write(path, records, format=kind, sort="count", chunk_records=9)
+    first = path.read_bytes()
+    assert [(record.word, record.count) for record in read(path, kind)] == expected
+    write(path, records[::-1], format=kind, sort="count")
+    assert path.read_bytes() == first
+    assert list(READERS[kind](BytesIO(first))) == expected  # as a result to merge
+
+
+@pytest.mark.parametrize("extension", ["gz", "bz2", "zst", "deflate"])
+def test_shards_are_compressed_as_the_extension_of_the_path_says(
+    extension: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"result.csv.{extension}"
+    write(path, format="csv", num_shards=2)
+    shards = [f"{path}-{shard:05d}-of-00002" for shard in range(2)]
+    assert sorted(map(str, tmp_path.iterdir())) == shards
+    found = []
+    for shard in shards:
+        assert not Path(shard).read_bytes().startswith(b"word,")
+        with open_decompressed(shard) as file:
+            assert file.read(5) == b"word,"
+        retrier = Retrier("read", Resilience())
+        with open_buffered(shard, retrier) as file:
+            found += list(READERS["csv"](file))
+    assert sorted(found) == sorted((record.word, record.count) for record in RECORDS)
+
+
+@pytest.fixture(params=["relative", "absolute", "chain", "dangling", "in a linked folder"])
+def link(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
+    """A path that is or has a symbolic link, and the file to which it leads."""
+    target, path = tmp_path / "real" / "target", tmp_path / "links" / "r.json"
+    target.parent.mkdir()
+    path.parent.mkdir()
+    if request.param != "dangling":
+        target.write_text("old")
+    if request.param == "absolute":
+        path.symlink_to(target)
+    elif request.param == "chain":
+        path.symlink_to("second")
+        (path.parent / "second").symlink_to(target)
+    elif request.param == "in a linked folder":
+        (tmp_path / "folder").symlink_to("real")
+        path = tmp_path / "folder" / "target"
+    else:
+        path.symlink_to("../real/target")
+    return path, target
+
+
+def test_a_symbolic_link_is_written_through(link: tuple[Path, Path]) -> None:
+    path, target = link
+    links = {each: os.readlink(each) for each in path.parents[1].rglob("*") if each.is_symlink()}
+    for _ in range(2):
+        write(path)
+        assert read(target, "json") == read(path, "json") == IN_ORDER
+        assert {each: os.readlink(each) for each in links} == links
+        assert os.listdir(target.parent) == ["target"]  # nothing is left, in either folder
+        assert os.listdir(path.parent) in (
+            ["target"],
+            ["r.json"],
+            ["r.json", "second"],
+            ["second", "r.json"],
+        )
+
+
+def test_shards_that_are_symbolic_links_are_written_through(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    (tmp_path / "real").mkdir()
+    shards = [tmp_path / f"r.json-0000{shard}-of-00002" for shard in range(2)]
+    for number, shard in enumerate(shards):
+        shard.symlink_to(f"real/{number}")
+    write(path, num_shards=2)
+    assert all(shard.is_symlink() for shard in shards)
+    assert sorted(record for shard in shards for record in read(shard, "json")) == IN_ORDER
+    write(path)  # now the links are stale; what they led to is not ours to remove
+    assert sorted(os.listdir(tmp_path)) == ["r.json", "real"]
+    assert len(os.listdir(tmp_path / "real")) == 2
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="needs a second filesystem")
+def test_a_link_to_another_filesystem_is_written_through(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        assert os.stat(elsewhere).st_dev != os.stat(tmp_path).st_dev
+        path = tmp_path / "r.json"
+        path.symlink_to(f"{elsewhere}/target.json")
+        for _ in range(2):
+            write(path)
+            assert read(path, "json") == IN_ORDER
+        assert os.listdir(elsewhere) == ["target.json"]
+
+
+@pytest.mark.parametrize("num_shards", [1, 2])
+def test_the_mode_and_owner_of_a_file_that_is_replaced_are_kept(
+    num_shards: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.json"
+    mask = os.umask(0o027)
+    try:
+        write(path, num_shards=num_shards)
+        files = sorted(tmp_path.iterdir())
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
+        modes = [0o600, 0o666, 0o444][:num_shards]
+        for file, mode in zip(files, modes, strict=True):
+            file.chmod(mode)
+            if os.geteuid() == 0:
+                os.chown(file, 65534, 65533)
+        owners = [(file.stat().st_uid, file.stat().st_gid) for file in files]
+        write(path, RECORDS[:3], num_shards=num_shards)
+    finally:
+        os.umask(mask)
+    assert sorted(tmp_path.iterdir()) == files
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == modes
+    assert [(file.stat().st_uid, file.stat().st_gid) for file in files] == owners
+
+
+def test_what_replaces_a_private_file_is_never_readable_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.json"
+    path.touch(0o600)
+    modes = []
+
+    def write_looking(counts: Iterable[tuple[str, int]], file: BinaryIO) -> None:
+        (temporary,) = tmp_path.glob(".*.tmp")
+        modes.append(stat.S_IMODE(temporary.stat().st_mode))
+        file.write(b"{}")
+
+    monkeypatch.setitem(FORMATS, "json", write_looking)
+    write(path)
+    assert modes == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_result_replaces_one_of_another_number_of_shards_whole(tmp_path: Path) -> None:
+    path, other = tmp_path / "r.json", tmp_path / "r.jsonx-00000-of-00002"
+    other.write_text("keep")
+    (tmp_path / "r.json-00000-of-00009").mkdir()  # no shard, only named like one
+    for number in (1, 3, 5, 2, 1, 1, 4):
+        write(path, num_shards=number)
+        found = {file.name for file in tmp_path.iterdir() if file.is_file()}
+        assert found == {other.name, *(shard_path("r.json", n, number) for n in range(number))}
+
+
+@pytest.mark.parametrize("num_shards", [1, 3])
+def test_an_attempt_that_fails_leaves_no_temporary_file(
+    num_shards: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would remove it, as this pipeline has no client."""
+    left, whole = [3], FORMATS["json"]
+
+    def write_at_last(counts: Iterable[tuple[str, int]], file: BinaryIO) -> None:
+        if left[0]:
+            left[0] -= 1
+            file.write(b"half")
+            raise OSError(errno.EIO, "input/output error")
+        whole(counts, file)
+
+    monkeypatch.setitem(FORMATS, "json", write_at_last)
+    path = tmp_path / "r.json"
+    write(path, num_shards=num_shards, resilience=Resilience(initial_backoff=0, max_backoff=0))
+    assert len(os.listdir(tmp_path)) == num_shards
+    left[0] = 1
+    with pytest.raises(Exception, match="input/output error"):
+        write(path, num_shards=num_shards, resilience=Resilience(max_attempts=1))
+    assert len(os.listdir(tmp_path)) == num_shards

@@ -10,12 +10,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from beam_pipeline.monitor.process_tree import Sample, TreeSampler
+from tests.support.cli import environment
 
 # No sample is taken within so many seconds, other than on demand.
 NEVER = 3600.0
 # A process that has hung would be noticed after so many seconds.
 HANG = 120.0
+# Bytes of memory of a process that hides.
+SIZE = 200_000_000
 # Spends processor time when it has read a line, tells when it is done, and ends at the next line.
 CHILD = """
 import sys, time
@@ -153,3 +158,38 @@ def test_children_count_while_they_live_and_their_time_afterwards() -> None:
     assert during.cpu_seconds - before.cpu_seconds >= 0.45
     assert after.cpu_seconds >= during.cpu_seconds
     assert after.memory_bytes < during.memory_bytes
+
+
+#: Measures a child that has asked the system to hide it, as an ordinary user.
+HIDING = f"""
+import ctypes, os, signal
+from beam_pipeline.monitor.process_tree import TreeSampler
+
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+told, tell = os.pipe()
+child = os.fork()
+if not child:
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    memory = bytearray(b"x") * {SIZE}
+    os.write(tell, b".")
+    while memory:
+        signal.pause()
+os.read(told, 1)
+with TreeSampler() as sampler:
+    pass
+os.kill(child, signal.SIGKILL)
+assert sampler.unreadable == set()
+print(sampler.peak_process_bytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_process_that_hides_is_measured_all_the_same() -> None:
+    """What it reads cannot be seen then, but by the superuser; its memory can."""
+    finished = subprocess.run(
+        [sys.executable, "-c", HIDING], capture_output=True, text=True, env=environment()
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert int(finished.stdout) > SIZE

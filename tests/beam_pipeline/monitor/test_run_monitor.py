@@ -2,6 +2,7 @@
 
 import itertools
 import mmap
+import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def test_a_run_is_monitored_from_its_begin_to_its_end(tmp_path: Path) -> None:
 def ended_run(*, folder: str = "") -> RunMonitor:
     """A monitor of a run of ten seconds, the first of which went into building its pipeline."""
     monitor = RunMonitor(folder)
-    monitor.began, monitor.submitted, monitor.ended = 100.0, 101.0, 110.0
+    monitor.began = monitor.monitored = 100.0
+    monitor.submitted, monitor.ended = 101.0, 110.0
     return monitor
 
 
@@ -70,6 +72,18 @@ def test_where_readers_publish_nothing_the_work_is_one_phase() -> None:
         ("building", 1.0),
         ("running", 9.0),
     ]
+
+
+def test_what_came_before_it_was_monitored_is_part_of_a_run() -> None:
+    monitor = RunMonitor(began=time.time() - 50, interval=NEVER)
+    with monitor.monitoring():
+        monitor.mark_submitted()
+    phases = monitor.phases()
+    assert phases is not None
+    assert [phase.name for phase in phases] == ["loading", "building", "running"]
+    assert phases[0].seconds >= 50
+    assert sum(phase.seconds for phase in phases) == pytest.approx(monitor.seconds)
+    assert monitor.timeline[0].seconds >= 50
 
 
 def test_a_run_that_was_never_submitted_has_no_phases() -> None:

@@ -13,6 +13,7 @@ from beam_pipeline.report.html import to_html
 from beam_pipeline.report.model import (
     DeadLetters,
     DictionaryIdentity,
+    Distribution,
     Input,
     LargestClass,
     ResultFile,
@@ -92,6 +93,22 @@ def test_every_chart_is_there_when_there_is_something_to_show() -> None:
         f"chart-{name}"
         for name in ("matched", "lengths", "classes", "phases", "throughput", "memory")
     }
+
+
+def test_nothing_is_said_of_a_few_words_that_means_nothing() -> None:
+    one = {"bytes_read": 3, "words": 1, "words_matched": 1, "words_unmatched": 0}
+    report = done(
+        input=Input(("<text>",), 0, 3),
+        words_per_second=0.2,
+        bytes_per_second=0.7,
+        metrics={**done().metrics, **one, "word_length": Distribution(1, 3, 3.0, 3)},
+    )
+    texts = Page(to_html(report)).texts
+    for said in ("3 bytes", "given as text", "1 word", "one value, 3"):
+        assert said in texts
+    for nonsense in ("files: 0", "in 0 files", "1 words", "0 a second", "throughput", "0 bytes/s"):
+        assert nonsense not in texts
+    assert "Bytes read in a second" not in texts
 
 
 def test_what_a_failed_run_does_not_know_is_not_zero() -> None:

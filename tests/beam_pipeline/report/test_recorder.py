@@ -12,6 +12,7 @@ from beam_pipeline.report.html import to_html
 from beam_pipeline.report.model import RunReport, to_json
 from beam_pipeline.report.recorder import RunRecorder, one_line
 from tests.support.reports import Page, check_schema
+from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError
 from transforms.stages.totals import Count, Totals
 
@@ -30,6 +31,7 @@ COUNTS = {
     Count.DEAD_LETTERS: 0,
     Count.INPUT_FILES: 7,
     Count.INPUT_BYTES: 11,
+    Count.INPUT_BYTES_READ: 11,
 }
 TOTALS = Totals(Counter(COUNTS), Counter({3: 3, 64: 1}))
 REMOTE = ["--runner=FlinkRunner", "--flink_master=somewhere:8081"]
@@ -41,6 +43,8 @@ def reported(
     """The report of a run of which only these totals are known."""
     options = parse([f"--output={scratch}/r.json", f"--report={scratch}/r.html", *arguments])
     recorder = RunRecorder(options, tempfile.mkdtemp(dir=scratch))
+    if error is None:
+        recorder.record_dictionary(DictionarySpec.union(options.dictionary))
     with recorder.recording():
         if totals is not None:
             recorder.record_totals(totals, Count)
@@ -80,6 +84,12 @@ def test_of_a_failed_run_nothing_is_zero(tmp_path: Path) -> None:
         assert found["unknown"][name] == "the run failed"
 
 
+def test_of_a_text_that_is_given_itself_no_reading_is_reported(tmp_path: Path) -> None:
+    found = plain(reported(tmp_path, "--text=x", totals=TOTALS))
+    assert {point["bytes_read"] for point in found["timeline"]} == {None}
+    assert found["unknown"]["timeline"] == "a text that is given itself is not read from files"
+
+
 def test_the_longest_words_share_one_length(tmp_path: Path) -> None:
     found = plain(reported(tmp_path, "--text=x", totals=TOTALS))
     assert found["words_by_length"] == [{"length": 3, "words": 3}, {"length": 64, "words": 1}]
@@ -93,7 +103,7 @@ def test_a_dictionary_that_cannot_be_read_has_no_identity(tmp_path: Path) -> Non
     error = DictionaryError("nosuch: no such dictionary")
     report = reported(tmp_path, "--text=x", "--dictionary=nosuch", totals=None, error=error)
     assert plain(report)["dictionary"]["words"] is None
-    assert "nosuch" in plain(report)["unknown"]["dictionary"]
+    assert plain(report)["unknown"]["dictionary"] == "the run failed before it was loaded"
 
 
 def test_a_broken_invariant_is_reported_as_broken(tmp_path: Path) -> None:

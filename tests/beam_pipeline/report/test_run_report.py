@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import pty
-import re
 import signal
 import subprocess
 from collections import Counter
@@ -266,10 +264,18 @@ def test_a_report_that_cannot_be_written_is_an_error(
     def fail(*_: object) -> None:
         raise ReportError("r.json: cannot be written (no space)")
 
-    monkeypatch.setattr("beam_pipeline.job.write", fail)
+    monkeypatch.setattr("beam_pipeline.job.write_all", fail)
     finished = here("--text=cat", "--output=c.json", "--report=r.json")
     assert finished.code == 1
     assert finished.err == "error: --report=r.json: cannot be written (no space)\n"
+
+
+@pytest.mark.slow
+def test_what_worker_processes_say_can_be_json_too(folder: Path) -> None:
+    workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    finished = run("--text=cat", "--log_format=json", "--verbose", *workers, cwd=folder)
+    assert finished.code == 0
+    assert [json.loads(line) for line in finished.err.splitlines()][-1]["event"] == "done"
 
 
 def test_everything_on_standard_error_can_be_json(folder: Path) -> None:
@@ -294,49 +300,3 @@ def test_both_spellings_ask_for_json() -> None:
     assert wants_json(["--text", "x", "--log-format", "json"])
     assert not wants_json(["--log_format", "text", "--text", "json"])
     assert not wants_json(["--text=--log_format=json"])
-
-
-def on_a_terminal(*arguments: str, cwd: Path) -> tuple[bytes, str]:
-    """Runs the command with a terminal as its standard error; returns what it printed."""
-    terminal, other_end = pty.openpty()
-    running = subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=cwd,
-        env=environment(TERM="xterm", COLUMNS="100"),
-        stdout=subprocess.PIPE,
-        stderr=other_end,
-    )
-    os.close(other_end)
-    shown = b""
-    try:
-        while part := os.read(terminal, 4096):
-            shown += part
-    except OSError:
-        pass  # the other end is closed
-    out, _ = running.communicate(timeout=300)
-    os.close(terminal)
-    assert running.returncode == 0, shown
-    return out, shown.decode()
-
-
-@pytest.mark.parametrize(
-    "workers", ["in_memory", pytest.param("multi_processing", marks=pytest.mark.slow)]
-)
-def test_a_terminal_sees_a_live_line_and_a_table(workers: str, folder: Path) -> None:
-    out, shown = on_a_terminal(
-        *("--input=texts", f"--direct_running_mode={workers}", "--direct_num_workers=2"),
-        cwd=folder,
-    )
-    assert json.loads(out)["cat"] > 0
-    assert "starting" in shown
-    live, table = shown.rsplit("\x1b[2K", 1)  # the last line erased
-    assert re.search(r"\d[\d.]*/\d[\d.]* kB", live)
-    assert "peak memory" in table
-    assert "kB in 3 files" in table
-
-
-def test_the_live_line_can_be_left_out(folder: Path) -> None:
-    _, shown = on_a_terminal("--input=texts", "--no_progress", cwd=folder)
-    assert "starting" not in shown
-    assert "\x1b[2K" not in shown
-    assert "peak memory" in shown

@@ -6,8 +6,8 @@ never repeated here.
 """
 
 import importlib.util
-import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -22,10 +22,10 @@ from apache_beam.runners.portability import job_server, prism_runner
 from apache_beam.runners.runner import create_runner
 from apache_beam.runners.worker import sdk_worker, statesampler
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from apache_beam.utils.subprocess_server import JavaJarServer
 
-from beam_pipeline.runners import beam_internals
-from beam_pipeline.runners.shutdown import keep_sigint_handler
+from beam_pipeline.runners import beam_internals, worker
 from tests.support import programs
 from tests.support.beam import pipeline
 from tests.support.cli import environment
@@ -179,45 +179,57 @@ def test_silence_prism_log(silent: bool, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 LOSE_A_WORKER = """
-import json, os, sys, threading
+import os, sys, threading
 import apache_beam as beam
 from beam_pipeline.runners import beam_internals
 
-def end(path):
-    import json, os, psutil, signal
-    with open(path, "w") as file:
-        json.dump(psutil.Process().cmdline(), file)
+def end(_):
+    import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
 
 def notice(failure):
     if "exited with return code" not in str(failure.exc_value):
         return  # a thread that has lost its connection to the worker
-    with open(sys.argv[1]) as file:
-        worker = json.load(file)
-    print(json.dumps([
-        beam_internals.is_worker_thread(failure.thread),
-        beam_internals.is_worker_process(worker),
-        beam_internals.is_worker_thread(threading.main_thread()),
-        beam_internals.is_worker_process(sys.orig_argv),
-    ]), flush=True)
+    threads = (failure.thread, threading.main_thread())
+    print([beam_internals.is_worker_thread(thread) for thread in threads], flush=True)
     os._exit(0)
 
 threading.excepthook = notice
 with beam.Pipeline("FnApiRunner", argv=["--direct_running_mode=multi_processing"]) as p:
-    p | beam.Create([sys.argv[1]]) | beam.Map(end)
+    p | beam.Create([0]) | beam.Map(end)
 """
 
 
-def test_is_worker_thread_and_is_worker_process(tmp_path: Path) -> None:
+def test_is_worker_thread(tmp_path: Path) -> None:
     """The thread that waits for a worker fails when the worker is killed; nothing else ends."""
     finished = subprocess.run(
-        [sys.executable, "-c", LOSE_A_WORKER, str(tmp_path / "worker.json")],
+        [sys.executable, "-c", LOSE_A_WORKER],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
         timeout=600,
     )
-    assert json.loads(finished.stdout) == [True, True, False, False]
+    assert finished.stdout == b"[True, False]\n"
+
+
+def arguments_of_worker(_: int) -> list[str]:
+    return sys.orig_argv
+
+
+def test_use_own_worker_program_and_run_worker() -> None:
+    undo = beam_internals.use_own_worker_program(worker.command())
+    options = PipelineOptions(["--direct_running_mode=multi_processing"])
+    try:
+        with beam.Pipeline("FnApiRunner", options=options) as p:
+            arguments = p | beam.Create([0]) | beam.Map(arguments_of_worker)
+            expected = [sys.executable, worker.__file__, str(os.getpid())]
+            assert_that(arguments, equal_to([expected]))
+    finally:
+        undo()
+    assert worker.is_worker(expected)
+    assert not worker.is_worker(sys.orig_argv)
+    usual = SubprocessSDKEnvironment.from_command_string("usual").command_string
+    assert usual == "usual"
 
 
 @pytest.mark.parametrize("runner", ["FnApiRunner", "BundleBasedDirectRunner"])
@@ -239,20 +251,30 @@ def test_job_failure() -> None:
     assert beam_internals.job_failure("another message") is None
 
 
-def test_beam_replaces_the_handler_of_sigint() -> None:
-    """`keep_sigint_handler` is there for that; it would be needless otherwise."""
+def test_stop_job_servers() -> None:
+    """Beam replaces the handler of SIGINT, which fails in a thread, and waits for the exit."""
 
-    class NoServer(job_server.JobServer):
+    class Server(job_server.JobServer):
+        is_stopped = False
+
         def start(self) -> str:
             return "localhost:1"
 
         def stop(self) -> None:
-            pass
+            self.is_stopped = True
 
     before = signal.getsignal(signal.SIGINT)
-    server = job_server.StopOnExitJobServer(NoServer())
-    with keep_sigint_handler():
-        server.start()
-        assert signal.getsignal(signal.SIGINT) is not before
+    server = Server()
+    undo = beam_internals.stop_job_servers()
+    thread = threading.Thread(target=job_server.StopOnExitJobServer(server).start)
+    thread.start()
+    thread.join()
     assert signal.getsignal(signal.SIGINT) is before
-    server.stop()
+    assert not server.is_stopped
+    undo()
+    assert server.is_stopped
+    other = job_server.StopOnExitJobServer(Server())
+    other.start()
+    replaced = signal.signal(signal.SIGINT, before)
+    other.stop()
+    assert replaced is not before  # Beam does it still: what is tested is needed

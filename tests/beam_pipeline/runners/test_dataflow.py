@@ -108,7 +108,7 @@ def check_graph(graph: Any, engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_graph_is_the_same_without_the_client(engine: str) -> None:
-    pipeline = pipeline_of(parse([*ARGUMENTS[:2], f"--engine={engine}"]))
+    pipeline = pipeline_of(parse([*ARGUMENTS, f"--engine={engine}"]))
     check_graph(pipeline.to_runner_api(), engine)
 
 
@@ -131,6 +131,7 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
     assert {"input", "output", "dictionary", "engine"} <= names
     assert not names & set(LEFT_OUT)
     values = {"input": "gs://b/x", "output": "gs://b/y.json", "encoding": "latin-1"}
+    values["dictionary_encoding"] = "latin-1"
     values |= {"merge": "gs://b/old.json", "dead_letters": "gs://b/d.jsonl", "chaos": "take-home"}
     needed = {"dead_letters": ["--on_error=dead_letter"]}
     for parameter in listed["parameters"]:
@@ -139,7 +140,8 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
         choices = [option["value"] for option in parameter.get("enumOptions", ())]
         value = values.get(parameter["name"], choices[0] if choices else "1")
         name = parameter["name"]
-        parse([*ARGUMENTS, *needed.get(name, ()), f"--{name}={value}"])
+        others = [given for given in ARGUMENTS if not given.startswith(f"--{name}=")]
+        parse([*others, *needed.get(name, ()), f"--{name}={value}"])
 
 
 def test_the_launchers_program_is_the_command_line(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import names
 
+PRISM = "apache_beam.runners.portability.prism_runner.PrismRunner"
+
 
 def options_of(*arguments: str) -> AnagramOptions:
     """The options of a run with these arguments besides a text."""
@@ -24,7 +26,7 @@ def options_of(*arguments: str) -> AnagramOptions:
         ("BundleBasedDirectRunner", "BundleBasedDirectRunner"),
         ("prism", "PrismRunner"),
         ("FLINK", "FlinkRunner"),
-        ("my.own.Runner", "my.own.Runner"),
+        ("apache_beam.runners.runner.PipelineRunner", "apache_beam.runners.runner.PipelineRunner"),
     ],
 )
 def test_names_are_resolved_as_beam_does(given: str, resolved: str) -> None:
@@ -40,7 +42,13 @@ def test_an_unknown_runner_is_refused_with_a_list_of_the_known() -> None:
 def test_local_runners_share_the_files_of_this_process() -> None:
     local = ("FnApiRunner", "BundleBasedDirectRunner", "PrismRunner", "a.package.PrismRunner")
     assert all(map(names.is_local, local))
-    remote = ("FlinkRunner", "SparkRunner", "DataflowRunner", "PortableRunner", "my.own.Runner")
+    remote = (
+        "FlinkRunner",
+        "SparkRunner",
+        "DataflowRunner",
+        "PortableRunner",
+        "apache_beam.runners.runner.PipelineRunner",
+    )
     assert not any(map(names.is_local, remote))
 
 
@@ -48,7 +56,7 @@ def test_only_the_default_runner_is_in_process() -> None:
     assert names.is_in_process(options_of())
     assert not names.is_in_process(options_of("--runner=BundleBasedDirectRunner"))
     assert not names.is_in_process(options_of("--runner=PrismRunner"))
-    assert names.runner_name(options_of("--runner=a.package.PrismRunner")) == "PrismRunner"
+    assert names.runner_name(options_of(f"--runner={PRISM}")) == "PrismRunner"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,11 @@ def test_only_the_default_runner_is_in_process() -> None:
             "FnApiRunner (multi_processing, 2 workers)",
         ),
         (["--runner=FlinkRunner"], 1, "FlinkRunner"),
-        (["--runner=my.own.Runner"], 1, "my.own.Runner"),
+        (
+            ["--runner=apache_beam.runners.runner.PipelineRunner"],
+            1,
+            "apache_beam.runners.runner.PipelineRunner",
+        ),
     ],
 )
 def test_one_worker_in_compiled_code_has_all_cores(

@@ -223,17 +223,26 @@ def test_paths_are_absolute_where_workers_run_in_other_folders(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("beam_pipeline.runners.prepare.stage", lambda options, folder: None)
     Path("words.txt").write_text("cat")
-    paths = ["--text=cat", "--output=out.json", "--dictionary=words.txt"]
+    paths = ["--text=cat", "--output=out.json", "--dictionary=words.txt", "--dictionary=web2"]
     process = json.dumps({"command": "/boot"})
     remote = ["--runner=PortableRunner", f"--job_endpoint=localhost:{listening}"]
     remote += ["--environment_type=PROCESS"]
     options = parse([*paths, *remote, f"--environment_config={process}"])
     prepare(options, str(tmp_path))
     assert options.output == str(tmp_path / "out.json")
-    assert options.dictionary == str(tmp_path / "words.txt")
+    assert options.dictionary == [str(tmp_path / "words.txt"), "web2"]
     local = parse(paths)
     prepare(local, str(tmp_path))
-    assert (local.output, local.dictionary) == ("out.json", "words.txt")
+    assert (local.output, local.dictionary) == ("out.json", ["words.txt", "web2"])
+
+
+def test_names_that_are_not_utf8_are_refused_for_runners_that_are_sent_them(
+    tmp_path: Path, here: Here
+) -> None:
+    name = os.fsdecode(bytes(tmp_path / "caf") + b"\xe9.txt")
+    Path(name).write_text("cat")
+    finished = here("--input", name, "--runner=PrismRunner")
+    assert_one_line_error(finished, "--input=", "caf\\udce9.txt: is not UTF-8", code=2)
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["nothing there", "an old result there"])

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NoReturn, cast
 
 import apache_beam as beam
 import pytest
+from apache_beam.runners.portability import job_server
 from apache_beam.runners.worker import sdk_worker
 from apache_beam.runners.worker.statesampler import StateSampler
 
@@ -155,6 +157,7 @@ def state() -> dict[str, Any]:
         "folder": os.getcwd(),
         "garbage collection": (gc.get_threshold(), gc.get_freeze_count()),
         "hook of threads": threading.excepthook,
+        "job servers": (vars(job_server)["atexit"], vars(job_server)["signal"]),
         "log": (root.level, [(id(h), h.level, h.formatter) for h in root.handlers]),
         "log of Prism": logging.getLogger("PrismJobServer").disabled,
         "print": vars(sdk_worker).get("print"),
@@ -162,6 +165,7 @@ def state() -> dict[str, Any]:
         "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
         "standard error": os.fstat(2)[:3],
         "streams": (sys.stdin, sys.stdout, sys.stderr),
+        "temporary files": tempfile.tempdir,
     }
 
 
@@ -200,13 +204,17 @@ class Observed:
 
 
 @pytest.mark.parametrize("verbose", [True, False])
-def test_a_run_changes_its_process_only_while_it_runs(verbose: bool) -> None:
+@pytest.mark.parametrize("runner", ["FnApiRunner", "BundleBasedDirectRunner"])
+def test_a_run_changes_its_process_only_while_it_runs(runner: str, verbose: bool) -> None:
     before, observed = state(), Observed()
-    run_to_end(cast(beam.Pipeline, observed), parse(["--text=cat", *(["--verbose"] * verbose)]))
+    arguments = ["--text=cat", f"--runner={runner}", *(["--verbose"] * verbose)]
+    run_to_end(cast(beam.Pipeline, observed), parse(arguments))
     changed = {name for name, value in before.items() if observed.seen[name] != value}
     assert observed.seen["sampling"] == (10,)  # milliseconds: no bundle waits long at its end
-    silenced = {"log of Prism", "print", "standard error", "streams"}
-    assert changed == {"hook of threads", "sampling", "signals"} | (set() if verbose else silenced)
+    silenced = set() if verbose else {"log of Prism", "print", "standard error"}
+    # `sys.stderr` is replaced where it writes to the descriptor 2, which pytest may prevent.
+    others = set() if runner == "FnApiRunner" else {"job servers"}
+    assert changed - {"streams"} == {"hook of threads", "sampling"} | others | silenced
     assert state() == before
 
 
@@ -229,3 +237,30 @@ def test_importing_the_program_changes_nothing() -> None:
     sys.modules.pop("beam_pipeline.__main__", None)
     importlib.import_module("beam_pipeline.__main__")
     assert state() == before
+
+
+def test_two_runs_at_once_in_one_process_are_one_and_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """And the process is as it was before."""
+    reached, goes_on = threading.Event(), threading.Event()
+    original = run_to_end
+
+    def wait(*arguments: Any) -> Any:
+        reached.set()
+        goes_on.wait()
+        return original(*arguments)
+
+    codes: list[int] = []
+    monkeypatch.setattr("beam_pipeline.job.run_to_end", wait)
+    arguments = ["--text=cat", f"--output={tmp_path}/first.json"]
+    first = threading.Thread(target=lambda: codes.append(run(arguments)))
+    first.start()
+    reached.wait()
+    assert run(["--text=cat", f"--output={tmp_path}/second.json"]) == 1
+    assert b"error: another run is going on in this process" in capfdbinary.readouterr().err
+    goes_on.set()
+    first.join()
+    assert codes == [0]
+    assert os.listdir(tmp_path) == ["first.json"]
+    assert run(["--text=cat", f"--output={tmp_path}/second.json"]) == 0

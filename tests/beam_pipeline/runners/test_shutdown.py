@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from beam_pipeline import job
-from beam_pipeline.io import publishing
+from beam_pipeline.io import exchange, publishing
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners import worker
 from beam_pipeline.runners.run import run_to_end
 from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible
 from tests.support.worker_pool import GIVE_UP
@@ -72,8 +73,7 @@ def workers_of(running: "subprocess.Popen[bytes]", number: int) -> list[psutil.P
     while running.poll() is None and time.monotonic() < deadline:
         children = psutil.Process(running.pid).children(recursive=True)
         with contextlib.suppress(psutil.NoSuchProcess):
-            # Beam starts each from a shell, which also has the name of the module in its arguments.
-            found = [child for child in children if child.cmdline()[1:2] == ["-m"]]
+            found = [child for child in children if worker.is_worker(child.cmdline())]
             if len(found) == number:
                 return found
         time.sleep(0.1)
@@ -97,9 +97,7 @@ def assert_ended(
     assert (running.returncode, err.count(b"\n")) == (code, 1), err
     assert message in err
     assert (folder / "old.json").read_text() == "old"
-    # Beam makes a temporary folder of its own, and may be stopped before it removes it.
-    left = sorted(name for name in os.listdir(folder) if not name.startswith("beam-pipeline-temp"))
-    assert left == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
+    assert sorted(os.listdir(folder)) == ["0.txt", "1.txt", "2.txt", "3.txt", "old.json"]
 
 
 @pytest.mark.slow
@@ -133,17 +131,17 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     """It has written down what it publishes, and dies before or after it has renamed the files."""
-    here, rename = Here(capfdbinary), publishing.replace
+    here, rename = Here(capfdbinary), exchange.rename
     output = tmp_path / "result.json"
 
     def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
-        monkeypatch.setattr(publishing, "replace", rename_some)
+        monkeypatch.setattr(exchange, "rename", rename_some)
         run_to_end(pipeline, options)
-        monkeypatch.setattr(publishing, "replace", rename)
+        monkeypatch.setattr(exchange, "rename", rename)
         raise AnagramError("a worker process has died")
 
     def rename_some(temporary: str, final: str) -> None:
-        if published or final.endswith(".manifest"):
+        if published:
             rename(temporary, final)
 
     monkeypatch.setattr(job, "run_to_end", dies)
@@ -173,7 +171,7 @@ def test_what_ends_a_run_early_is_reported_even_if_its_folder_is_gone(
         monkeypatch.setattr(publishing, "remove", lambda paths: removed(paths, token))
         raise AnagramError("a worker process has died")
 
-    remove = publishing.remove
+    remove = exchange.remove
 
     def removed(paths: Iterable[str], token: str) -> None:
         remove(paths)

@@ -1,15 +1,23 @@
 """Compressed files give back their bytes; a truncated or corrupt file is an error."""
 
+import io
+import lzma
+import os
 import random
+import threading
 from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from apache_beam.io.filesystem import CompressionTypes
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.files import COMPRESSORS, MULTI_MEMBER
+from tests.support.formats import NOT_TEXT
 from transforms.files.compression import is_compressed, open_decompressed
+from transforms.files.decompression import HeadFile
+from transforms.files.recognition import HEAD_SIZE, FormatError, is_plain_text
 
 #: Does not compress well, and is larger than any buffer on the way.
 NOISE = random.Random(1).randbytes(300_000)
@@ -50,6 +58,7 @@ def test_reading_in_any_portions_gives_the_same_bytes(extension: str, tmp_path: 
 def test_any_bytes_survive_compression(
     data: bytes, extension: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    assume(is_plain_text(data, ""))  # what is not text is refused, whatever is in it
     path = tmp_path_factory.mktemp("any") / f"text.{extension}"
     path.write_bytes(COMPRESSORS[extension](data))
     assert read(path) == data
@@ -134,3 +143,152 @@ def test_a_file_of_no_bytes_is_truncated_too(extension: str, tmp_path: Path) -> 
     path.touch()
     with pytest.raises(EOFError):
         open_decompressed(str(path))
+
+
+#: Extensions that a file may have: those of compressions, and others.
+EXTENSIONS = (*COMPRESSORS, "zstd", "GZ", "txt", "tar", "pdf", "", "json")
+
+
+@settings(max_examples=150)
+@given(
+    data=st.text(max_size=300) | st.just("long " * 50_000),
+    codec=st.sampled_from([None, *COMPRESSORS]),
+    extension=st.sampled_from(EXTENSIONS),
+)
+def test_content_decides_and_else_the_extension(
+    data: str, codec: str | None, extension: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each codec under each extension: the right one, a wrong one, none."""
+    path = tmp_path_factory.mktemp("any") / f"text.{extension}".rstrip(".")
+    content = COMPRESSORS[codec](data.encode()) if codec else data.encode()
+    path.write_bytes(content)
+    if codec not in (None, "deflate") or codec == extension:
+        assert read(path) == data.encode()
+    elif is_compressed(str(path)):  # the extension promises what is not there
+        with pytest.raises(Exception):  # noqa: B017 - each format has its own
+            read(path)
+    else:
+        assert read(path) == content
+
+
+@pytest.mark.parametrize("extension", ["gz", "bz2", "zst", "xz"])
+def test_text_under_the_extension_of_a_compression_is_an_error_that_says_so(
+    extension: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"text.{extension}"
+    path.write_bytes(b"just some words")
+    with pytest.raises(FormatError, match=rf"which the extension \.{extension} promises"):
+        read(path)
+
+
+@pytest.mark.parametrize("extension", [*COMPRESSORS, "none"])
+@pytest.mark.parametrize("name", NOT_TEXT)
+def test_what_is_not_text_is_an_error_inside_a_compression_too(
+    name: str, extension: str, tmp_path: Path
+) -> None:
+    make, words = NOT_TEXT[name]
+    path = tmp_path / f"text.{extension}"
+    path.write_bytes(COMPRESSORS.get(extension, bytes)(make()))
+    with pytest.raises(FormatError, match=words):
+        read(path)
+    with open_decompressed(str(path), is_text=False) as stream:
+        assert stream.read() == make()
+
+
+def test_what_is_compressed_twice_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "text.gz"
+    path.write_bytes(COMPRESSORS["gz"](COMPRESSORS["xz"](b"cat")))
+    with pytest.raises(FormatError, match="compressed twice"):
+        read(path)
+
+
+@pytest.mark.parametrize("codec", ["gz", "bz2", "xz", "zst", "deflate"])
+def test_whatever_is_wrong_behind_the_first_stream_is_an_error(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text.{codec}"
+    stream = COMPRESSORS[codec](b"the cat sat on the mat " * 20)
+    damaged = bytes([stream[0] ^ 0xFF]) + stream[1:]
+    for behind in (damaged, b"garbage", stream[:-1], stream[:5], stream + b"garbage"):
+        path.write_bytes(stream + behind)
+        with pytest.raises(Exception):  # noqa: B017
+            read(path)
+
+
+@pytest.mark.parametrize("codec", ["gz", "bz2", "xz", "deflate"])
+def test_zeros_that_fill_a_file_are_no_stream(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / f"text.{codec}"
+    for zeros in (4, 512, 100_000):
+        path.write_bytes(COMPRESSORS[codec](b"the cat ") + bytes(zeros))
+        assert read(path) == b"the cat "
+
+
+def test_streams_of_deflate_are_joined_too(tmp_path: Path) -> None:
+    path = tmp_path / "text.deflate"
+    compress = COMPRESSORS["deflate"]
+    path.write_bytes(compress(b"cat ") + compress(NOISE) + compress(b" act"))
+    assert read(path) == b"cat " + NOISE + b" act"
+
+
+def test_lzma_of_before_xz_is_read(tmp_path: Path) -> None:
+    data = lzma.compress(NOISE, lzma.FORMAT_ALONE)
+    for name in ("text.lzma", "text.txt"):
+        (tmp_path / name).write_bytes(data)
+        assert read(tmp_path / name) == NOISE
+
+
+def test_zstandard_frames_that_are_to_be_skipped_are(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\x50\x2a\x4d\x18\x03\0\0\0abc" + COMPRESSORS["zst"](b"the cat"))
+    assert read(path) == b"the cat"
+
+
+def test_extensions_are_those_of_beam() -> None:
+    for extension in EXTENSIONS:
+        kind = CompressionTypes.detect_compression_type(f"a.{extension}")
+        assert is_compressed(f"a.{extension}") == (kind != CompressionTypes.UNCOMPRESSED)
+
+
+@pytest.mark.parametrize("codec", ["", *COMPRESSORS])
+def test_a_pipe_is_read_to_its_end(codec: str, tmp_path: Path) -> None:
+    """Nothing is read twice: the beginning of a pipe, once read, is gone."""
+    pipe = tmp_path / f"pipe.{codec}"
+    os.mkfifo(pipe)
+    content = COMPRESSORS[codec](NOISE) if codec else b"words " * 100_000
+
+    def write_slowly() -> None:
+        with pipe.open("wb", buffering=0) as file:
+            for begin in (0, 1, 3, 300, 1500):
+                end = {0: 1, 1: 3, 3: 300, 300: 1500}.get(begin)
+                file.write(content[begin:end])
+
+    writer = threading.Thread(target=write_slowly, daemon=True)
+    writer.start()
+    assert read(pipe) == (NOISE if codec else content)
+    writer.join(60)
+
+
+@given(
+    st.binary(max_size=3000),
+    st.lists(
+        st.integers(-1, 1500)
+        | st.tuples(st.integers(0, 3500))
+        | st.tuples(st.just(0), st.sampled_from([os.SEEK_CUR, os.SEEK_END])),
+        max_size=8,
+    ),
+)
+def test_a_file_whose_beginning_is_known_is_read_like_any_other(
+    data: bytes, steps: list[int | tuple[int, ...]]
+) -> None:
+    """A step that is a number reads so many bytes, a tuple has the arguments of a seek."""
+    whole = io.BytesIO(data)
+    with HeadFile(io.BytesIO(data)) as file:
+        assert file.head == data[:HEAD_SIZE]
+        for step in steps:
+            if isinstance(step, tuple):
+                assert file.seek(*step) == whole.seek(*step)
+            else:
+                expected = whole.read(step)
+                found = file.read(step)
+                while len(found) < len(expected):  # it may give less at a time
+                    found += file.read(len(expected) - len(found))
+                assert found == expected
+            assert file.tell() == whole.tell()

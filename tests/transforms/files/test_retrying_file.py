@@ -119,11 +119,8 @@ def test_a_lasting_fault_is_reported_with_the_number_of_attempts(tmp_path: Path)
     path = tmp_path / "text"
     path.write_bytes(TEXT)
     retrier = Retrier("read", QUICK)
-    with (
-        opened(path, lambda: True, retrier) as file,
-        pytest.raises(RetriesExhaustedError) as caught,
-    ):
-        file.read(10)
+    with pytest.raises(RetriesExhaustedError) as caught:
+        opened(path, lambda: True, retrier)
     assert (caught.value.stage, caught.value.attempts) == ("read", 4)
     assert isinstance(caught.value.cause, TimeoutError)
     assert retrier.drain_counts() == (3, 0)
@@ -131,11 +128,11 @@ def test_a_lasting_fault_is_reported_with_the_number_of_attempts(tmp_path: Path)
 
 def test_a_file_that_disappears_is_reported_without_more_attempts(tmp_path: Path) -> None:
     path = tmp_path / "text"
-    path.write_bytes(TEXT)
+    path.write_bytes(10 * TEXT)
     fails = iter([False, False, True, False])
     retrier = Retrier("read", QUICK)
     with opened(path, lambda: next(fails), retrier) as file:
-        assert file.read(10) == TEXT[:10]
+        assert (10 * TEXT).startswith(file.read(1 << 20))  # what was read when it was opened
         path.unlink()
         with pytest.raises(RetriesExhaustedError) as caught:
             file.read(10)

@@ -74,6 +74,18 @@ def test_weights_are_positional_while_there_is_room_for_them() -> None:
     assert weights.sums_of("abcx") == (0, 0, 4 + NOT_IN_DICTIONARY)
 
 
+def test_weights_that_are_not_positional_are_drawn_anew_for_each_table() -> None:
+    """Nobody can look for a word whose weights add up to those of a class."""
+    many = [{"".join(ALPHABETS[-1]): ()}] * 2
+    first, second = (LetterWeights(classes) for classes in many)
+    few = LetterWeights({"abc": ()}), LetterWeights({"abc": ()})
+    for letter in ALPHABETS[-1]:
+        assert first.sums_of(letter) != second.sums_of(letter)
+    assert len({weights.sums_of("abc") for weights in few}) == 1
+    drawn = [LetterWeights({"abc": ()}, positional=False).sums_of("abc") for _ in range(2)]
+    assert drawn[0] != drawn[1]
+
+
 def test_the_sums_of_classes_are_those_of_their_letters() -> None:
     members = ["cat", "dog", "éa"]
     weights, _ = weights_of(members)

@@ -1,27 +1,48 @@
 """The compiled tally counts exactly what the slow path and the oracle count."""
 
 import json
+import tracemalloc
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import reference
-from tests.support.strategies import ALL_CHARS, TRICKY, ascii_texts, sentences, texts
+from tests.support.strategies import (
+    ALL_CHARS,
+    TRICKY,
+    ascii_texts,
+    marked_texts,
+    sentences,
+    texts,
+)
 from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.kernel.letter_weights import LetterWeights
+from transforms.kernel.loops import scramble
 from transforms.kernel.tally import BlockTally, TallyTable, tally_table
-from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS
+from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATION_RULES
+from transforms.text.settings import TextSettings
 
-normalizations = st.sampled_from(NORMALIZATIONS)
+RULES = [
+    TextSettings(normalization, punctuation=punctuation)
+    for normalization in NORMALIZATIONS
+    for punctuation in PUNCTUATION_RULES
+]
+rules = st.sampled_from(RULES)
 
 
-def table_of(members: Iterable[str], normalization: str = "unicode") -> TallyTable:
+def table_of(members: Iterable[str], rule: TextSettings = RULES[0]) -> TallyTable:
     """Returns the table of a dictionary of these words, even of such as would be rejected."""
-    return TallyTable(Dictionary(DictionarySpec("list", normalization), set(members)))
+    return TallyTable(Dictionary(DictionarySpec("list", rule.normalization), set(members)), rule)
+
+
+def words_of(text: str, rule: TextSettings) -> list[str]:
+    return reference.words(text, rule.normalization, rule.punctuation)
 
 
 def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict[str, int]:
@@ -41,52 +62,61 @@ def words_and_matched(tally: BlockTally) -> tuple[int, int]:
 
 def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str, int]:
     signatures = (
-        "".join(sorted(word))
-        for word in reference.words(text, table.normalization)
-        if len(word) >= min_word_length
+        "".join(sorted(word)) for word in words_of(text, table.text) if len(word) >= min_word_length
     )
     return {key: n for key, n in Counter(signatures).items() if key in table.slot_of}
 
 
-def assert_counts_as_the_reference(text: str, members: Iterable[str], normalization: str) -> None:
+def assert_counts_as_the_reference(text: str, members: Iterable[str], rule: TextSettings) -> None:
     """Checks the counts, also with all words of the text in the dictionary."""
-    own_words = reference.words(text, normalization)
+    own_words = words_of(text, rule)
     for dictionary in (members, [*own_words, "a"]):
-        table = table_of(dictionary, normalization)
+        table = table_of(dictionary, rule)
         for shortest in (1, 3):
-            found = tallied(table, text.encode(), min_word_length=shortest)
-            assert found == expected(table, text, shortest)
+            tally = BlockTally(table, shortest)
+            tally.add(text.encode())
+            tally.commit()
+            assert dict(tally.counted()) == expected(table, text, shortest)
+            found = sum(len(word) >= shortest for word in own_words)
+            assert words_and_matched(tally)[0] == found
 
 
 @settings(max_examples=60)
-@given(texts(), normalizations)
-@example(" ".join(TRICKY), "unicode")
-@example("".join(TRICKY), "ascii")
-@example("a=\u0338b e=\u0301 \u1100=\u1161 α\u037a\u0301", "unicode")
-def test_any_text_is_counted_as_the_reference_does(text: str, normalization: str) -> None:
-    assert_counts_as_the_reference(text, ["a", "b", "abc", "cat"], normalization)
+@given(st.one_of(texts(), marked_texts()), rules)
+@example(" ".join(TRICKY), RULES[0])
+@example("".join(TRICKY), RULES[-1])
+@example("a=\u0338b e=\u0301 \u1100=\u1161 α\u037a\u0301", RULES[0])
+@example("\u20dd \u05b0a \u20dd\u05b0 =\u05b0a a\u05b0 ❤\ufe0fb \ufe0f", RULES[0])
+@example("\u20dd \u05b0a \u20dd\u05b0 =\u05b0a a\u05b0 ❤\ufe0fb \ufe0f", RULES[1])
+def test_any_text_is_counted_as_the_reference_does(text: str, rule: TextSettings) -> None:
+    assert_counts_as_the_reference(text, ["a", "b", "abc", "cat"], rule)
 
 
 @settings(max_examples=60)
-@given(sentences(["cat", "act", "tac", "dog", "listen", "été", "straße"]), normalizations)
-def test_sentences_are_counted_as_the_reference_does(text: str, normalization: str) -> None:
-    assert_counts_as_the_reference(text, ["cat", "act", "silent", "été", "strasse"], normalization)
+@given(sentences(["cat", "act", "tac", "dog", "listen", "été", "straße"]), rules)
+def test_sentences_are_counted_as_the_reference_does(text: str, rule: TextSettings) -> None:
+    assert_counts_as_the_reference(text, ["cat", "act", "silent", "été", "strasse"], rule)
 
 
 @settings(max_examples=60)
-@given(ascii_texts())
-def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str) -> None:
-    tables = [table_of(["a", "b", "ab", "cat", "0"], name) for name in NORMALIZATIONS]
+@given(ascii_texts(), st.sampled_from(PUNCTUATION_RULES))
+def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str, punctuation: str) -> None:
+    tables = [
+        table_of(["a", "b", "ab", "cat", "0"], TextSettings(name, punctuation=punctuation))
+        for name in NORMALIZATIONS
+    ]
     first, second = (tallied(table, text.encode()) for table in tables)
     assert first == second == expected(tables[0], text)
 
 
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_every_character_counts_as_in_the_reference(normalization: str) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
     assigned = [char for char in ALL_CHARS if unicodedata.category(char) not in ("Cn", "Co")]
+    if rule.punctuation == "split":  # letters are treated as under the other rule
+        assigned = [char for char in assigned if unicodedata.category(char) != "Lo"]
     # Before and behind letters and a mark, so that a character that composes shows.
     text = "\n".join(f"a{char}e\u0301 {char}\u0338" for char in assigned)
-    table = table_of(reference.words(text, normalization), normalization)
+    table = table_of(words_of(text, rule), rule)
     found = tallied(table, text.encode())
     wrong = Counter(expected(table, text))
     wrong.subtract(found)
@@ -100,14 +130,14 @@ def test_every_character_counts_as_in_the_reference(normalization: str) -> None:
 def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     text = data.decode("utf-8", "ignore")
-    for normalization in NORMALIZATIONS:
-        table = table_of([*reference.words(text, normalization), "cat"], normalization)
+    for rule in RULES:
+        table = table_of([*words_of(text, rule), "cat"], rule)
         tally = BlockTally(table)
         tally.add(data)
         tally.commit()
         assert tallied(table, data) == expected(table, text)
         assert tally.invalid_bytes == len(data) - len(text.encode())
-        found = len(reference.words(text, normalization))
+        found = len(words_of(text, rule))
         assert words_and_matched(tally) == (found, found)
 
 
@@ -121,8 +151,8 @@ def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() ->
     ]
     data = b"\n".join(lines)
     text = data.decode("utf-8", "ignore")
-    for normalization in NORMALIZATIONS:
-        table = table_of(reference.words(text, normalization), normalization)
+    for rule in RULES:
+        table = table_of(words_of(text, rule), rule)
         # All at once, and then line by line, so that two errors cannot cancel out.
         assert tallied(table, data) == expected(table, text)
         for line in lines[::7]:
@@ -177,13 +207,46 @@ def test_both_sums_are_compared_where_only_letters_beyond_ascii_have_a_high_weig
 
 
 def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: frozenset[str]) -> None:
-    table = tally_table(DictionarySpec("gcide"))
+    table = tally_table(DictionarySpec("gcide"), RULES[0])
     words = sorted(gcide)
     # Turned around, and with one letter exchanged, which is mostly no word.
     turned = [word[::-1] for word in words]
     changed = [word[:-1] + chr(97 + (ord(word[-1]) - 96) % 26) for word in words]
     text = "\n".join([*words, *turned, *changed])
     assert tallied(table, text.encode()) == expected(table, text)
+
+
+def test_a_dictionary_made_to_have_equal_hashes_is_counted() -> None:
+    letters = [chr(0x4E00 + index) for index in range(70)]
+    every = "".join(letters)
+    weights = LetterWeights({every: (every,)})
+    of_low = {weights.sums_of(letter)[0]: letter for letter in letters}
+    of_high = {weights.sums_of(letter)[1]: letter for letter in letters}
+    # Weights are powers of 2, so there is a word for each low sum, and one for each high sum. Take
+    # a high sum that is scrambled to a low sum: the two words hash as one.
+    scrambled = scramble(np.arange(2000, dtype=np.uint64)).tolist()
+    high_sum = next(n for n in range(1, 2000) if scrambled[n] < 2 * max(of_low))
+    low_sum = scrambled[high_sum]
+    first = "".join(letter for weight, letter in of_low.items() if low_sum & weight)
+    high = "".join(letter for weight, letter in of_high.items() if high_sum & weight)
+    assert weights.sums_of(first)[:2] == (low_sum, 0)
+    assert weights.sums_of(high)[:2] == (0, high_sum)
+    table = table_of([every, first, high])
+    assert tallied(table, f"{first} {high[::-1]} {every}".encode()) == {
+        "".join(sorted(word)): 1 for word in (first, high, every)
+    }
+
+
+def test_what_the_slow_path_remembers_is_bounded() -> None:
+    table = table_of(["cat"])
+    tally = BlockTally(table, max_cached_bytes=1 << 16)
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            tally.add(" ".join(f"{number:04d}{n:04d}𝒙" + "x" * 900 for n in range(100)).encode())
+        assert tracemalloc.get_traced_memory()[0] < 1 << 19
+    finally:
+        tracemalloc.stop()
 
 
 def test_tallies_of_several_blocks_add_up() -> None:
@@ -258,6 +321,7 @@ def test_what_is_not_committed_never_counts() -> None:
 def test_a_table_is_made_once_for_a_dictionary(tmp_path: Path) -> None:
     path = tmp_path / "words.json"
     path.write_text(json.dumps(["cat", "act"]))
-    table = tally_table(DictionarySpec(str(path)))
-    assert tally_table(DictionarySpec(str(path))) is table
+    table = tally_table(DictionarySpec(str(path)), RULES[0])
+    assert tally_table(DictionarySpec(str(path)), TextSettings()) is table
+    assert tally_table(DictionarySpec(str(path)), RULES[1]) is not table
     assert list(table.slot_of) == ["act"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from beam_pipeline.io.dead_letters import read_dead_letters
 from transforms.errors import AnagramError
 from transforms.stages.chaos import STAGES
-from transforms.stages.dead_letters import ClassCount, DeadLetter, from_json, to_json
+from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json, to_json
 from transforms.text.blocks import Block, FileRange
 
 #: File names as Python has them: bytes that are no text are lone surrogates.
@@ -21,13 +21,15 @@ anything = st.text(max_size=9)
 blocks = st.builds(
     Block, paths, offsets, st.binary(max_size=40), st.sampled_from(["utf-8", "utf-16-le"]), offsets
 )
+# The size of a file is not written: it may be another one when the range is read again.
 parts = st.builds(
-    FileRange, paths, offsets, st.none() | offsets, st.booleans(), st.none() | anything
+    FileRange, paths, offsets, st.none() | offsets, st.booleans(), st.none() | anything, st.none()
 )
 classes = st.builds(ClassCount, anything, offsets, st.lists(anything, max_size=4).map(tuple))
+patterns = st.builds(FilePattern, paths, st.lists(paths, max_size=4).map(tuple))
 letters = st.builds(
     DeadLetter, st.sampled_from(STAGES), paths | anything, st.integers(1, 99),
-    st.one_of(blocks, parts, classes),
+    st.one_of(blocks, parts, patterns, classes),
 )  # fmt: skip
 settings = st.dictionaries(anything, st.none() | st.integers() | anything, max_size=3)
 
@@ -64,18 +66,25 @@ def test_a_letter_can_be_read_by_people_and_other_programs() -> None:
 GOOD = json.loads(to_json(DeadLetter("words", "x", 3, Block("a", 7, b"\xff")), {}))
 PART = json.loads(to_json(DeadLetter("read", "x", 3, FileRange("a", 7, None)), {}))
 CLASS = json.loads(to_json(DeadLetter("read", "x", 3, ClassCount("act", 7, ("cat",))), {}))
+PATTERN = json.loads(to_json(DeadLetter("read", "x", 1, FilePattern("a/**", ("a/b",))), {}))
 
 
 def wrong() -> list[str]:
     """Lines that are no dead letters."""
     lines = ["", "{", "[]", "3", "null", '"text"', "{}", "\\", "[" * 100_000]
-    for fields in (GOOD, PART, CLASS):
+    for fields in (GOOD, PART, PATTERN, CLASS):
         lines += [json.dumps({**fields, "kind": "other"})]
-        for name in sorted(fields.keys() - ({"source", "offset"} if fields is CLASS else set())):
+        unused = {id(CLASS): {"source", "offset"}, id(PATTERN): {"offset"}}.get(id(fields), set())
+        for name in sorted(fields.keys() - unused):
             lines.append(json.dumps({key: fields[key] for key in fields if key != name}))
             lines.append(json.dumps({**fields, name: [{}]}))
     lines += [json.dumps({**GOOD, "base64": "no base 64!"}), json.dumps({**GOOD, "offset": -1})]
     lines += [json.dumps({**GOOD, "text": "\ud800"}), json.dumps({**CLASS, "count": "7"})]
+    for no_list in ("a", {"a": 1}, None):
+        lines += [
+            json.dumps({**PATTERN, "except": no_list}),
+            json.dumps({**CLASS, "words": no_list}),
+        ]
     return lines
 
 

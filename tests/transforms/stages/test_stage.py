@@ -19,12 +19,13 @@ def shown(transform: Stage) -> dict[str, object]:
 def test_settings_that_change_results_are_shown() -> None:
     resilience = Resilience(3, "dead_letter")
     assert shown(ExtractWords(TextSettings("ascii"), 2, resilience=resilience)) == {
-        "text": "TextSettings(normalization='ascii', encoding_errors='replace')",
+        "text": "TextSettings(normalization='ascii', encoding_errors='replace', "
+        "punctuation='delete')",
         "min_length": 2,
         "on_error": "dead_letter",
         "max_attempts": 3,
     }
-    tally = shown(TallyBlocks(DictionarySpec("web2", "ascii"), 4))
+    tally = shown(TallyBlocks(DictionarySpec("web2", "ascii"), TextSettings("ascii"), 4))
     assert tally["dictionary"] == "web2 (ascii)"
     assert tally["min_word_length"] == 4
     assert shown(WriteResults("result.csv", "csv", 2))["num_shards"] == 2

@@ -11,12 +11,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.strategies import texts
+from tests.support.strategies import marked_texts, texts
 from transforms.errors import UndecodableTextError
 from transforms.filtering import decoding_error
 from transforms.text.blocks import Block, BlockReader, ByteStream, FileRange, undecodable
 from transforms.text.encoding import Encoding, decode
-from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
+from transforms.text.normalize import (
+    MAX_WORD_LENGTH,
+    NORMALIZATIONS,
+    PUNCTUATION_RULES,
+    words,
+)
 from transforms.text.settings import TextSettings
 
 MEGABYTE = 1 << 20
@@ -41,8 +46,9 @@ def read(data: bytes, encoding: str = "utf-8", cuts: Sequence[int] = (), **how: 
     return list(read_lazily(data, encoding, cuts, **how))
 
 
-def words_of(blocks: Sequence[Block], normalization: str) -> list[str]:
-    return [word for block in blocks for word in words(block.decode()[0], normalization)]
+def words_of(blocks: Sequence[Block], normalization: str, punctuation: str = "delete") -> list[str]:
+    rules = TextSettings(normalization, punctuation=punctuation)
+    return [word for block in blocks for word in block.words(rules)[0]]
 
 
 def invalid_in(blocks: Sequence[Block]) -> int:
@@ -60,7 +66,7 @@ def encoded(encoding: str, max_size: int = 14) -> st.SearchStrategy[bytes]:
     """Bytes that are often text in `encoding`, often almost, and sometimes any bytes."""
     piece = st.one_of(
         texts(6).map(lambda text: text.encode(encoding, "ignore")),
-        st.sampled_from(["cat ", "\n", "-", "=", "e\u0301"]).map(
+        st.sampled_from(["cat ", "\n", "-", "=", ",", "'", "e\u0301", "\u0316", "\ufe0f"]).map(
             lambda text: text.encode(encoding, "ignore")
         ),
         st.binary(max_size=3),
@@ -80,9 +86,10 @@ ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "gb180
 
 def assert_same_as_whole(data: bytes, encoding: str, cuts: Sequence[int], **how: int) -> None:
     text, invalid = decode(data, encoding)
-    for normalization in NORMALIZATIONS:
-        blocks = read(data, encoding, cuts, text=TextSettings(normalization), **how)
-        assert words_of(blocks, normalization) == words(text, normalization)
+    for rule in (("unicode", "delete"), ("unicode", "split"), ("ascii", "delete")):
+        settings = TextSettings(rule[0], punctuation=rule[1])
+        blocks = read(data, encoding, cuts, text=settings, **how)
+        assert words_of(blocks, *rule) == words(text, *rule)
         assert invalid_in(blocks) == invalid
 
 
@@ -285,6 +292,43 @@ def test_a_word_of_five_million_letters_is_one_word_in_any_ranges(
     whole = words(letter, normalization)
     assert len(giants) == len(whole)
     assert [word for word in found if len(word) <= MAX_WORD_LENGTH] == ["cat", "dog"]
+
+
+def test_a_giant_is_a_word_exactly_if_it_has_a_letter_wherever_its_only_one_is() -> None:
+    marks = "\u0316\u0301" * 600_000
+    for giant, punctuation, found in (
+        (marks, "delete", 1),
+        (f"{marks}a", "delete", 2),
+        (f"{marks}a", "split", 2),
+    ):
+        blocks = read(f"cat {giant}\n".encode(), text=TextSettings(punctuation=punctuation))
+        assert len(words_of(blocks, "unicode", punctuation)) == found
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(marked_texts(4), max_size=6).map("".join),
+    st.sampled_from(PUNCTUATION_RULES),
+    st.integers(1, 40),
+    st.lists(st.integers(1, 200), max_size=4, unique=True).map(sorted),
+)
+def test_runs_of_marks_are_normalized_alike_wherever_they_are_cut(
+    text: str, punctuation: str, block_size: int, cuts: list[int]
+) -> None:
+    rules = TextSettings(punctuation=punctuation)
+    data = text.encode()
+    inside = [cut for cut in cuts if cut <= len(data)]
+    blocks = read(data, cuts=inside, text=rules, block_size=block_size, run_limit=block_size)
+    assert words_of(blocks, "unicode", punctuation) == words(text, punctuation=punctuation)
+
+
+@pytest.mark.parametrize("rule", [("unicode", "split"), ("ascii", "split")])
+def test_a_line_of_fifty_megabytes_is_split_at_its_punctuation(rule: tuple[str, str]) -> None:
+    stream = _Generated(b"x" * 97 + b"'x,", LONG, begin=b"dog,")
+    rules, found = TextSettings(rule[0], punctuation=rule[1]), 0
+    for block in blocks_in_bounded_memory(stream, text=rules):
+        found += len(block.words(rules)[0])
+    assert found == 1 + LONG // 100
 
 
 @pytest.mark.parametrize("separator", ["\u00a0", "\u3000", "\u2014", "\u0085"])

@@ -79,13 +79,22 @@ def test_byte_order_marks_tell_the_byte_order(name: str, head: bytes, resolved: 
     assert Encoding(name).of_stream(head).name == resolved
 
 
-def test_only_encodings_of_either_byte_order_look_for_a_mark() -> None:
-    marked = [
-        name
-        for name in ("utf-8", "utf-16", "utf-16-le", "utf-32", "utf-32-be")
-        if Encoding(name).has_byte_order_mark
-    ]
-    assert marked == ["utf-16", "utf-32"]
+@pytest.mark.parametrize(
+    ("head", "detected"),
+    [
+        (codecs.BOM_UTF8 + b"c", "utf-8"),
+        (codecs.BOM_UTF16_LE + b"c\0", "utf-16-le"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE + b"\0c", "utf-16-be"),
+        (codecs.BOM_UTF32_LE + b"c\0\0\0", "utf-32-le"),
+        (codecs.BOM_UTF32_BE + b"\0\0\0c", "utf-32-be"),
+        (b"c\0a\0", "utf-8"),
+        (b"\xff", "utf-8"),
+        (b"", "utf-8"),
+    ],
+)
+def test_a_byte_order_mark_tells_the_encoding(head: bytes, detected: str) -> None:
+    assert Encoding.detect(head).name == detected
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ Ends = tuple[Channel, Channel, socket.socket]
 @pytest.fixture
 def ends() -> Iterator[Ends]:
     ours, theirs = socket.socketpair()
-    yield Channel(ours), Channel(theirs), theirs
+    yield Channel(ours, max_bytes=1 << 24), Channel(theirs), theirs
     ours.close()
     theirs.close()
 

@@ -1,12 +1,14 @@
 """A wrong or cheating orchestrator cannot win, and a broken one does not end the comparison."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import psutil
 import pytest
 
-from beam_pipeline.benchmark.compare.comparison import Comparison
+from beam_pipeline.benchmark.compare import oracle
+from beam_pipeline.benchmark.compare.comparison import Comparison, Texts
 from beam_pipeline.benchmark.compare.metrics import winners
 from beam_pipeline.benchmark.compare.orchestrator import find_orchestrators
 from beam_pipeline.benchmark.compare.results import OrchestratorResult
@@ -20,11 +22,13 @@ pytestmark = pytest.mark.slow
 
 PLANTED = Path(__file__).parent / "planted"
 HONEST = Path(__file__).parents[4] / "benchmark_orchestrators" / "indexed.py"
-RIGHT = {"caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}
+RIGHT = {"takes_answers", "caches", "claims_speed", "answers_lazily", "forks", "daemonizes"}
 WRONG = {"memorizes", "adds_words", "drops_multiplicity", "takes_bytes"}
 BROKEN = {"crashes", "lacks_package", "is_no_python", "answers_floats", "ends_supervisor"}
 #: Never answers: it has a comparison of its own, so that no other needs a short timeout.
 HANGS = PLANTED / "hangs.py"
+#: These have comparisons or commands of their own too.
+APART = {"hangs", "hangs_later", "wakes_others"}
 #: Seconds that no run needs, not even on a busy machine.
 AMPLE = 600
 
@@ -35,7 +39,9 @@ class Outcome:
     def __init__(self, folder: Path):
         no_python = folder / "is_no_python.py"
         no_python.write_text("class TaskOrchestrator\n")
-        planted = [path for path in find_orchestrators(PLANTED) if path != HANGS]
+        planted = [
+            path for path in find_orchestrators(PLANTED).orchestrators if path.stem not in APART
+        ]
         os.environ["PLANTED_FOLDER"] = str(folder)
         try:
             comparison = Comparison(iterations=3, warm_ups=1, timeout=AMPLE, seed="planted")
@@ -51,6 +57,7 @@ class Outcome:
         self.escaped = int((folder / "escaped").read_text())
         self.cached = (folder / "cached").exists()
         self.cache_hit = (folder / "cache-hit").exists()
+        self.taken = {path.name.partition("-")[2] for path in folder.glob("taken-*")}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +107,11 @@ def test_lost_multiplicity_shows_as_wrong_counts(outcome: Outcome) -> None:
 
 
 def test_accepting_other_types_is_a_violation(outcome: Outcome) -> None:
-    assert outcome.summaries["takes_bytes"].verdict == "WRONG: accepts what is not a str"
+    assert outcome.summaries["takes_bytes"].verdict == (
+        "WRONG: does not raise ValueError for what is not a str"
+    )
+    (note,) = outcome.summaries["takes_bytes"].notes
+    assert note == "given bytes it must raise ValueError, and does not"
 
 
 def test_a_cache_never_helps(outcome: Outcome) -> None:
@@ -108,6 +119,40 @@ def test_a_cache_never_helps(outcome: Outcome) -> None:
     assert len(runs) == 6
     assert all(judged.is_right for judged in runs)
     assert outcome.cached and not outcome.cache_hit
+
+
+def test_what_another_one_has_left_never_helps(outcome: Outcome) -> None:
+    """But on the named case, which everybody may know and which is not measured."""
+    (medium,) = built_in_subjects("medium")
+    assert outcome.taken <= {hashlib.sha256(medium.text).hexdigest()}
+    assert outcome.summaries["takes_answers"].verdict == "right"
+
+
+def test_who_wakes_others_is_to_blame() -> None:
+    comparison = Comparison(iterations=3, warm_ups=1, timeout=AMPLE, seed="planted")
+    paths = [HONEST, PLANTED / "wakes_others.py"]
+    (result,) = comparison.run(paths, built_in_subjects("small"))
+    honest, wakes_others = summarize(result)
+    assert wakes_others.verdict == "WRONG: wakes or ends the processes of others"
+    assert honest.verdict == "right"
+    assert (honest.successes, honest.runs) == (6, 6)
+
+
+def test_results_are_handed_out_after_each_round() -> None:
+    rounds: list[list[int]] = []
+    comparison = Comparison(
+        iterations=2,
+        warm_ups=1,
+        timeout=AMPLE,
+        seed="rounds",
+        on_round=lambda results: rounds.append(
+            [len(one.runs) for result in results for one in result.orchestrators]
+        ),
+    )
+    results = comparison.run([HONEST], built_in_subjects("small"))
+    assert rounds == [[1], [2], [3], [4], [5]]
+    (one,) = results[0].orchestrators
+    assert one.life is not None and one.life.cpu_seconds > one.start_cpu_seconds[0] > 0
 
 
 @pytest.mark.parametrize("name", ["claims_speed", "answers_lazily"])
@@ -162,25 +207,37 @@ def test_what_cannot_be_imported_is_a_row_that_says_why(outcome: Outcome) -> Non
 def test_an_answer_of_another_type_is_a_failed_run(outcome: Outcome) -> None:
     runs = outcome.results["answers_floats"].runs
     assert {judged.run.status for judged in runs} == {Status.FAILED}
-    assert "whole numbers" in runs[0].run.error
+    assert "is not an int" in runs[0].run.error
 
 
 def test_a_hanging_orchestrator_is_stopped_and_gets_no_further_text() -> None:
-    comparison = Comparison(iterations=3, warm_ups=1, timeout=0.5, seed="planted")
+    comparison = Comparison(iterations=3, warm_ups=1, timeout=30, seed="planted")
     (result,) = comparison.run([HANGS], built_in_subjects("small"))
     (judged,) = result.orchestrators[0].runs
     assert judged.run.status == Status.TIMEOUT
-    assert judged.run.error == "stopped after 0.5 s"
+    assert judged.run.error == "stopped after 30 s"
     (summary,) = summarize(result)
-    assert summary.timed_out and summary.verdict == "no answer"
+    assert summary.timed_out and summary.verdict == "timeout"
 
 
-def test_texts_are_new_in_every_round_and_equal_for_all() -> None:
-    (subject,) = built_in_subjects("small")
-    texts = [text for _, text, _ in Comparison(5, 2, 5, "a").rounds(subject)]
-    assert texts == [text for _, text, _ in Comparison(5, 2, 5, "a").rounds(subject)]
-    assert len(set(texts)) == len(texts)
-    assert texts != [text for _, text, _ in Comparison(5, 2, 5, "b").rounds(subject)]
+def test_texts_are_new_in_every_round_and_for_every_orchestrator() -> None:
+    (subject,) = built_in_subjects("medium")
+
+    def texts(seed: str, name: str) -> dict[Purpose, list[bytes]]:
+        made: dict[Purpose, list[bytes]] = {}
+        of_subject = Texts(subject, seed, warm_ups=2, iterations=5)
+        for number, purpose in of_subject.rounds():
+            text, right = of_subject.make(number, name)
+            assert right == oracle.tally(text)
+            made.setdefault(purpose, []).append(text)
+        return made
+
+    mine, others = texts("a", "mine"), texts("a", "other")
+    assert mine == texts("a", "mine")
+    assert mine[Purpose.NAMED] == others[Purpose.NAMED] == [subject.text]
+    for purpose in (Purpose.PROBE, Purpose.WARM_UP, Purpose.MEASURED):
+        together = mine[purpose] + others[purpose] + texts("b", "mine")[purpose]
+        assert len(set(together)) == len(together)
 
 
 def test_a_subject_with_wrong_expectations_is_refused() -> None:

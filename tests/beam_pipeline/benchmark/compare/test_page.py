@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.benchmark.compare.charts import figures
-from beam_pipeline.benchmark.compare.page import to_html, write_chart
+from beam_pipeline.benchmark.compare.mistakes import Mistake
+from beam_pipeline.benchmark.compare.page import chart, to_html
 from beam_pipeline.benchmark.compare.verdict import JudgedRun, Purpose
 from beam_pipeline.cases import Difference
 from tests.beam_pipeline.benchmark.compare.build import measured, orchestrator, run, subject
@@ -79,6 +80,27 @@ def test_one_size_is_drawn_as_bars_and_several_as_lines() -> None:
     assert lines.rows[:2] == [("a, 10 B", "2.00 s"), ("a, 3.00 kB", "20.0 s")]
 
 
+def test_several_texts_of_one_size_have_a_bar_each() -> None:
+    again = subject(orchestrator("a", *measured(7, 8, 9)), name="again", size_bytes=10)
+    (bars, *_) = figures([SMALL, again])
+    assert "horizontalbar-graph" in bars.svg
+    for text in ("a, small", "a, again", "2.00 s", "8.00 s"):
+        assert f">{text}<" in bars.svg
+
+
+def test_mistakes_and_remarks_are_on_the_page() -> None:
+    mistaken = JudgedRun(
+        Purpose.PROBE,
+        run(1),
+        Difference(missing=("act",), wrong=("cat",), extra=("dog",)),
+        (Mistake("act", 2, None), Mistake("cat", 2, 1), Mistake("<b>", None, 1)),
+    )
+    page = Page(to_html([subject(orchestrator("c", mistaken))], "", ["skipped"], detailed=False))
+    for text in ("c, first wrong answer (probe text): 3 words differ", "expected", "'<b>'"):
+        assert text in page.texts
+    assert "skipped" in page.texts
+
+
 def test_who_was_wrong_is_in_no_chart_and_who_has_no_figures_is_not_zero() -> None:
     for figure in figures([SMALL]):
         assert ">c<" not in figure.svg
@@ -99,9 +121,8 @@ def test_an_empty_text_has_a_place_on_a_logarithmic_axis() -> None:
     assert "xy-graph" in figures([empty, LARGE])[0].svg
 
 
-def test_the_extension_decides_what_is_written(tmp_path: Path) -> None:
-    write_chart(tmp_path / "a.HTML", [SMALL], "seed abc", detailed=False)
-    assert "seed abc" in (tmp_path / "a.HTML").read_text("utf-8")
+def test_the_extension_decides_what_is_drawn() -> None:
+    assert b"seed abc" in chart(Path("a.HTML"), [SMALL], "seed abc", detailed=False)
     pytest.importorskip("resvg_py")
-    write_chart(tmp_path / "a.png", [SMALL, LARGE], "seed abc", detailed=False)
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    image = chart(Path("a.png"), [SMALL, LARGE], "seed abc", detailed=False)
+    assert image.startswith(b"\x89PNG")

@@ -37,7 +37,7 @@ def test_only_measured_runs_make_figures_and_all_runs_make_the_rate() -> None:
 def test_a_run_without_answer_is_a_failure_and_not_wrong(status: Status) -> None:
     lost = JudgedRun(Purpose.MEASURED, Run(status, error="gone"), Difference(missing=("act",)))
     (found,) = summarize(subject(orchestrator("a", lost, lost)))
-    assert found.verdict == "no answer"
+    assert found.verdict == status.value
     assert found.notes == ("gone",)
     assert (found.successes, found.runs) == (0, 2)
     assert found.timed_out == (status == Status.TIMEOUT)

@@ -18,10 +18,10 @@ def result(orchestrators: int = 3, name: str = "medium") -> SubjectResult:
         run = Run(Status.DONE, float(number + 1), 0, 1000 * (9 - number), 10, 500, 0.5, {}, 3.0)
         mistake = Difference() if number else Difference(extra=("dog",))
         judged = JudgedRun(Purpose.MEASURED, run, mistake)
-        results.append(OrchestratorResult(f"name{number}", [judged], set(), [2.0]))
+        results.append(OrchestratorResult(f"name{number}", [judged], start_seconds=[2.0]))
     run = Run(Status.TIMEOUT, 9, error="stopped after 9 s")
     late = JudgedRun(Purpose.MEASURED, run, Difference())
-    results.append(OrchestratorResult("late", [late], set(), [2.0]))
+    results.append(OrchestratorResult("late", [late], start_seconds=[2.0]))
     return SubjectResult(name, 600, 3000, results)
 
 

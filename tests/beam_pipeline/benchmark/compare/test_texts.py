@@ -1,5 +1,6 @@
 """Fresh texts are new, of the model's size and character, and hard where words are hard."""
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -16,11 +17,13 @@ from beam_pipeline.cases import CASE_NAMES, load_cases
 class Fresh:
     """`FreshTexts` as text."""
 
-    def __init__(self, model: str, seed: str):
+    def __init__(self, model: str, seed: str, reader: str = "reader"):
         self._fresh = FreshTexts(model.encode(), seed)
+        self._numbers = itertools.count()
+        self._reader = reader
 
     def make(self) -> str:
-        return self._fresh.make().decode()
+        return self._fresh.make(next(self._numbers), self._reader).decode()
 
 
 @pytest.mark.parametrize("name", CASE_NAMES)
@@ -76,6 +79,33 @@ def test_a_large_model_keeps_its_words_but_not_its_order() -> None:
     changed, before = oracle.counts(text), oracle.counts(model)
     assert 0.9 < changed["cat"] / before["cat"] < 1
     assert changed.keys() > before.keys()
+
+
+def shape(text: str) -> str:
+    """A text whose letters are all the same."""
+    return re.sub("[a-z]", "x", text)
+
+
+@pytest.mark.parametrize("name", CASE_NAMES)
+def test_the_texts_of_a_round_are_equal_work(name: str) -> None:
+    """The same lines, words of the same lengths in the same places; only their letters differ."""
+    (case,) = load_cases(name)
+    texts = [Fresh(case.text, "a", reader).make() for reader in ("x", "y", "z")]
+    assert len(set(texts)) == 3
+    assert len(set(map(shape, map(str.lower, texts)))) == 1
+    assert len({oracle.tally(text).words for text in texts}) == 1
+
+
+def test_large_texts_of_a_round_are_of_the_same_size_and_character() -> None:
+    """In a large text most words stay, so other lines must make it another text."""
+    model = "".join(f"Line {number % 977} with a cat, a hat.\n" for number in range(40_000))
+    texts = [Fresh(model, "a", reader).make() for reader in ("x", "y", "z")]
+    assert len({len(text) for text in texts}) == 1
+    assert len({shape(text[:5000]) for text in texts}) == 3
+    tallies = [oracle.tally(text) for text in texts]
+    assert len({tuple(tally.counts.items()) for tally in tallies}) == 3
+    for figure in ([tally.words for tally in tallies], [tally.counts["cat"] for tally in tallies]):
+        assert max(figure) / min(figure) < 1.01
 
 
 def test_no_model_no_text() -> None:

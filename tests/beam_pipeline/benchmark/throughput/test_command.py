@@ -1,10 +1,17 @@
 """The command as a person starts it: a table, a file, exit codes."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from beam_pipeline.benchmark.throughput import command as throughput
+from tests.support.cli import environment, interruptible
 
 
 @pytest.mark.slow
@@ -45,3 +52,54 @@ def test_wrong_usage_is_one_line(
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith("error: ") and name in err
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_the_rounds_that_were_finished(source: Path, tmp_path: Path) -> None:
+    with interruptible():
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "beam_pipeline.benchmark", "throughput"),
+                *("--input", str(source), "--only=files", "--files=3", "--iterations=10000"),
+                "--json=a.json",
+            ],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    while not (tmp_path / "a.json").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate()
+    assert process.returncode == 143
+    assert "one file" in out.decode() and "medians of the runs that were finished" in out.decode()
+    assert err.decode().startswith("error: interrupted; the results are saved in a.json (in part")
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert report["complete"] is False
+    assert [row["name"] for row in report["rows"]] == ["one file", "3 files"]
+    assert not any(one.is_running() for one in started)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_printed_is_saved(source: Path, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        finished = subprocess.run(
+            [
+                *(sys.executable, "-m", "beam_pipeline.benchmark", "throughput"),
+                *("--input", str(source), "--only=files", "--files=3", "--iterations=1"),
+            ],
+            cwd=tmp_path,
+            env=environment(PYTHONIOENCODING="ascii"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    (path,) = (tmp_path / "benchmark_results").iterdir()
+    assert finished.returncode == 1
+    assert finished.stderr.decode() == (
+        "error: standard output: cannot be written (No space left on device); "
+        f"the results are saved in benchmark_results/{path.name}\n"
+    )
+    assert json.loads(path.read_text())["complete"] is True

@@ -1,4 +1,4 @@
-"""Expands columns of counts into columns of records: the vectorized form of `ExpandSignatures`."""
+"""Expands counts that are columns into records: the vectorized form of `ExpandSignatures`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,50 +6,59 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow
-import pyarrow.compute as pc
 from apache_beam.pvalue import PCollection, TaggedOutput
 
 from transforms.checks import check_positive, check_type
-from transforms.columns import RECORDS, BucketOfCounts, RecordColumns, from_bytes, to_bytes
+from transforms.columns.tables import (
+    BucketOfCounts,
+    Int64Array,
+    RecordColumns,
+    from_bytes,
+    records_table,
+    take,
+    to_bytes,
+)
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.stages.dead_letters import ClassCount
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count
 from transforms.text.signature import signature
+
 
 class Classes(NamedTuple):
     """Anagram classes, and the words in them.
 
     Attributes:
-      words: a table like `RECORDS`, in which each word has the count of its class.
-      sizes: for each of its rows, how many words the class has.
+      records: a table of records, in which each word has the count of its class.
+      sizes: for each record, how many words its class has.
       found: how many classes there are.
       matched: how many words of the text belong to them.
     """
 
-    words: pyarrow.Table
-    sizes: Any
+    records: pyarrow.Table
+    sizes: Int64Array
     found: int
     matched: int
 
 
 @dataclass
 class ExpandColumns(Stage):
-    """Expands the counts of each bucket into records, as columns like `RECORDS`.
+    """Expands the counts of each bucket into a table of records.
 
     Attributes:
-      dictionary: where the words of a class are looked up; in corpus mode the keys are the words.
+      dictionary: where the words of a class are looked up, of which the keys are the signatures; in
+        corpus mode the keys are the words.
       min_class_size: classes with fewer members are left out.
       min_count: classes that occur less often are left out.
-      small_bucket: in corpus mode, a bucket of no more words than this is expanded without loading
+      small_bucket: in corpus mode, a bucket of no more words than this is grouped without loading
         the compiler.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     min_class_size: int = 1
     min_count: int = 1
-    small_bucket: int = 1 << 10
+    small_bucket: int = 1 << 11
     measures: ClassVar = frozenset({Count.WORDS_COUNTED, Count.WORDS_MATCHED})
 
     def __post_init__(self) -> None:
@@ -58,7 +67,7 @@ class ExpandColumns(Stage):
         check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
 
     def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[RecordColumns]:
-        return self.apply_fn(counts, "ExpandBucket", _ExpandFn(self), RecordColumns)
+        return self.apply_fn(counts, "ExpandBuckets", _ExpandFn(self), RecordColumns)
 
 
 class _ExpandFn(StageFn):
@@ -70,9 +79,12 @@ class _ExpandFn(StageFn):
         self._min_count = settings.min_count
         self._small_bucket = settings.small_bucket
 
+    def setup(self) -> None:
+        self._dictionary = None if self._spec.is_corpus else self._spec.load()
+
     def process(self, bucket: BucketOfCounts) -> Iterator[Any]:
         counts = from_bytes(bucket[1])
-        counted = pc.sum(counts["count"]).as_py()
+        counted = int(counts["count"].to_numpy().sum())
         try:
             classes = self._retrier(self._classes, counts)
         except RetriesExhaustedError as error:
@@ -84,11 +96,11 @@ class _ExpandFn(StageFn):
         self.totals.add(Count.WORDS_COUNTED, counted)
         self.totals.add(Count.WORDS_MATCHED, classes.matched)
         self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
-        kept = classes.words
+        kept = classes.records
         if self._min_class_size > 1 or self._min_count > 1:
-            is_large = pyarrow.array(classes.sizes >= self._min_class_size)
-            is_frequent = pc.greater_equal(kept["count"], self._min_count)
-            kept = kept.filter(pc.and_(is_large, is_frequent))
+            is_large = classes.sizes >= self._min_class_size
+            is_frequent = kept["count"].to_numpy() >= self._min_count
+            kept = take(kept, np.flatnonzero(is_large & is_frequent))
         if kept.num_rows:
             yield RecordColumns(to_bytes(kept))
 
@@ -96,18 +108,17 @@ class _ExpandFn(StageFn):
         return self.emit_totals(self._retrier)
 
     def _classes(self, counts: pyarrow.Table) -> Classes:
-        if not self._spec.is_corpus:
-            return classes_of_dictionary(counts, self._spec.load())
+        if self._dictionary is not None:
+            return classes_of_dictionary(counts, self._dictionary)
         if counts.num_rows <= self._small_bucket:
             return classes_of_words(counts)
         from transforms.kernel.grouping import group_words  # loads the compiler
 
-        grouped = group_words(counts)
-        return Classes(*grouped, pc.sum(counts["count"]).as_py())
+        return Classes(*group_words(counts), int(counts["count"].to_numpy().sum()))
 
     def _dead_letter_payloads(self, counts: pyarrow.Table) -> Iterator[ClassCount]:
         keys, numbers = counts["key"].to_pylist(), counts["count"].to_pylist()
-        if not self._spec.is_corpus:
+        if self._dictionary is not None:
             yield from map(ClassCount, keys, numbers)
             return
         for key, (count, words) in _grouped(keys, numbers).items():
@@ -115,7 +126,7 @@ class _ExpandFn(StageFn):
 
 
 def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Classes:
-    """Looks up the members of each class.
+    """Looks up the members of classes.
 
     Args:
       counts: how often each class occurs, by its signature.
@@ -124,17 +135,12 @@ def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Clas
     keys, numbers = counts["key"].to_pylist(), counts["count"].to_numpy()
     members = [dictionary.members(key) for key in keys]
     sizes = np.fromiter(map(len, members), np.int64, len(members))
-    of_word = np.repeat(np.arange(len(keys)), sizes)
-    words = pyarrow.table(
-        [
-            pyarrow.array([word for of_class in members for word in of_class], RECORDS.types[0]),
-            pyarrow.array(numbers[of_word]),
-            counts["key"].take(pyarrow.array(of_word)),
-        ],
-        RECORDS,
-    )
+    row_of_class = np.repeat(np.arange(len(keys)), sizes)
+    of_class = take(counts, row_of_class)
+    words = [word for of_key in members for word in of_key]
+    records = records_table(words, of_class["count"], of_class["key"])
     is_class = sizes > 0
-    return Classes(words, sizes[of_word], int(is_class.sum()), int(numbers[is_class].sum()))
+    return Classes(records, sizes[row_of_class], int(is_class.sum()), int(numbers[is_class].sum()))
 
 
 def classes_of_words(counts: pyarrow.Table) -> Classes:
@@ -146,23 +152,17 @@ def classes_of_words(counts: pyarrow.Table) -> Classes:
     words, numbers = counts["key"].to_pylist(), counts["count"].to_pylist()
     classes = _grouped(words, numbers)
     signatures = list(map(signature, words))
-    table = pyarrow.table(
-        [
-            pyarrow.array(words, RECORDS.types[0]),
-            pyarrow.array([classes[key][0] for key in signatures], pyarrow.int64()),
-            pyarrow.array(signatures, RECORDS.types[2]),
-        ],
-        RECORDS,
-    )
+    records = records_table(words, [classes[key][0] for key in signatures], signatures)
     sizes = np.array([len(classes[key][1]) for key in signatures])
-    return Classes(table, sizes, len(classes), sum(numbers))
+    return Classes(records, sizes, len(classes), sum(numbers))
 
 
 def _grouped(words: list[str], counts: list[int]) -> dict[str, tuple[int, list[str]]]:
     """Returns the count and the words of each class, by its signature."""
     classes: dict[str, tuple[int, list[str]]] = {}
     for word, number in zip(words, counts, strict=True):
-        count, members = classes.setdefault(signature(word), (0, []))
+        key = signature(word)
+        count, members = classes.setdefault(key, (0, []))
         members.append(word)
-        classes[signature(word)] = count + number, members
+        classes[key] = count + number, members
     return classes

@@ -1,0 +1,317 @@
+"""Replaces the files of one result by those of another: all of them or none.
+
+One file is replaced by one rename, which is atomic. Of several, the old ones are first set aside
+under hidden names, then the new ones get their final names, and then the old ones are removed. So
+there are never old and new files of a result side by side under the names of one result. What is in
+the way of a step undoes those before it. Each step may be repeated, also by another process.
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO, NamedTuple
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from beam_pipeline.io.naming import (
+    backup_path,
+    is_hidden_of,
+    is_place_of,
+    target_of,
+    why_not_followed,
+)
+from transforms.files.compression import compression_for
+from transforms.files.schemes import is_local
+
+
+class WrittenFile(NamedTuple):
+    """A file that has been written, and not yet published.
+
+    Attributes:
+      temporary: where it is.
+      final: where it shall be, as the user has named it.
+      identity: tells it from others, see `identity_of`.
+    """
+
+    temporary: str
+    final: str
+    identity: str
+
+
+class NewFile(NamedTuple):
+    """A file of the new result: like `WrittenFile`, with the real path of its final place."""
+
+    temporary: str
+    target: str
+    identity: str
+
+
+class OldFile(NamedTuple):
+    """A file that must be gone, and where it is until the new result is complete."""
+
+    target: str
+    backup: str
+
+
+class ExchangeError(Exception):
+    """Files could not be exchanged, and nothing has changed.
+
+    Attributes:
+      target: the file that could not be replaced or removed.
+      cause: why.
+      backups: where files are that could not be put back; normally none.
+    """
+
+    def __init__(self, target: str, cause: Exception, backups: Sequence[str] = ()):
+        super().__init__(target, cause, backups)
+        self.target, self.cause, self.backups = target, cause, tuple(backups)
+
+
+class Step(NamedTuple):
+    """A step of an exchange, which may be made more than once.
+
+    Attributes:
+      target: the file that it is about.
+      make: makes it.
+    """
+
+    target: str
+    make: Callable[[], None]
+
+
+def _call(make: Callable[[], None]) -> None:
+    make()
+
+
+class Exchange(NamedTuple):
+    """What is to be done to replace one result by another.
+
+    Attributes:
+      new: the files of the new result, in the order in which they get their names.
+      old: the files in their way, and those that are not replaced.
+    """
+
+    new: tuple[NewFile, ...] = ()
+    old: tuple[OldFile, ...] = ()
+
+    @classmethod
+    def plan(
+        cls,
+        files: Sequence[WrittenFile],
+        stale: Iterable[str],
+        token: str,
+        *,
+        is_last_alone: bool,
+    ) -> "Exchange":
+        """Returns the exchange that publishes `files`. Gives them the modes of those they replace.
+
+        Args:
+          files: of the new result, in order.
+          stale: files of the old result that are not replaced. Those that are symbolic links are
+            removed themselves, and not what they lead to.
+          token: of the run.
+          is_last_alone: whether the last file is a whole result, and no shard. Then it replaces
+            the old one in one step, and there is no moment without a result.
+
+        Raises:
+          ExchangeError: two files have one place, a place is now elsewhere than when its file was
+            written, or it is behind a link that is not followed.
+        """
+        new = [NewFile(file.temporary, target_of(file.final), file.identity) for file in files]
+        places: set[str] = set()
+        for written, file in zip(files, new, strict=True):
+            if (fault := why_not_followed(written.final)) is not None:
+                raise ExchangeError(file.target, ValueError(fault))
+            if file.target in places:
+                raise ExchangeError(file.target, ValueError("two files of the result are there"))
+            if not is_hidden_of(file.temporary, file.target, token, ".tmp"):
+                raise ExchangeError(file.target, ValueError("the file was written for elsewhere"))
+            places.add(file.target)
+            copy_mode(file.target, file.temporary)
+        stale = [path for path in stale if path not in places]
+        set_aside = new[:-1] if is_last_alone and not stale else new
+        old = [file.target for file in set_aside if _exists(file.target)] + stale
+        return cls(tuple(new), tuple(OldFile(path, backup_path(path, token)) for path in old))
+
+    def carry_out(self, attempt: Callable[[Callable[[], None]], None] = _call) -> None:
+        """Does what has not been done yet.
+
+        Args:
+          attempt: calls the function that makes a step. It may call it again.
+
+        Raises:
+          ExchangeError: nothing has changed.
+        """
+        target = ""
+        try:
+            for step in self._steps():
+                target = step.target
+                attempt(step.make)
+        except Exception as error:  # each filesystem raises its own
+            if not self._is_complete():  # a fault may strike behind the last step
+                raise ExchangeError(target, error, self._undo()) from error
+        remove(old.backup for old in self.old)
+
+    def resume(self) -> None:
+        """Ends an exchange that was interrupted: goes on if all new files exist, or undoes it.
+
+        Does nothing if it was over: other results may stand there now.
+
+        Raises:
+          ExchangeError: it could not go on, and has been undone.
+        """
+        if all(_exists(file.temporary) or _is_in_place(file) for file in self.new):
+            self.carry_out()
+        elif any(_exists(file.temporary) for file in self.new) or any(
+            _exists(old.backup) for old in self.old
+        ):
+            self._undo()
+
+    def is_of(self, path: str, token: str) -> bool:
+        """Returns whether it moves only what the run with this token, which writes `path`, may.
+
+        A new file may only get the name that it was written for, as its hidden name says. An old
+        one is in its way, or has the name of the output or of a shard.
+        """
+        new = {file.target for file in self.new}
+        return all(
+            is_hidden_of(file.temporary, file.target, token, ".tmp") for file in self.new
+        ) and all(
+            is_hidden_of(file.backup, file.target, token, ".old")
+            and (file.target in new or is_place_of(file.target, path))
+            for file in self.old
+        )
+
+    def _steps(self) -> Iterator[Step]:
+        new = {file.target: file for file in self.new}
+        for old in self.old:
+            if old.target in new:
+                yield Step(old.target, functools.partial(_set_aside, old, new[old.target]))
+        for file in self.new:
+            yield Step(file.target, functools.partial(_put_in_place, file))
+        for old in self.old:
+            if old.target not in new:
+                yield Step(old.target, functools.partial(_set_aside, old, None))
+
+    def _is_complete(self) -> bool:
+        new = {file.target for file in self.new}
+        return all(map(_is_in_place, self.new)) and not any(
+            _exists(old.target) for old in self.old if old.target not in new
+        )
+
+    def _undo(self) -> list[str]:
+        """Undoes what has been done. Returns the backups that cannot be put back."""
+        for file in self.new:
+            if not _exists(file.temporary) and _is_in_place(file):
+                with contextlib.suppress(Exception):  # each filesystem raises its own
+                    rename(file.target, file.temporary)
+        left = []
+        for old in self.old:
+            if not _exists(old.backup):
+                continue
+            try:
+                if _exists(old.target):
+                    raise FileExistsError(old.target)
+                rename(old.backup, old.target)
+            except Exception:  # each filesystem raises its own
+                left.append(old.backup)
+        return left
+
+
+def create(temporary: str, final: str, *, compressed: bool = False) -> BinaryIO:
+    """Opens a temporary file for writing.
+
+    Args:
+      temporary: its path.
+      final: of the file that it is written for. Where there is one, nobody else may read the new
+        one until it gets the mode of the old one.
+      compressed: whether to compress it as the extension of `final` says.
+    """
+    if is_local(final) and os.path.exists(final):
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    compression = compression_for(final) if compressed else CompressionTypes.UNCOMPRESSED
+    return FileSystems.create(temporary, compression_type=compression)
+
+
+def identity_of(path: str) -> str:
+    """Returns what tells a file from others, and stays the same when it is renamed.
+
+    On filesystems that are not local, that is no more than its size.
+    """
+    if is_local(path):
+        found = os.stat(path, follow_symlinks=False)
+        return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    return str(FileSystems.get_filesystem(path).metadata(path).size_in_bytes)
+
+
+def rename(source: str, target: str) -> None:
+    """Renames a file, replacing what is at `target`.
+
+    Raises:
+      OSError: it cannot be done.
+    """
+    if is_local(target):
+        os.replace(source, target)
+        return
+    try:
+        FileSystems.rename([source], [target])
+    except BeamIOError:  # some filesystems do not rename onto a file
+        FileSystems.delete([target])
+        FileSystems.rename([source], [target])
+
+
+def remove(paths: Iterable[str]) -> None:
+    """Deletes files, as far as possible."""
+    for path in paths:
+        # Another run may clean up too; what cannot be removed now is removed by a later one.
+        with contextlib.suppress(OSError, BeamIOError):
+            os.remove(path) if is_local(path) else FileSystems.delete([path])
+
+
+def copy_mode(source: str, target: str) -> None:
+    """Gives a local file the mode, and if possible the owner and group, of another one."""
+    if not is_local(source):
+        return
+    try:
+        found = os.stat(source)
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(OSError):  # only root may give files away
+        os.chown(target, found.st_uid if os.geteuid() == 0 else -1, found.st_gid)
+    with contextlib.suppress(OSError):  # a worker that is another user wrote it
+        os.chmod(target, stat.S_IMODE(found.st_mode))
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(path) if is_local(path) else bool(FileSystems.exists(path))
+
+
+def _is_in_place(file: NewFile) -> bool:
+    return _exists(file.target) and identity_of(file.target) == file.identity
+
+
+def _set_aside(old: OldFile, replacement: NewFile | None) -> None:
+    is_done = _exists(old.backup) or not _exists(old.target)
+    if not is_done and (replacement is None or not _is_in_place(replacement)):
+        _check_is_file(old.target)
+        rename(old.target, old.backup)
+
+
+def _put_in_place(file: NewFile) -> None:
+    if _exists(file.temporary):
+        _check_is_file(file.target)
+        rename(file.temporary, file.target)
+    elif not _is_in_place(file):
+        raise FileNotFoundError(errno.ENOENT, "its temporary file is gone", file.temporary)
+
+
+def _check_is_file(path: str) -> None:
+    """Raises an error if something at `path` is neither a regular file nor a link."""
+    if is_local(path) and os.path.lexists(path):
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            raise FileExistsError(errno.EEXIST, "what is there is no regular file", path)

@@ -1,0 +1,197 @@
+"""Names of the files of a result: its shards, and the hidden files beside them while it is written.
+
+A result that is written to a symbolic link replaces what the link leads to. The hidden files are
+therefore beside the real file, which `target_of` returns, and named after it.
+"""
+
+import glob
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.files.decompression import without_shard
+from transforms.files.schemes import is_local
+
+#: A shard has five digits in its name, and every shard is a file to open: no result has more.
+MAX_SHARDS = 10_000
+_HIDDEN = re.compile(
+    r"^\.(?P<name>.+)\.(?P<token>[0-9a-f]{12})\.([0-9a-f]{8}\.(tmp|old)|lock|manifest)$", re.DOTALL
+)
+# More links one after the other are not followed by systems either.
+_MAX_LINKS = 40
+# The mode of a folder like /tmp.
+_SHARED = stat.S_ISVTX | stat.S_IWOTH
+
+
+def new_token() -> str:
+    """Returns a name for the hidden files of a run."""
+    return uuid.uuid4().hex[:12]
+
+
+def target_of(path: str) -> str:
+    """Returns the file that is written when `path` is, which may be a symbolic link to it."""
+    return os.path.realpath(path) if is_local(path) else path
+
+
+def place_of(path: str) -> str:
+    """Returns `path` without symbolic links in its folder; it may be a link itself."""
+    if not is_local(path):
+        return path
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def links_of(path: str) -> Iterator[str]:
+    """Yields the place of a local path, that to which the link leads that is there, and so on.
+
+    Each place is without links in its folder.
+    """
+    for _ in range(_MAX_LINKS):
+        path = place_of(path)
+        yield path
+        if not os.path.islink(path):
+            return
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+
+
+def why_not_followed(path: str) -> str | None:
+    """Returns why a path must not be written through a symbolic link; None if it may, or is none.
+
+    In a folder where everybody may put files, such as ``/tmp``, links of other users are not
+    followed. They might lead to a file that they want to have overwritten. A link to a shard of
+    its own result is neither: shards come and go with their number.
+    """
+    if not is_local(path):
+        return None
+    places = list(links_of(path))
+    for place in places:
+        if place != places[0] and without_shard(place) == places[0]:
+            return "is a symbolic link to a shard of its own result"
+        if os.path.islink(place):
+            folder, owner = os.stat(os.path.dirname(place)), os.lstat(place).st_uid
+            is_shared = folder.st_mode & _SHARED == _SHARED
+            if is_shared and owner not in (os.geteuid(), folder.st_uid):
+                return f"is a symbolic link of user {owner} in a folder that everybody may write"
+    if os.path.islink(target_of(path)):
+        return "is a symbolic link that leads to itself"
+    return None
+
+
+def shard_path(path: str, shard: int, num_shards: int) -> str:
+    """Returns the path of one shard of an output."""
+    return path if num_shards == 1 else f"{path}-{shard:05d}-of-{num_shards:05d}"
+
+
+def all_shards(path: str) -> list[str]:
+    """Returns the shards in the place of `path`, in order, also those of several results.
+
+    What only has the name of a shard, but is no regular file, is not one.
+    """
+    found = listed(path, f"{name_of(path)}-", "-of-")
+    shards = [shard for shard in found if without_shard(name_of(shard)) == name_of(path)]
+    return sorted(shard for shard in shards if not is_local(shard) or os.path.isfile(shard))
+
+
+def temporary_path(path: str, token: str) -> str:
+    """Returns a new hidden path, where the file `path` can be written before it is published."""
+    return _hidden(target_of(path), f"{token}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def backup_path(path: str, token: str) -> str:
+    """Returns a new hidden path beside `path` for what stands there now."""
+    return _hidden(path, f"{token}.{uuid.uuid4().hex[:8]}.old")
+
+
+def lock_path(path: str, token: str) -> str:
+    """Returns where the lock of the run with this token is, which writes `path`."""
+    return _hidden(target_of(path), f"{token}.lock")
+
+
+def manifest_path(path: str, token: str) -> str:
+    """Returns where the manifest of the run with this token is, which writes `path`."""
+    return _hidden(target_of(path), f"{token}.manifest")
+
+
+def is_temporary(path: str) -> bool:
+    """Whether `path` is named like one of our hidden files, and so is not text to be read."""
+    return _HIDDEN.match(path.rpartition("/")[2]) is not None
+
+
+def is_hidden_of(hidden: str, path: str, token: str, ending: str) -> bool:
+    """Returns whether `hidden` may be the hidden file of one run for `path`, which is no link.
+
+    Args:
+      hidden: the path in question.
+      path: of the file that it is written for, or that it was.
+      token: of the run.
+      ending: ``.tmp`` or ``.old``.
+    """
+    match = _HIDDEN.match(name_of(hidden))
+    if match is None or not hidden.endswith(ending):
+        return False
+    is_beside = split(hidden)[0] == split(path)[0]
+    return is_beside and (match["name"], match["token"]) == (name_of(path), token)
+
+
+def is_place_of(place: str, path: str) -> bool:
+    """Returns whether `place` is where the output `path`, or a shard of it, may stand."""
+    return without_shard(place) in (place_of(path), target_of(path))
+
+
+def hidden_files(path: str) -> dict[str, list[str]]:
+    """Returns the hidden files of `path` and of its shards, by the tokens of their runs.
+
+    Locks are last, so that a removal that is interrupted is taken up again. Files with the data of
+    earlier results (``.old``) are not among them: only a manifest says whether they are wanted.
+    """
+    found: dict[str, dict[str, bool]] = {}
+    for place in _places(path):
+        for hidden in listed(place, f".{name_of(place)}", ""):
+            match = _HIDDEN.match(hidden.rpartition("/")[2])
+            is_of_path = match is not None and without_shard(match["name"]) == name_of(place)
+            if match and is_of_path and not hidden.endswith(".old"):
+                found.setdefault(match["token"], {})[hidden] = hidden.endswith(".lock")
+    return {
+        token: sorted(files, key=lambda file: (files[file], file)) for token, files in found.items()
+    }
+
+
+def _places(path: str) -> Iterator[str]:
+    """Yields the paths beside which there may be hidden files of `path`, each once."""
+    if not is_local(path):
+        yield path
+        return
+    links = [shard for shard in all_shards(path) if os.path.islink(shard)]
+    yield from dict.fromkeys([target_of(path), place_of(path), *map(target_of, links)])
+
+
+def _hidden(path: str, ending: str) -> str:
+    folder, name = split(path)
+    hidden = f".{name}.{ending}"
+    return str(FileSystems.join(folder, hidden)) if folder else hidden
+
+
+def split(path: str) -> tuple[str, str]:
+    """Returns the folder and the name of a file."""
+    # Beam makes local paths absolute, and those found by them other names than those given.
+    folder, name = os.path.split(path) if is_local(path) else FileSystems.split(path)
+    return str(folder), str(name)
+
+
+def name_of(path: str) -> str:
+    """Returns the name of a file, without its folder."""
+    return split(path)[1]
+
+
+def listed(path: str, prefix: str, infix: str) -> list[str]:
+    """Returns files beside `path` whose names begin with `prefix` and contain `infix`."""
+    folder = split(path)[0]
+    pattern = f"{glob.escape(prefix)}*{infix}*"
+    if is_local(path):  # Beam would walk through all folders below
+        return glob.glob(os.path.join(glob.escape(folder), pattern))
+    matches = FileSystems.match([FileSystems.join(folder, pattern)])
+    return [file.path for match in matches for file in match.metadata_list]
