@@ -1,6 +1,7 @@
 """Turns elements into columns, and columns into elements."""
 
 import abc
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +129,10 @@ class _PackCountsFn(_PackFn):
             yield from ((word, 0 if at else value[0]) for at, word in enumerate(value[1]))
 
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[BucketOfCounts]:
-        return split_into_buckets(counts_table(*columns), self._buckets)
+        counts: defaultdict[str, int] = defaultdict(int)  # a key has one row in a table of counts
+        for key, count in zip(*columns, strict=True):
+            counts[key] += count
+        return split_into_buckets(counts_table(counts, counts.values()), self._buckets)
 
 
 class _PackRecordsFn(_PackFn):

@@ -117,6 +117,7 @@ class DistinctTally:
       max_distinct: how many distinct words make it full.
       max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
         return, so that it can read them.
+      capacity: for how many distinct words there is room at first; a power of two.
     """
 
     def __init__(
@@ -125,7 +126,9 @@ class DistinctTally:
         min_word_length: int = 1,
         max_distinct: int = 1 << 18,
         max_slow_pieces: int = 1 << 14,
+        capacity: int = 1 << 12,
     ):
+        self._capacity = capacity
         self._spellings = spellings
         self._min_word_length = min_word_length
         self._max_distinct = max_distinct
@@ -134,7 +137,7 @@ class DistinctTally:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._table = WordTable()  # its counts are those that are pending
+        self._table = WordTable(self._capacity)  # its counts are those that are pending
         self._counts = np.zeros(0, np.int64)
         self._invalid_bytes = 0
 
@@ -171,6 +174,7 @@ class DistinctTally:
         self._invalid_bytes += self._pending_invalid
 
     def merge(self, other: "DistinctTally") -> None:
+        other._add_counts(np.zeros(other._table.size, np.int64))
         data, ends, _ = other._table.to_columns()
         self._table.arrays.counts.fill(0)
         self._table.add(data, ends, other._counts)
@@ -178,6 +182,7 @@ class DistinctTally:
         self._invalid_bytes += other._invalid_bytes
 
     def drain(self) -> Counted:
+        self._add_counts(np.zeros(self._table.size, np.int64))  # for words that were not committed
         data, ends, _ = self._table.to_columns()
         lengths = np.empty(ends.size - 1, np.int64)
         word_loops.lengths_of(data, ends, lengths)
