@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
@@ -172,7 +172,7 @@ def write_parquet(
 
 
 #: How each format is written.
-FORMATS: Mapping[str, Format] = {
+FORMATS: dict[str, Format] = {
     "json": Format(("word", "count"), _json_lines, _write_json),
     "jsonl": Format(tuple(RECORDS.names), _jsonl_lines, _write_all),
     "csv": Format(tuple(RECORDS.names), _csv_lines, _write_csv),

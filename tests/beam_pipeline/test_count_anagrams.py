@@ -23,7 +23,7 @@ from transforms import (
     AnagramCount,
     Block,
     Chaos,
-    CountDistinctWords,
+    ExpandColumns,
     ExpandSignatures,
     ExtractWords,
     FilterBlocks,
@@ -165,7 +165,8 @@ def test_what_is_no_collection_is_refused_when_the_pipeline_is_built() -> None:
     ("made", "settings", "message"),
     [
         (ExtractWords, {"text": "ascii"}, "text='ascii': must be TextSettings"),
-        (CountDistinctWords, {"text": "ascii"}, "text='ascii': must be TextSettings"),
+        (TallyBlocks, {"text": "ascii"}, "text='ascii': must be TextSettings"),
+        (ExpandColumns, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
         (FilterBlocks, {"text": "strict"}, "text='strict': must be TextSettings"),
         (TallyBlocks, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
         (ExpandSignatures, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),

@@ -31,6 +31,7 @@ SMALL = 1 << 10
 Int64Array = npt.NDArray[np.int64]
 UInt64Array = npt.NDArray[np.uint64]
 
+_COMPRESSED = pyarrow.ipc.IpcWriteOptions(compression="lz4")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 # By byte, a number as good as random.
 _MIXED = (np.arange(1, 257, dtype=np.uint64) * _MULTIPLIER) >> np.uint64(7)
@@ -130,14 +131,14 @@ def _letter_hashes(keys: pyarrow.Array) -> UInt64Array:
 
 
 def to_bytes(table: pyarrow.Table) -> bytes:
-    """Returns a table as bytes."""
+    """Returns a table as bytes, compressed: several stages may hold a copy of it."""
     sink = pyarrow.BufferOutputStream()
-    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+    with pyarrow.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
         writer.write_table(table)
     columns: bytes = sink.getvalue().to_pybytes()
     return columns
 
 
 def from_bytes(columns: bytes) -> pyarrow.Table:
-    """Returns the table of which `to_bytes` made some bytes; it shares their memory."""
+    """Returns the table of which `to_bytes` made some bytes."""
     return pyarrow.ipc.open_stream(columns).read_all()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import apache_beam as beam
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,8 +57,8 @@ def test_each_bucket_is_merged_by_itself(max_unmerged_bytes: int) -> None:
             | CombineColumns(max_unmerged_bytes)
             | beam.MapTuple(lambda bucket, data: (bucket, sorted(rows_of(from_bytes(data)))))
         )
-        assert_given = [(0, [("a", 3), ("b", 0), ("c", 1)]), (1, [("a", 5)])]
-        beam.testing.util.assert_that(merged, beam.testing.util.equal_to(assert_given))
+        expected = [(0, [("a", 3), ("b", 0), ("c", 1)]), (1, [("a", 5)])]
+        assert_that(merged, equal_to(expected))
 
 
 def test_no_counts_make_no_columns() -> None:

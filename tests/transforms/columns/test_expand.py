@@ -1,6 +1,7 @@
 """Buckets of counts become the records that the elementwise engine makes of the same counts."""
 
 from collections import Counter
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -33,7 +34,7 @@ MEMBERS = ("act", "cat", "dog", "god", "silent", "a")
     ],
 )
 def test_members_of_classes_get_their_counts(
-    filters: dict[str, int], expected: dict[str, int]
+    filters: dict[str, Any], expected: dict[str, int]
 ) -> None:
     records = [AnagramCount(word, n, "".join(sorted(word))) for word, n in expected.items()]
     with pipeline() as p:
@@ -45,7 +46,7 @@ def test_members_of_classes_get_their_counts(
 @pytest.mark.parametrize("small_bucket", [0, 1 << 11])
 @pytest.mark.parametrize("filters", [{}, {"min_count": 4, "min_class_size": 2}])
 def test_in_corpus_mode_words_get_the_counts_of_their_classes(
-    small_bucket: int, filters: dict[str, int]
+    small_bucket: int, filters: dict[str, Any]
 ) -> None:
     words = {"cat": 2, "act": 3, "dog": 1, "été": 9, "téé": 0}
     expected = {"cat": 5, "act": 5, "dog": 1, "été": 9, "téé": 9}

@@ -49,7 +49,10 @@ def counts(counted: Counted) -> dict[str, int]:
 
 def assert_counts_as_the_reference(text: str, rule: TextSettings, shortest: int = 1) -> None:
     words = [word for word in words_of(text, rule) if len(word) >= shortest]
-    tallies = [DistinctTally(spelling_table(rule), shortest), PlainTally(None, rule, shortest)]
+    tallies: list[Tally] = [
+        DistinctTally(spelling_table(rule), shortest),
+        PlainTally(None, rule, shortest),
+    ]
     for tally in tallies:
         counted = tallied(tally, text.encode())
         assert counts(counted) == Counter(words)
