@@ -298,6 +298,7 @@ class _Pipeline:
             top=options.top,
             threads=threads_for(options),
             previous=previous,
+            as_columns=True,
             **self._stage,
         )
         records | "WriteResults" >> WriteResults(
@@ -308,6 +309,7 @@ class _Pipeline:
             self._recorded_settings(),
             token,
             has_client=True,
+            threads=threads_for(options),
             sort=options.sort,
             source_names=self._source_names,
             **self._stage,

@@ -8,7 +8,7 @@ from beam_pipeline.cases import CASE_NAMES
 from beam_pipeline.flags import whole_number
 from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.io.naming import MAX_SHARDS
-from beam_pipeline.io.sinks import ORDERS
+from beam_pipeline.io.sorting import ORDERS
 from beam_pipeline.pipeline import ENGINES
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience

@@ -8,10 +8,13 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from transforms.checks import check_one_of, check_positive, check_type
-from transforms.columns import CombineWordCounts
-from transforms.counts import ClassTally, CombineClassTallies, CountSignatures
+from transforms.columns.combine import CombineColumns
+from transforms.columns.convert import PackCounts, PackRecords, UnpackRecords
+from transforms.columns.expand import ExpandColumns
+from transforms.columns.tables import RecordColumns
+from transforms.columns.top import TopColumns
+from transforms.counts import CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
-from transforms.distinct_words import CountDistinctWords
 from transforms.expand import AnagramCount, ExpandSignatures, TopWords
 from transforms.filtering import FilterBlocks
 from transforms.stages.retry import Resilience
@@ -35,13 +38,17 @@ class EngineSettings(NamedTuple):
     dictionary: DictionarySpec
     text: TextSettings
     min_word_length: int
+    min_class_size: int
+    min_count: int
+    top: int | None
     threads: int
+    previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
     stage: StageSettings
 
 
 @dataclass
-class _Engine(beam.PTransform[PCollection[Block], PCollection[tuple[str, Any]]]):
-    """Counts the words of blocks by signature."""
+class _Engine(beam.PTransform[PCollection[Block], PCollection[Any]]):
+    """Counts the words of blocks by signature, and expands signatures into records."""
 
     settings: EngineSettings
 
@@ -49,69 +56,48 @@ class _Engine(beam.PTransform[PCollection[Block], PCollection[tuple[str, Any]]])
         super().__init__()
 
 
-class CountWords(_Engine):
+class CountElements(_Engine):
     """Makes an element of every word: the literal shape of the problem, and the reference."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        text, stage = self.settings.text, self.settings.stage
+    def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
+        dictionary, text, min_length, min_size, min_count, top, _, previous, stage = self.settings
+        # Where the words of the text are the dictionary, they must be remembered.
+        is_corpus = dictionary.is_corpus
         return (
             blocks
-            | "ExtractWords" >> ExtractWords(text, self.settings.min_word_length, **stage)
-            | "KeyBySignature" >> KeyBySignature(**stage)
-            | "CountSignatures" >> CountSignatures()
+            | "ExtractWords" >> ExtractWords(text, min_length, **stage)
+            | "KeyBySignature" >> (KeyWithWord if is_corpus else KeyBySignature)(**stage)
+            | "AddPrevious" >> AddPrevious(previous)
+            | "CountSignatures" >> (CombineClassTallies if is_corpus else CountSignatures)()
+            | "ExpandSignatures" >> ExpandSignatures(dictionary, min_size, min_count, **stage)
+            | "KeepTop" >> TopWords(top)
         )
 
 
-class CountWordsOfCorpus(_Engine):
-    """The same where the words of the text are the dictionary, and so must be remembered."""
+class CountColumns(_Engine):
+    """Counts words where they stand in blocks, in compiled code, and moves columns from there."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
-        text, stage = self.settings.text, self.settings.stage
+    def expand(self, blocks: PCollection[Block]) -> PCollection[RecordColumns]:
+        dictionary, text, min_length, min_size, min_count, top, threads, previous, stage = (
+            self.settings
+        )
         return (
             blocks
-            | "ExtractWords" >> ExtractWords(text, self.settings.min_word_length, **stage)
-            | "KeyBySignature" >> KeyWithWord(**stage)
-            | "CountSignatures" >> CombineClassTallies()
+            | "TallyBlocks" >> TallyBlocks(dictionary, text, min_length, threads, **stage)
+            | "AddPrevious" >> AddPrevious(previous, PackCounts())
+            | "CountSignatures" >> CombineColumns()
+            | "ExpandSignatures" >> ExpandColumns(dictionary, min_size, min_count, **stage)
+            | "KeepTop" >> TopColumns(top)
         )
 
 
-class CountInBlocks(_Engine):
-    """Counts words where they stand in blocks, in compiled code, a bundle at a time."""
-
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        dictionary, text, min_word_length, threads, stage = self.settings
-        return (
-            blocks
-            | "TallyBlocks" >> TallyBlocks(dictionary, text, min_word_length, threads, **stage)
-            | "CountSignatures" >> CountSignatures()
-        )
-
-
-class CountInBlocksOfCorpus(_Engine):
-    """The same where the words of the text are the dictionary: they move as columns."""
-
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, ClassTally]]:
-        _, text, min_word_length, _, stage = self.settings
-        return (
-            blocks
-            | "CountDistinctWords" >> CountDistinctWords(text, min_word_length, **stage)
-            | "CountSignatures" >> CombineWordCounts()
-        )
-
-
-# Engine, and whether the words of the text itself are the dictionary.
-_ENGINES: Mapping[tuple[str, bool], type[_Engine]] = {
-    ("vectorized", False): CountInBlocks,
-    ("vectorized", True): CountInBlocksOfCorpus,
-    ("elementwise", False): CountWords,
-    ("elementwise", True): CountWordsOfCorpus,
-}
+_ENGINES: Mapping[str, type[_Engine]] = {"vectorized": CountColumns, "elementwise": CountElements}
 #: How words can be counted. The results are equal.
-ENGINES = tuple(dict.fromkeys(name for name, _ in _ENGINES))
+ENGINES = tuple(_ENGINES)
 
 
 @dataclass(kw_only=True)
-class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]):
+class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Counts anagrams: for every word of a dictionary, how many words of the text have its letters.
 
     Takes a collection of `str` or of `Block`, each of which holds whole words, and yields an
@@ -133,6 +119,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
       threads: how many cores the vectorized engine may use in one worker.
       previous: yields (signature, count) of words counted before, or `ClassTally` if there is no
         dictionary, to be added to those of the text; applied to the beginning of the pipeline.
+      as_columns: yields `RecordColumns`, which are tables of many records, in place of records;
+        `WriteResults` takes either.
       resilience: how often stages try, and what they do then.
       side_outputs: where the totals and dead letters of all stages go.
 
@@ -165,6 +153,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
     top: int | None = None
     threads: int = 1
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None = None
+    as_columns: bool = False
     resilience: Resilience = field(default_factory=Resilience)
     side_outputs: SideOutputs | None = field(default=None, compare=False, repr=False)
 
@@ -182,28 +171,32 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[AnagramCount]]
         check_type(SideOutputs, type(None), side_outputs=self.side_outputs)
         self._text = TextSettings(self.normalization, self.encoding_errors, self.punctuation)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
-        self._keep_top = TopWords(self.top)
+        TopWords(self.top)  # checks it
 
-    def expand(self, text: PCollection[str | Block]) -> PCollection[AnagramCount]:
+    def expand(self, text: PCollection[str | Block]) -> PCollection[Any]:
         if not isinstance(text, PCollection):
             raise TypeError(
                 "CountAnagrams takes a PCollection of str or Block: read text first, for example "
                 f"with ReadFiles; it was applied to a {type(text).__name__}"
             )
-        dictionary = self._dictionary.pinned()
-        stage: StageSettings = {"resilience": self.resilience, "side_outputs": self.side_outputs}
-        engine = _ENGINES[self.engine, dictionary.is_corpus]
-        settings = EngineSettings(dictionary, self._text, self.min_word_length, self.threads, stage)
-        expand = ExpandSignatures(dictionary, self.min_class_size, self.min_count, **stage)
-        return (
+        settings = EngineSettings(
+            self._dictionary.pinned(),
+            self._text,
+            self.min_word_length,
+            self.min_class_size,
+            self.min_count,
+            self.top,
+            self.threads,
+            self.previous,
+            {"resilience": self.resilience, "side_outputs": self.side_outputs},
+        )
+        records = (
             text
             | "ToBlocks" >> ToBlocks()
-            | "FilterText" >> FilterBlocks(self._text, **stage)
-            | "CountWords" >> engine(settings)
-            | "AddPrevious" >> AddPrevious(self.previous, in_corpus_mode=dictionary.is_corpus)
-            | "ExpandSignatures" >> expand
-            | "KeepTop" >> self._keep_top
+            | "FilterText" >> FilterBlocks(self._text, **settings.stage)
+            | "CountWords" >> _ENGINES[self.engine](settings)
         )
+        return records | "ToRecords" >> ToRecords(as_columns=self.as_columns)
 
 
 @dataclass
@@ -228,21 +221,43 @@ def _to_block(text: str | Block) -> Block:
 
 
 @dataclass
-class AddPrevious(beam.PTransform[PCollection[tuple[str, Any]], PCollection[tuple[str, Any]]]):
-    """Adds words that were counted before to those of the text; see `CountAnagrams.previous`."""
+class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Adds words that were counted before to those of the text; see `CountAnagrams.previous`.
+
+    Attributes:
+      previous: yields them; None adds nothing.
+      convert: makes elements of them like those of the text.
+    """
 
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
-    in_corpus_mode: bool = field(kw_only=True)
+    convert: beam.PTransform[PCollection[tuple[str, Any]], PCollection[Any]] | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, counted: PCollection[tuple[str, Any]]) -> PCollection[tuple[str, Any]]:
+    def expand(self, counted: PCollection[Any]) -> PCollection[Any]:
         if self.previous is None:
             return counted
-        combine = CombineClassTallies() if self.in_corpus_mode else CountSignatures()
         previous = counted.pipeline | "ReadPrevious" >> self.previous
-        return (counted, previous) | "Both" >> beam.Flatten() | "CountBoth" >> combine
+        if self.convert is not None:
+            previous |= "Convert" >> self.convert
+        return (counted, previous) | "Both" >> beam.Flatten()
+
+
+@dataclass
+class ToRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Makes `AnagramCount`s or, with `as_columns`, `RecordColumns` of either."""
+
+    as_columns: bool = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, records: PCollection[Any]) -> PCollection[Any]:
+        are_columns = records.element_type is RecordColumns
+        if are_columns == self.as_columns:
+            return records
+        return records | "Convert" >> (UnpackRecords() if are_columns else PackRecords())
 
 
 def build(

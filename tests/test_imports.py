@@ -23,6 +23,7 @@ LAYERS = (
     ("transforms/stages/",),
     ("transforms/files/",),
     ("transforms/dictionary.py", "transforms/word_lists.py"),
+    ("transforms/columns/tables.py",),
     ("transforms/kernel/",),
     ("transforms/",),
     (
@@ -52,6 +53,7 @@ PURE = {
     "transforms/text/encoding.py": (),
     "transforms/text/blocks.py": ("transforms",),
     "transforms/text/settings.py": ("transforms",),
+    "transforms/columns/tables.py": ("numpy", "pyarrow"),
     "transforms/files/recognition.py": (),
     "transforms/files/decompression.py": ("transforms", "pyarrow"),
     "transforms/stages/chaos.py": (),

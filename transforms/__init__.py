@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 from transforms.notebooks import check_notebook
 
 if TYPE_CHECKING:
-    from transforms.columns import CombineWordCounts as CombineWordCounts
+    from transforms.columns.combine import CombineColumns as CombineColumns
+    from transforms.columns.convert import PackCounts as PackCounts
+    from transforms.columns.convert import PackRecords as PackRecords
+    from transforms.columns.convert import UnpackRecords as UnpackRecords
+    from transforms.columns.expand import ExpandColumns as ExpandColumns
+    from transforms.columns.tables import RecordColumns as RecordColumns
+    from transforms.columns.top import TopColumns as TopColumns
     from transforms.counts import ClassTally as ClassTally
     from transforms.counts import CombineClassTallies as CombineClassTallies
     from transforms.counts import CountSignatures as CountSignatures
     from transforms.dictionary import DictionarySpec as DictionarySpec
-    from transforms.distinct_words import CountDistinctWords as CountDistinctWords
     from transforms.errors import AnagramError as AnagramError
     from transforms.expand import AnagramCount as AnagramCount
     from transforms.expand import ExpandSignatures as ExpandSignatures
@@ -41,23 +46,28 @@ _MODULES = {
     "Chaos": "transforms.stages.chaos",
     "ClassTally": "transforms.counts",
     "CombineClassTallies": "transforms.counts",
-    "CombineWordCounts": "transforms.columns",
-    "CountDistinctWords": "transforms.distinct_words",
+    "CombineColumns": "transforms.columns.combine",
     "CountSignatures": "transforms.counts",
     "DeadLetter": "transforms.stages.dead_letters",
     "DictionarySpec": "transforms.dictionary",
+    "ExpandColumns": "transforms.columns.expand",
     "ExpandSignatures": "transforms.expand",
     "ExtractWords": "transforms.words",
     "FilterBlocks": "transforms.filtering",
     "KeyBySignature": "transforms.words",
     "KeyWithWord": "transforms.words",
+    "PackCounts": "transforms.columns.convert",
+    "PackRecords": "transforms.columns.convert",
+    "RecordColumns": "transforms.columns.tables",
     "Resilience": "transforms.stages.retry",
     "SideOutputs": "transforms.stages.side_outputs",
     "Stage": "transforms.stages.stage",
     "TallyBlocks": "transforms.tally",
     "TextSettings": "transforms.text.settings",
+    "TopColumns": "transforms.columns.top",
     "TopWords": "transforms.expand",
     "Totals": "transforms.stages.totals",
+    "UnpackRecords": "transforms.columns.convert",
 }
 __all__ = list(_MODULES)
 # Names of version 0.1.

@@ -1,4 +1,4 @@
-"""Counts anagram classes in whole blocks, bundle by bundle, without an element for every word."""
+"""Counts words in whole blocks, bundle by bundle, without an element for every word."""
 
 import dataclasses
 import itertools
@@ -14,8 +14,9 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
+from transforms.columns.tables import BucketOfCounts, split_into_buckets
 from transforms.dictionary import DictionarySpec
-from transforms.kernel.fallback import PlainTally, Tally
+from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
@@ -27,17 +28,21 @@ from transforms.text.settings import TextSettings
 
 @dataclass
 class TallyBlocks(Stage):
-    """Counts how often each anagram class of a dictionary occurs in the blocks of a bundle.
+    """Counts the words in the blocks of a bundle: by anagram class, or in corpus mode each word.
 
-    Yields (signature, count) for each class that occurs. The results are those of `ExtractWords`,
-    `KeyBySignature` and a sum over the bundle, but words are counted where they stand among the
-    bytes, by compiled code that releases Python's lock.
+    Yields the counts as columns, see `transforms.columns`; their keys are the signatures of the
+    dictionary's classes that occur, or in corpus mode the words themselves. The results are those
+    of `ExtractWords`, `KeyBySignature` and a sum over the bundle, but words are counted where they
+    stand among the bytes, by compiled code that releases Python's lock.
 
     Attributes:
       dictionary: loaded once per worker process.
       text: how bytes become words; its normalization must be that of the dictionary.
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
+      buckets: over how many buckets the counts are distributed.
+      max_distinct: in corpus mode, how many distinct words a thread may hold before they are
+        emitted.
       small_bundle_bytes: a bundle of no more text than this is counted without loading the
         compiler.
       batch_bytes: blocks are counted together up to this size, as each time all counters are
@@ -51,6 +56,8 @@ class TallyBlocks(Stage):
     text: TextSettings = field(default_factory=TextSettings)
     min_word_length: int = 1
     threads: int = 1
+    buckets: int = 64
+    max_distinct: int = 1 << 18
     small_bundle_bytes: int = 1 << 18
     batch_bytes: int = 2 * BLOCK_SIZE
     measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
@@ -68,10 +75,12 @@ class TallyBlocks(Stage):
             min_word_length=self.min_word_length,
             threads=self.threads,
             batch_bytes=self.batch_bytes,
+            buckets=self.buckets,
+            max_distinct=self.max_distinct,
         )
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        return self.apply_fn(blocks, "TallyBundle", _TallyFn(self), tuple[str, int])
+    def expand(self, blocks: PCollection[Block]) -> PCollection[BucketOfCounts]:
+        return self.apply_fn(blocks, "TallyBundle", _TallyFn(self), BucketOfCounts)
 
 
 class _TallyFn(StageFn):
@@ -82,6 +91,8 @@ class _TallyFn(StageFn):
         self._min_word_length = settings.min_word_length
         self._small_bundle_bytes = settings.small_bundle_bytes
         self._batch_bytes = settings.batch_bytes
+        self._buckets = settings.buckets
+        self._max_distinct = settings.max_distinct
         self._retriers = [
             (Retrier("extract", own), Retrier("key", own))
             for own in (
@@ -108,19 +119,10 @@ class _TallyFn(StageFn):
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
         if self._batch:
             self._submit()
-        for letter in self._collect(wait=True):
-            for value in in_global_window([letter.value]):
-                yield TaggedOutput(letter.tag, value)
+        for result in self._collect(wait=True):
+            yield from _in_global_window(result)
         if self._pool is not None:
-            tally = self._pool.close()
-            counted, by_length = list(tally.counted()), dict(tally.words_by_length())
-            keyed, words = sum(count for _, count in counted), sum(by_length.values())
-            self.totals.add(Count.WORDS, words)
-            self.totals.add(Count.WORDS_KEYED, keyed)
-            self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
-            self.totals.add(Count.INVALID_BYTES, tally.invalid_bytes)
-            self.totals.add_words_by_length(by_length)
-            yield from in_global_window(counted)
+            yield from in_global_window(self._emit(self._pool.close().drain()))
         yield from self.emit_totals(*itertools.chain(*self._retriers))
 
     def _submit(self) -> None:
@@ -129,8 +131,8 @@ class _TallyFn(StageFn):
         self._pool.submit(self._batch)
         self._batch, self._batch_size = [], 0
 
-    def _collect(self, *, wait: bool) -> Iterator[TaggedOutput[str, Any]]:
-        """Counts the batches that are done, or waits for all, and yields dead letters."""
+    def _collect(self, *, wait: bool) -> Iterator[BucketOfCounts | TaggedOutput[str, Any]]:
+        """Counts the batches that are done, or waits for all; yields counts and dead letters."""
         for result in self._pool.results(wait=wait) if self._pool else ():
             if result.error is not None:
                 for block in result.batch:
@@ -139,21 +141,48 @@ class _TallyFn(StageFn):
                 self.totals.add(Count.BLOCKS_PROCESSED, len(result.batch))
                 self.totals.add(Count.INVALID_BYTES, result.invalid_bytes)
                 beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * result.seconds))
+            if result.drained is not None:
+                yield from self._emit(result.drained)
+
+    def _emit(self, counted: Counted) -> Iterator[BucketOfCounts]:
+        """Yields the columns of what was counted, and adds it to the totals."""
+        keyed = int(counted.columns["count"].to_numpy().sum())
+        words = sum(counted.words_by_length.values())
+        self.totals.add(Count.WORDS, words)
+        self.totals.add(Count.WORDS_KEYED, keyed)
+        self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
+        self.totals.add(Count.INVALID_BYTES, counted.invalid_bytes)
+        self.totals.add_words_by_length(counted.words_by_length)
+        yield from split_into_buckets(counted.columns, self._buckets)
 
     def _make_pool(self) -> "_TallyPool":
         if self._batch_size <= self._small_bundle_bytes:
-            plain = PlainTally(self._dictionary.load(), self._text, self._min_word_length)
+            dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
+            plain = PlainTally(dictionary, self._text, self._min_word_length)
             return _TallyPool([_Counter(plain, *self._retriers[0])])
+        return _TallyPool(
+            [_Counter(self._compiled_tally(), *retriers) for retriers in self._retriers]
+        )
+
+    def _compiled_tally(self) -> Tally:
         # Imported only here, as it loads the compiler.
+        if self._dictionary.is_corpus:
+            from transforms.kernel.distinct import DistinctTally, spelling_table
+
+            spellings = spelling_table(self._text)
+            return DistinctTally(spellings, self._min_word_length, self._max_distinct)
         from transforms.kernel.tally import BlockTally, tally_table
 
-        table = tally_table(self._dictionary, self._text)
-        return _TallyPool(
-            [
-                _Counter(BlockTally(table, self._min_word_length), *retriers)
-                for retriers in self._retriers
-            ]
-        )
+        return BlockTally(tally_table(self._dictionary, self._text), self._min_word_length)
+
+
+def _in_global_window(result: Any) -> Iterator[Any]:
+    """Yields a result of `process` as `finish_bundle` must."""
+    if isinstance(result, TaggedOutput):
+        for value in in_global_window([result.value]):
+            yield TaggedOutput(result.tag, value)
+    else:
+        yield from in_global_window([result])
 
 
 def _of_thread(resilience: Resilience, thread: int) -> Resilience:
@@ -180,12 +209,14 @@ class _BatchResult(NamedTuple):
       error: why they were not counted, if so.
       seconds: how long it took.
       invalid_bytes: those left out before the text was counted.
+      drained: what a tally that was full had counted so far.
     """
 
     batch: list[Block]
     error: RetriesExhaustedError | None
     seconds: float
     invalid_bytes: int
+    drained: Counted | None
 
 
 class _TallyPool:
@@ -231,17 +262,19 @@ class _TallyPool:
         return first
 
     def _count(self, batch: list[Block]) -> _BatchResult:
-        began, error, invalid_bytes = time.perf_counter(), None, 0
+        began, error, invalid_bytes, drained = time.perf_counter(), None, 0, None
         counter = self._free.get()
         try:
             data, invalid_bytes = _to_utf8(batch)
             counter.extract_retrier(counter.key_retrier, counter.tally.add, data)
             counter.tally.commit()
+            if counter.tally.is_full:
+                drained = counter.tally.drain()
         except RetriesExhaustedError as exhausted:
             error = exhausted
         finally:
             self._free.put(counter)
-        return _BatchResult(batch, error, time.perf_counter() - began, invalid_bytes)
+        return _BatchResult(batch, error, time.perf_counter() - began, invalid_bytes, drained)
 
 
 def _to_utf8(batch: list[Block]) -> tuple[bytes, int]:

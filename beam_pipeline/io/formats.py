@@ -2,24 +2,22 @@
 
 import csv
 import io
-import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
 import pyarrow
-import pyarrow.parquet
 
+from transforms.columns.tables import RECORDS, SMALL, letters_and_ends
 from transforms.files.compression import is_compressed
-from transforms.text.signature import signature
 
 #: A word and its count.
 Counted = tuple[str, int]
 
-_ROWS_AT_ONCE = 10_000
 _DIGITS = re.compile("[0-9]+")
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -43,35 +41,104 @@ def format_of(path: str) -> str | None:
     return name if name in FORMATS else None
 
 
-# Words consist of letters, marks and digits, in which no format has anything to escape. But the
-# records of a pipeline of somebody's own may hold any string, so each format's library writes it.
+class Format(NamedTuple):
+    """How tables of records become a file.
+
+    Attributes:
+      columns: which ones it needs.
+      encode: makes what is written of a table; other threads may do this ahead.
+      write: writes what `encode` has made of tables, in order, to a binary file.
+    """
+
+    columns: tuple[str, ...]
+    encode: Callable[[pyarrow.Table], Any]
+    write: Callable[[Iterable[Any], BinaryIO], None]
 
 
-def _write_json(counts: Iterable[Counted], file: BinaryIO) -> None:
-    before = "{\n"
-    for word, count in counts:
-        file.write(f"{before}  {_quoted(word)}: {count}".encode())
-        before = ",\n"
-    file.write(b"{}\n" if before == "{\n" else b"\n}\n")
+# Words consist of letters, marks and digits, in which no format has anything to escape; such tables
+# are encoded by columns. But the records of a pipeline of somebody's own may hold any string, so
+# rows with anything else are encoded by the library of their format.
 
 
-def _write_jsonl(counts: Iterable[Counted], file: BinaryIO) -> None:
-    for word, count in counts:
-        key = _quoted(signature(word))
-        line = f'{{"word": {_quoted(word)}, "count": {count}, "signature": {key}}}\n'
-        file.write(line.encode())
+def _by_columns(table: pyarrow.Table, escaped: Iterable[int]) -> bool:
+    """Whether a table is large, and none of its strings has any of some ASCII characters."""
+    if table.num_rows <= SMALL:
+        return False
+    is_special = np.zeros(256, bool)
+    is_special[list(escaped)] = True
+    for column in table.columns:
+        if pyarrow.types.is_large_string(column.type):
+            letters, ends = letters_and_ends(column.combine_chunks())
+            if is_special[letters[ends[0] : ends[-1]]].any():
+                return False
+    return True
 
 
-def _write_csv(
-    counts: Iterable[Counted], file: BinaryIO, *, rows_at_once: int = _ROWS_AT_ONCE
-) -> None:
+def _joined(pieces: Sequence[str | pyarrow.ChunkedArray]) -> bytes:
+    """Joins what stands in each row, or is the same in all, and then all rows."""
+    import pyarrow.compute as pc  # only here, as it takes a while to load
+
+    columns = [
+        pyarrow.scalar(piece, pyarrow.large_string())
+        if isinstance(piece, str)
+        else piece.combine_chunks().cast(pyarrow.large_string())
+        for piece in [*pieces, ""]  # the last one separates all others
+    ]
+    lines = pc.binary_join_element_wise(*columns)
+    letters, ends = letters_and_ends(lines)
+    return letters[ends[0] : ends[-1]].tobytes()
+
+
+_ESCAPED_IN_JSON = (*range(0x20), *b'"\\')
+_QUOTED_IN_CSV = tuple(b'",\r\n')
+
+
+def _json_lines(table: pyarrow.Table) -> bytes:
+    if _by_columns(table, _ESCAPED_IN_JSON):
+        return _joined([',\n  "', table["word"], '": ', table["count"]])
+    rows = zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True)
+    return "".join(f",\n  {_quoted(word)}: {count}" for word, count in rows).encode()
+
+
+def _write_json(lines: Iterable[bytes], file: BinaryIO) -> None:
+    is_empty = True
+    for text in lines:
+        file.write(b"{" + text[1:] if is_empty else text)
+        is_empty = False
+    file.write(b"{}\n" if is_empty else b"\n}\n")
+
+
+def _jsonl_lines(table: pyarrow.Table) -> bytes:
+    names = ('{"word": "', '", "count": ', ', "signature": "')
+    if _by_columns(table, _ESCAPED_IN_JSON):
+        pieces = [piece for pair in zip(names, table.columns, strict=True) for piece in pair]
+        return _joined([*pieces, '"}\n'])
+    return "".join(
+        f'{{"word": {_quoted(word)}, "count": {count}, "signature": {_quoted(key)}}}\n'
+        for word, count, key in _rows_of(table)
+    ).encode()
+
+
+def _csv_lines(table: pyarrow.Table) -> bytes:
+    if _by_columns(table, _QUOTED_IN_CSV):
+        return _joined([table["word"], ",", table["count"], ",", table["signature"], "\n"])
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(_rows_of(table))
+    return text.getvalue().encode()
+
+
+def _rows_of(table: pyarrow.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _write_csv(lines: Iterable[bytes], file: BinaryIO) -> None:
     file.write(b"word,count,signature\n")
-    remaining = iter(counts)
-    while rows := list(itertools.islice(remaining, rows_at_once)):
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows((word, count, signature(word)) for word, count in rows)
-        file.write(text.getvalue().encode())
+    _write_all(lines, file)
+
+
+def _write_all(lines: Iterable[bytes], file: BinaryIO) -> None:
+    for text in lines:  # not every file of Beam's has `writelines`
+        file.write(text)
 
 
 _PARQUET_SCHEMA = pyarrow.schema(
@@ -83,17 +150,34 @@ _PARQUET_SCHEMA = pyarrow.schema(
 )
 
 
+def _parquet_columns(table: pyarrow.Table) -> pyarrow.Table:
+    return table.cast(_PARQUET_SCHEMA)
+
+
 def write_parquet(
-    counts: Iterable[Counted], file: BinaryIO, *, rows_in_group: int = 100_000
+    tables: Iterable[pyarrow.Table], file: BinaryIO, *, rows_in_group: int = 100_000
 ) -> None:
-    """Writes counted words as Parquet, of which at most one row group is in memory."""
-    with pyarrow.parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
-        remaining = iter(counts)
-        while rows := list(itertools.islice(remaining, rows_in_group)):
-            words, numbers = zip(*rows, strict=True)
-            columns = [list(words), list(numbers), [signature(word) for word in words]]
-            arrays = map(pyarrow.array, columns, _PARQUET_SCHEMA.types)
-            writer.write_batch(pyarrow.record_batch(list(arrays), schema=_PARQUET_SCHEMA))
+    """Writes tables of records as Parquet, in row groups that do not depend on where tables end."""
+    from pyarrow import parquet  # only here, as it takes a while to load
+
+    with parquet.ParquetWriter(file, _PARQUET_SCHEMA) as writer:
+        rest = _PARQUET_SCHEMA.empty_table()
+        for table in tables:
+            rest = pyarrow.concat_tables([rest, table])
+            while rest.num_rows >= rows_in_group:
+                writer.write_table(rest.slice(0, rows_in_group).combine_chunks(), rows_in_group)
+                rest = rest.slice(rows_in_group)
+        if rest.num_rows:
+            writer.write_table(rest.combine_chunks(), rows_in_group)
+
+
+#: How each format is written.
+FORMATS: dict[str, Format] = {
+    "json": Format(("word", "count"), _json_lines, _write_json),
+    "jsonl": Format(tuple(RECORDS.names), _jsonl_lines, _write_all),
+    "csv": Format(tuple(RECORDS.names), _csv_lines, _write_csv),
+    "parquet": Format(tuple(RECORDS.names), _parquet_columns, write_parquet),
+}
 
 
 def _read_json(file: BinaryIO) -> Iterator[Counted]:
@@ -138,7 +222,9 @@ def _read_csv(file: BinaryIO) -> Iterator[Counted]:
 
 
 def _read_parquet(file: BinaryIO) -> Iterator[Counted]:
-    table = pyarrow.parquet.ParquetFile(file)
+    from pyarrow import parquet  # only here, as it takes a while to load
+
+    table = parquet.ParquetFile(file)
     for name in ("word", "count"):
         _index_of(name, table.schema_arrow.names)
     for batch in table.iter_batches(columns=["word", "count"]):
@@ -151,14 +237,6 @@ def _index_of(name: str, header: Sequence[str]) -> int:
         raise ValueError(f"it has {number} {name!r}")
     return header.index(name)
 
-
-#: For each format, a function that writes counted words, which come in order, to a binary file.
-FORMATS: dict[str, Callable[[Iterable[Counted], BinaryIO], None]] = {
-    "json": _write_json,
-    "jsonl": _write_jsonl,
-    "csv": _write_csv,
-    "parquet": write_parquet,
-}
 
 #: For each format, a function that reads counted words from a binary file. It may raise whatever
 #: its parser raises, and does not check types.

@@ -1,34 +1,32 @@
 """Writes records into one sorted file, or shards, that appear whole or not at all.
 
-Each bundle packs its records into sorted chunks; the chunks of a shard are merged into a temporary
-file beside the output; and the temporary files are published when all of them are written and the
-totals of all stages agree. A chunk holds its records as lines of text in UTF-8, whose byte order
-is the order of the result, so that merging needs memory for the chunks only.
+Tables of records are sorted into chunks; the chunks of a shard are merged into a temporary file
+beside the output; and the temporary files are published when all of them are written and the totals
+of all stages agree.
 """
 
-import heapq
-import io
-import itertools
 import os
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import apache_beam as beam
+import numpy as np
+import pyarrow
 from apache_beam.pvalue import PCollection, TaggedOutput
-from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
-from beam_pipeline.io.formats import FORMATS, Counted, format_of
+from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
+from beam_pipeline.io.sorting import ORDERS, map_in_order, sort, split_into_parts
 from transforms.checks import check_one_of, check_positive, check_type
+from transforms.columns.convert import PackRecords
+from transforms.columns.tables import RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount
-from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
@@ -37,49 +35,6 @@ from transforms.text.blocks import Block
 
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
-
-
-class _Order(NamedTuple):
-    """An order of records: how a record becomes a line that sorts as it shall, and back.
-
-    Attributes:
-      to_line: takes a word in UTF-8 and its count.
-      from_line: takes the line as text, with its line feed.
-    """
-
-    to_line: Callable[[bytes, int], bytes]
-    from_line: Callable[[str], Counted]
-
-
-def _line_by_word(word: bytes, count: int) -> bytes:
-    # A tab sorts before every character of a word: lines sort as their words do.
-    return b"%s\t%d\n" % (word, count)
-
-
-def _counted_by_word(line: str) -> Counted:
-    word, _, count = line.partition("\t")
-    return word, int(count)
-
-
-# More than any count, of 64 bits: what is left of it is the less, the greater a count is.
-_MORE = 10**20
-
-
-def _line_by_count(word: bytes, count: int) -> bytes:
-    return b"%020d\t%s\n" % (_MORE - count, word)
-
-
-def _counted_by_count(line: str) -> Counted:
-    rank, _, word = line.partition("\t")
-    return word.removesuffix("\n"), _MORE - int(rank)
-
-
-_ORDERS: Mapping[str, _Order] = {
-    "word": _Order(_line_by_word, _counted_by_word),
-    "count": _Order(_line_by_count, _counted_by_count),
-}
-#: How records can be sorted: by their words, or the greatest counts first and equal ones by word.
-ORDERS = tuple(_ORDERS)
 
 
 class WriteOutcome(NamedTuple):
@@ -110,7 +65,8 @@ class WriteResults(Stage):
       token: names the temporary files of this run.
       has_client: whether a client holds the output's lock and waits for the manifest; see
         `beam_pipeline.io.publishing`.
-      chunk_records: how many records a bundle sorts at once.
+      chunk_records: about how many records are sorted and written at once.
+      threads: how many cores a worker may use to write one file.
       sort: one of `ORDERS`; ``count`` needs one shard.
       source_names: what dead letters call sources that are copies, by the paths of the copies.
 
@@ -128,7 +84,8 @@ class WriteResults(Stage):
     settings: Mapping[str, Any] = field(default_factory=dict)
     token: str = field(default_factory=new_token)
     has_client: bool = False
-    chunk_records: int = 50_000
+    chunk_records: int = 1 << 16
+    threads: int = 1
     sort: str = "word"
     source_names: Mapping[str, str] = field(default_factory=dict)
     measures: ClassVar = frozenset(
@@ -154,14 +111,19 @@ class WriteResults(Stage):
         check_one_of(FORMATS, format=self.format)
         self._format = self.format
         check_one_of(ORDERS, sort=self.sort)
-        check_positive(num_shards=self.num_shards, chunk_records=self.chunk_records)
+        check_positive(
+            num_shards=self.num_shards, chunk_records=self.chunk_records, threads=self.threads
+        )
         if self.num_shards > MAX_SHARDS:
             raise ValueError(f"num_shards={self.num_shards!r}: must be {MAX_SHARDS} or less")
         if self.sort != "word" and self.num_shards > 1:
             raise ValueError(f"sort={self.sort!r}: must be 'word' with more than one shard")
 
-    def expand(self, records: PCollection[AnagramCount]) -> PCollection[str]:
-        chunks = self.apply_fn(records, "PackRecords", _PackFn(self), tuple[int, bytes])
+    def expand(self, records: PCollection[AnagramCount | RecordColumns]) -> PCollection[str]:
+        columns = records
+        if records.element_type is not RecordColumns:
+            columns = records | "PackRecords" >> PackRecords(self.chunk_records)
+        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self), tuple[int, bytes])
         shards = (
             (chunks, *self._other_chunks(records))
             | "AllChunks" >> beam.Flatten().with_output_types(tuple[int, bytes])
@@ -175,9 +137,7 @@ class WriteResults(Stage):
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
         )
 
-    def _other_chunks(
-        self, records: PCollection[AnagramCount]
-    ) -> Iterator[PCollection[tuple[int, bytes]]]:
+    def _other_chunks(self, records: PCollection[Any]) -> Iterator[PCollection[tuple[int, bytes]]]:
         # A shard without records is a file too, so every shard gets an empty chunk.
         shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
         yield records.pipeline | "EmptyChunks" >> beam.Create(
@@ -196,7 +156,7 @@ class WriteResults(Stage):
                 "dead_letters=PATH, or None and take them from side_outputs.dead_letters"
             )
 
-    def _all_totals(self, records: PCollection[AnagramCount]) -> PCollection[WriteOutcome]:
+    def _all_totals(self, records: PCollection[Any]) -> PCollection[WriteOutcome]:
         totals = () if self.side_outputs is None else tuple(self.side_outputs.totals)
         return (
             totals
@@ -205,42 +165,31 @@ class WriteResults(Stage):
         )
 
 
-class _PackFn(StageFn):
-    """Packs records into (shard, sorted chunk)."""
+class _SortFn(StageFn):
+    """Makes (shard, sorted chunk) of tables of records."""
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
-        self._num_shards = sink.num_shards
-        self._chunk_records = sink.chunk_records
-        self._to_line = _ORDERS[sink.sort].to_line
+        self._num_shards, self._order = sink.num_shards, sink.sort
+        self._columns = list(FORMATS[sink._format].columns)
 
-    def start_bundle(self) -> None:
-        super().start_bundle()
-        self._packed = 0
-        self._lines: defaultdict[int, list[bytes]] = defaultdict(list)
+    def process(self, columns: RecordColumns) -> Iterator[tuple[int, bytes]]:
+        table = from_bytes(columns.data).select(self._columns)
+        self.totals.add(Count.RECORDS_TO_WRITE, table.num_rows)
+        for shard, rows in self._in_shards(table):
+            yield shard, to_bytes(sort(rows, self._order))
 
-    def process(self, record: AnagramCount) -> list[tuple[int, bytes]]:
-        self._packed += 1
-        word = record.word.encode()
-        shard = zlib.crc32(word) % self._num_shards if self._num_shards > 1 else 0
-        lines = self._lines[shard]
-        lines.append(self._to_line(word, record.count))
-        if len(lines) < self._chunk_records:
-            return []
-        return [(shard, b"".join(sorted(self._lines.pop(shard))))]
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
+        return self.emit_totals()
 
-    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
-        chunks = ((shard, b"".join(sorted(lines))) for shard, lines in self._lines.items())
-        yield from in_global_window(chunks)
-        self.totals.add(Count.RECORDS_TO_WRITE, self._packed)
-        yield from self.emit_totals()
-
-
-def merge(chunks: Iterable[bytes], order: str = "word") -> Iterator[Counted]:
-    """Merges sorted chunks, and yields their (word, count) in the order, one of `ORDERS`."""
-    from_line = _ORDERS[order].from_line
-    for line in heapq.merge(*(io.BytesIO(chunk) for chunk in chunks if chunk)):
-        yield from_line(line.decode())
+    def _in_shards(self, table: pyarrow.Table) -> Iterator[tuple[int, pyarrow.Table]]:
+        if self._num_shards == 1:
+            yield 0, table
+            return
+        hashes = (zlib.crc32(word.encode()) for word in table["word"].to_pylist())
+        shards = np.fromiter(hashes, np.int64, table.num_rows) % self._num_shards
+        for shard in np.unique(shards):
+            yield int(shard), table.filter(pyarrow.array(shards == shard))
 
 
 def _pack_dead_letter(
@@ -262,8 +211,10 @@ class _WriteFn(StageFn):
 
     def __init__(self, sink: WriteResults):
         super().__init__(sink.resilience)
-        self._path, self._num_shards, self._format = sink._path, sink.num_shards, sink._format
-        self._dead_letters, self._token, self._sort = sink.dead_letters or "", sink.token, sink.sort
+        self._path, self._num_shards, self._token = sink._path, sink.num_shards, sink.token
+        self._dead_letters = sink.dead_letters or ""
+        self._format, self._order = sink._format, sink.sort
+        self._chunk_records, self._threads = sink.chunk_records, sink.threads
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, shard_and_chunks: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
@@ -289,10 +240,22 @@ class _WriteFn(StageFn):
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and how many records are in it."""
-        counting = itertools.count()
-        records = (r for r, _ in zip(merge(chunks, self._sort), counting, strict=False))
-        written = self._write(final, lambda file: FORMATS[self._format](records, file))
-        return written, next(counting)
+        output_format = FORMATS[self._format]
+        tables = [from_bytes(chunk) for chunk in chunks if chunk]
+        parts = split_into_parts(tables, self._order, self._chunk_records)
+        number = 0
+
+        def encode(part: pyarrow.Table) -> tuple[int, Any]:
+            return part.num_rows, output_format.encode(sort(part, self._order))
+
+        def encoded() -> Iterator[Any]:
+            nonlocal number
+            for rows, data in map_in_order(encode, parts, self._threads):
+                number += rows
+                yield data
+
+        written = self._write(final, lambda file: output_format.write(encoded(), file))
+        return written, number
 
     def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and 0: no records are in it."""

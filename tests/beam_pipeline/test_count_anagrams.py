@@ -23,7 +23,7 @@ from transforms import (
     AnagramCount,
     Block,
     Chaos,
-    CountDistinctWords,
+    ExpandColumns,
     ExpandSignatures,
     ExtractWords,
     FilterBlocks,
@@ -31,7 +31,9 @@ from transforms import (
     Resilience,
     SideOutputs,
     TallyBlocks,
+    UnpackRecords,
 )
+from transforms.columns.tables import COUNTS, to_bytes
 from transforms.errors import DictionaryError
 
 WORDS = ["act", "cat", "tac", "enlist", "listen", "silent", "l'été"]
@@ -165,7 +167,8 @@ def test_what_is_no_collection_is_refused_when_the_pipeline_is_built() -> None:
     ("made", "settings", "message"),
     [
         (ExtractWords, {"text": "ascii"}, "text='ascii': must be TextSettings"),
-        (CountDistinctWords, {"text": "ascii"}, "text='ascii': must be TextSettings"),
+        (TallyBlocks, {"text": "ascii"}, "text='ascii': must be TextSettings"),
+        (ExpandColumns, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
         (FilterBlocks, {"text": "strict"}, "text='strict': must be TextSettings"),
         (TallyBlocks, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
         (ExpandSignatures, {"dictionary": "gcide"}, "dictionary='gcide': must be DictionarySpec"),
@@ -194,13 +197,30 @@ def test_a_source_of_somebodys_own_can_be_written_with_invariants(
     assert os.listdir(tmp_path) == ["result.json"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_columns_hold_the_same_records(engine: str, tmp_path: Path) -> None:
+    for as_columns in (False, True):
+        with pipeline() as p:
+            lines = p | beam.Create(["cat act", "tac xyzzy"])
+            counted = lines | CountAnagrams(engine=engine, as_columns=as_columns)
+            unpacked = counted | UnpackRecords() if as_columns else counted
+            assert_that(unpacked, equal_to(records(dict.fromkeys(["act", "cat", "tac"], 3))))
+            counted | WriteResults(f"{tmp_path}/{as_columns}.csv")
+    assert (tmp_path / "True.csv").read_bytes() == (tmp_path / "False.csv").read_bytes()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_what_such_a_pipeline_loses_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transforms.counts.SumFn.extract_output", lambda self, total: total - 1)
+    nothing = to_bytes(COUNTS.empty_table())
+    fn = "transforms.columns.combine.CombineColumnsFn"
+    monkeypatch.setattr(f"{fn}.extract_output", lambda self, accumulator: nothing)
     side_outputs = SideOutputs()
     with pytest.raises(Exception, match="lost count: words"), pipeline() as p:
-        counted = p | beam.Create(["cat act"]) | CountAnagrams(side_outputs=side_outputs)
+        lines = p | beam.Create(["cat act"])
+        counted = lines | CountAnagrams(engine=engine, side_outputs=side_outputs)
         counted | WriteResults(f"{tmp_path}/result.json", side_outputs=side_outputs)
     assert os.listdir(tmp_path) == []
 

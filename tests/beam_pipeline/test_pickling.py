@@ -8,9 +8,12 @@ from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.pipeline import build
 from tests.support.beam import pipeline
+from transforms.columns.combine import CombineColumns
+from transforms.columns.convert import PackCounts
+from transforms.columns.expand import ExpandColumns
+from transforms.columns.top import TopColumns
 from transforms.counts import CombineClassTallies, CountSignatures, MergeTalliesFn, SumFn
 from transforms.dictionary import DictionarySpec
-from transforms.distinct_words import CountDistinctWords
 from transforms.expand import ExpandSignatures, TopWords
 from transforms.filtering import FilterBlocks
 from transforms.tally import TallyBlocks
@@ -28,7 +31,9 @@ PARTS = [
     CountSignatures(),
     CombineClassTallies(),
     TallyBlocks(DictionarySpec("gcide+web2"), TextSettings(punctuation="split"), 2, 3),
-    CountDistinctWords(TextSettings("ascii"), 2),
+    CombineColumns(100),
+    PackCounts(3, 4),
+    ExpandColumns(DictionarySpec("web2", "ascii"), 2, 3),
     ExpandSignatures(DictionarySpec("web2", "ascii"), 2, 3),
     WriteResults("result.csv", "csv", 3),
     DictionarySpec("gcide+web2", "ascii"),
@@ -42,7 +47,7 @@ def test_parts_survive_pickling_and_are_small(part: object) -> None:
     assert pickler.loads(pickled) == part
 
 
-@pytest.mark.parametrize("part", [MergeTalliesFn(), SumFn(), TopWords(3)])
+@pytest.mark.parametrize("part", [MergeTalliesFn(), SumFn(), TopWords(3), TopColumns(3)])
 def test_parts_without_equality_survive_pickling(part: object) -> None:
     assert type(pickler.loads(pickler.dumps(part))) is type(part)
 

@@ -11,22 +11,29 @@ from apache_beam.pvalue import PCollection
 
 from tests.support import reference
 from tests.support.beam import assert_gives
-from transforms.counts import CountSignatures
+from tests.support.tables import rows_of
+from transforms.columns.combine import CombineColumns
+from transforms.columns.tables import from_bytes
 from transforms.dictionary import DictionarySpec
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 
 
-class SummedTally(beam.PTransform[PCollection[Block], PCollection[tuple[str, int]]]):
+class SummedTally(beam.PTransform[PCollection[Block], PCollection[Any]]):
     """TallyBlocks, and the sum of what its bundles give: how they were cut does not matter."""
 
     def __init__(self, **settings: Any):
         super().__init__()
         self._settings = settings
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[str, int]]:
-        return blocks | TallyBlocks(**self._settings) | CountSignatures()
+    def expand(self, blocks: PCollection[Block]) -> PCollection[Any]:
+        return (
+            blocks
+            | TallyBlocks(**self._settings)
+            | CombineColumns()
+            | beam.FlatMapTuple(lambda _, columns: rows_of(from_bytes(columns)))
+        )
 
 
 LETTERS = ["c", "a", "t", "d", "o", "g", "é", " ", "-", "\n"]
@@ -77,9 +84,38 @@ def test_the_order_of_blocks_does_not_matter(limit: int, gcide: frozenset[str]) 
     assert_gives(blocks, SummedTally(threads=2, small_bundle_bytes=limit), expected)
 
 
+CORPUS = DictionarySpec("none")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("max_distinct", [2, 1 << 18])
+def test_in_corpus_mode_words_are_counted(limit: int, threads: int, max_distinct: int) -> None:
+    blocks = [Block("a", 0, b"cat act cat\n"), Block("b", 0, "tac é a".encode())] * 40
+    blocks += [Block("c", 0, "a café b".encode("utf-16-le"), "utf-16-le"), Block("d", 0, b"!")]
+    expected = {"cat": 80, "act": 40, "tac": 40, "é": 40, "a": 41, "café": 1, "b": 1}
+    for shortest in (1, 2):
+        tally = SummedTally(
+            dictionary=CORPUS,
+            min_word_length=shortest,
+            threads=threads,
+            max_distinct=max_distinct,
+            small_bundle_bytes=limit,
+            batch_bytes=30,
+        )
+        kept = [(word, number) for word, number in expected.items() if len(word) >= shortest]
+        assert_gives(blocks, tally, kept)
+
+
+def test_in_corpus_mode_giants_are_left_out(limit: int) -> None:
+    blocks = [Block("a", 0, b"x" * 70_000 + b" a")]
+    assert_gives(blocks, SummedTally(dictionary=CORPUS, small_bundle_bytes=limit), [("a", 1)])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: TallyBlocks(buckets=0), r"buckets=0.*1 or more"),
+        (lambda: TallyBlocks(max_distinct=0), r"max_distinct=0.*1 or more"),
         (lambda: TallyBlocks(min_word_length=0), r"min_word_length=0.*1 or more"),
         (lambda: TallyBlocks(threads=0), r"threads=0.*1 or more"),
         (

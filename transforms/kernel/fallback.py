@@ -1,27 +1,45 @@
-"""What a tally of words by anagram class can do, and a tally in plain Python."""
+"""What a tally of words can do, and a tally in plain Python."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import pyarrow
+
+from transforms.columns.tables import counts_table
 from transforms.dictionary import Dictionary
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
+from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
 
-class Tally(Protocol):
-    """Counts words by anagram class.
-
-    What is added is pending until it is committed. Adding the words of a block can therefore fail
-    half way, and be done again, without any of them being counted twice.
+class Counted(NamedTuple):
+    """What a tally has counted.
 
     Attributes:
+      columns: a table of counts: of the dictionary's classes that occurred, by their signatures;
+        or, if there is no dictionary, of all words that can be in a result.
+      words_by_length: lengths in code points, and the number of words that have each, also of those
+        that are not in `columns`. The greatest length stands for all longer words as well.
       invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
+    columns: pyarrow.Table
+    words_by_length: dict[int, int]
     invalid_bytes: int
+
+
+class Tally(Protocol):
+    """Counts words, by anagram class or each on its own.
+
+    What is added is pending until it is committed. Adding the words of a block can therefore fail
+    half way, and be done again, without any of them being counted twice.
+    """
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should be drained before more is added, to keep memory bounded."""
 
     def add(self, data: bytes) -> None:
         """Counts words, after dropping what is pending.
@@ -34,37 +52,31 @@ class Tally(Protocol):
         """Adds what is pending to the counts for good."""
 
     def merge(self, other: Any) -> None:
-        """Adds what another tally of the same kind and dictionary has committed."""
+        """Adds what another tally of the same kind and settings has committed."""
 
-    def counted(self) -> Iterable[tuple[str, int]]:
-        """Returns the signature and the count of each class of the dictionary that occurred."""
-
-    def words_by_length(self) -> Iterable[tuple[int, int]]:
-        """Returns lengths in code points, and the number of words that have each.
-
-        Words that are in no class are counted here too. The greatest length stands for all longer
-        words as well.
-        """
+    def drain(self) -> Counted:
+        """Returns what is committed, and begins anew."""
 
 
 class PlainTally:
     """The `Tally` for a small text: it needs no compiler and no table of the dictionary.
 
     Args:
-      dictionary: whose classes are counted.
+      dictionary: whose classes are counted; None counts each word on its own.
       text: how bytes become words.
       min_word_length: shorter words, in code points, are not counted.
     """
 
-    def __init__(self, dictionary: Dictionary, text: TextSettings, min_word_length: int):
+    is_full = False
+
+    def __init__(self, dictionary: Dictionary | None, text: TextSettings, min_word_length: int):
         self._dictionary = dictionary
         self._text = text
         self._min_word_length = min_word_length
         self._pending: list[str] = []
         self._pending_invalid = 0
-        self._counts: Counter[str] = Counter()
-        self._lengths: Counter[int] = Counter()
-        self.invalid_bytes = 0
+        self._words: Counter[str] = Counter()
+        self._invalid_bytes = 0
 
     def add(self, data: bytes) -> None:
         self._pending, self._pending_invalid = Block("", 0, data).words(
@@ -72,18 +84,23 @@ class PlainTally:
         )
 
     def commit(self) -> None:
-        self._lengths.update(min(len(word), MAX_COUNTED_LENGTH) for word in self._pending)
-        self._counts.update(map(signature, self._pending))
-        self.invalid_bytes += self._pending_invalid
+        self._words.update(self._pending)
+        self._invalid_bytes += self._pending_invalid
 
     def merge(self, other: "PlainTally") -> None:
-        self._lengths.update(other._lengths)
-        self._counts.update(other._counts)
-        self.invalid_bytes += other.invalid_bytes
+        self._words.update(other._words)
+        self._invalid_bytes += other._invalid_bytes
 
-    def counted(self) -> Iterable[tuple[str, int]]:
-        members = self._dictionary.members
-        return [(key, count) for key, count in sorted(self._counts.items()) if members(key)]
-
-    def words_by_length(self) -> Iterable[tuple[int, int]]:
-        return self._lengths.items()
+    def drain(self) -> Counted:
+        lengths: Counter[int] = Counter()
+        counts: Counter[str] = Counter()
+        for word, count in self._words.items():
+            lengths[min(len(word), MAX_COUNTED_LENGTH)] += count
+            if self._dictionary is not None:
+                if self._dictionary.members(key := signature(word)):
+                    counts[key] += count
+            elif len(word) <= MAX_WORD_LENGTH:
+                counts[word] += count
+        counted = Counted(counts_table(counts, counts.values()), lengths, self._invalid_bytes)
+        self._words, self._invalid_bytes = Counter(), 0
+        return counted

@@ -179,7 +179,7 @@ class CodePointEffects(NamedTuple):
             char = chr(code)
             if is_separator(char, text.normalization, text.punctuation):
                 filled.length[code] = SEPARATOR
-            elif text.normalization == "unicode" and not _is_independent(char):
+            elif text.normalization == "unicode" and not is_independent(char):
                 filled.length[code] = SLOW_PATH
             else:
                 letters = letters_of(char, text.normalization)
@@ -190,7 +190,7 @@ class CodePointEffects(NamedTuple):
         return filled
 
 
-def _is_independent(char: str) -> bool:
+def is_independent(char: str) -> bool:
     """Returns whether ``unicode`` makes the same letters of `char` whatever precedes it."""
     composed = unicodedata.normalize("NFC", char)
     kept = "".join(filter(is_word_part, composed))

@@ -22,13 +22,12 @@ Arrays are taken out of their tuples before loops begin, since numba may otherwi
 in each round.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from transforms.kernel.compiling import compiled
 from transforms.kernel.letter_weights import (
     MARKS,
     NOT_FILLED,
@@ -119,14 +118,6 @@ class _Sums(NamedTuple):
     stop: UInt64Array
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function; other processes will load its machine code from a cache of files."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # there is no folder in which the cache can be written
-        return numba.njit(nogil=True)(function)
-
-
 def byte_effects(effects: CodePointEffects) -> ByteEffects:
     """Returns what bytes contribute, given a table that has the page of ASCII."""
     by_byte = ByteEffects(*np.zeros((4, 256), np.uint64))
@@ -178,11 +169,11 @@ def slot_of(mixed: Any, choice: Any, bits: Any) -> Any:
     return (mixed * MULTIPLIERS[choice]) >> np.uint64(64 - bits)
 
 
-_scramble, _mix = _compiled(scramble), _compiled(mix)
-_bucket_of, _slot_of = _compiled(bucket_of), _compiled(slot_of)
+_scramble, _mix = compiled(scramble), compiled(mix)
+_bucket_of, _slot_of = compiled(bucket_of), compiled(slot_of)
 
 
-@_compiled
+@compiled
 def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sums: Any) -> Any:
     """Adds up what the bytes from `start` to `stop` contribute.
 
@@ -216,7 +207,7 @@ def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sum
     return separators
 
 
-@_compiled
+@compiled
 def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -> Any:
     """Takes the differences of the sums at separators, which are the sums of the words between.
 
@@ -248,7 +239,7 @@ def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -
     return found
 
 
-@_compiled
+@compiled
 def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
     """Returns the only slot that can have the class of a word, and whether it does."""
     uses_high, bits, choices, lows, highs, lengths = classes
@@ -258,7 +249,7 @@ def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
     return slot, matches
 
 
-@_compiled
+@compiled
 def _count(words: Any, found: Any, min_word_length: int, classes: Any, counters: Any) -> None:
     """Counts those of the first `found` words that have no bytes beyond ASCII."""
     lows, highs, all_packed, _ = words
@@ -274,7 +265,7 @@ def _count(words: Any, found: Any, min_word_length: int, classes: Any, counters:
         counts[slot] += matches & counts_here
 
 
-@_compiled
+@compiled
 def _decode_code_point(data: Any, at: int, stop: int) -> Any:
     """Decodes the code point at `at`.
 
@@ -296,7 +287,7 @@ def _decode_code_point(data: Any, at: int, stop: int) -> Any:
     return -1, 1
 
 
-@_compiled
+@compiled
 def _count_by_code_point(
     data: Any,
     position: Any,
@@ -378,7 +369,7 @@ def _count_by_code_point(
     return found, stop + 1, -1, slow
 
 
-@_compiled
+@compiled
 def tally(
     data: Any,
     position: Any,
@@ -443,7 +434,7 @@ def tally(
     return position, -1, slow
 
 
-@_compiled
+@compiled
 def _new_sums() -> Any:
     """Makes room for the sums, or for the words, of a chunk."""
     rows = np.zeros((4, _CHUNK + 1), np.uint64)

@@ -18,9 +18,12 @@ import threading
 from collections import Counter
 
 import numpy as np
+import pyarrow
 
+from transforms.columns.tables import COUNTS
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.kernel import loops
+from transforms.kernel.fallback import Counted
 from transforms.kernel.letter_weights import (
     NOT_FILLED,
     PAGE,
@@ -54,6 +57,8 @@ class TallyTable:
       text: the same.
       classes: the dictionary's classes, by slot.
       slot_of: the slot of each class, by its signature.
+      signatures: the signatures of all classes.
+      class_in: by slot, which of the signatures is that of the class in it.
       byte_effects: what bytes contribute to the sums of words.
       code_point_effects: what code points contribute.
     """
@@ -68,6 +73,9 @@ class TallyTable:
             self._weights = LetterWeights(dictionary.classes, positional=False)
             self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
         self.slot_of = dict(zip(signatures, slots.tolist(), strict=True))
+        self.signatures = pyarrow.array(signatures, pyarrow.large_string())
+        self.class_in = np.zeros(self.classes.low.size, np.int64)
+        self.class_in[slots] = np.arange(len(signatures))
         self._filling = threading.Lock()
         self.code_point_effects = CodePointEffects.empty().with_page(0, self._weights, self.text)
         self.byte_effects = loops.byte_effects(self.code_point_effects)
@@ -130,6 +138,8 @@ class BlockTally:
       invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
+    is_full = False
+
     def __init__(
         self,
         table: TallyTable,
@@ -152,11 +162,6 @@ class BlockTally:
         self.invalid_bytes = 0
 
     def add(self, data: bytes) -> None:
-        """Counts words, after dropping what is pending.
-
-        Args:
-          data: a text in UTF-8 that begins and ends between words.
-        """
         self._pending.counts.fill(0)
         self._pending.lengths.fill(0)
         self._pending_invalid = 0
@@ -180,25 +185,25 @@ class BlockTally:
                 table.fill_page(page)
 
     def commit(self) -> None:
-        """Adds what is pending to the counts for good."""
         self.counts += self._pending.counts
         self.lengths += self._pending.lengths
         self.invalid_bytes += self._pending_invalid
 
     def merge(self, other: "BlockTally") -> None:
-        """Adds what another tally of the same table has committed."""
         self.counts += other.counts
         self.lengths += other.lengths
         self.invalid_bytes += other.invalid_bytes
 
-    def counted(self) -> list[tuple[str, int]]:
-        """Returns the signature and the count of each class that occurred."""
-        counts = self.counts.tolist()
-        return [(key, counts[slot]) for key, slot in self._table.slot_of.items() if counts[slot]]
-
-    def words_by_length(self) -> list[tuple[int, int]]:
-        """Returns lengths and the number of words of each; the last has all longer words too."""
-        return [(int(n), int(self.lengths[n])) for n in np.flatnonzero(self.lengths)]
+    def drain(self) -> Counted:
+        slots = np.flatnonzero(self.counts)
+        keys = self._table.signatures.take(pyarrow.array(self._table.class_in[slots]))
+        columns = pyarrow.table([keys, pyarrow.array(self.counts[slots])], COUNTS)
+        lengths = {int(n): int(self.lengths[n]) for n in np.flatnonzero(self.lengths)}
+        counted = Counted(columns, lengths, self.invalid_bytes)
+        self.counts.fill(0)
+        self.lengths.fill(0)
+        self.invalid_bytes = 0
+        return counted
 
     def _add_slow_path(self, pieces: Counter[bytes]) -> None:
         for piece, occurrences in pieces.items():

@@ -121,6 +121,13 @@ def _parser() -> Parser:
         metavar="BYTES",
         help="of the texts with non-ASCII letters (default: 20000000)",
     )
+    add(
+        "--list-words",
+        type=whole_number(1),
+        default=1_000_000,
+        metavar="N",
+        help="of the large dictionary (default: 1000000)",
+    )
     add("--markdown", action="store_true", help="print the table in Markdown")
     add(
         "--json",
@@ -135,7 +142,14 @@ def _measure(
     options: argparse.Namespace, folder: Path, on_progress: Callable[[str], None]
 ) -> Iterator[list[Row]]:
     """Measures all sections, one after the other, and yields all rows so far again and again."""
-    settings = Settings(options.input, folder, options.skip, options.files, options.letters_size)
+    settings = Settings(
+        options.input,
+        folder,
+        options.skip,
+        options.files,
+        options.letters_size,
+        options.list_words,
+    )
     rows: list[Row] = []
     for section in options.only:
         on_progress(f"{section}: making texts")

@@ -1,10 +1,15 @@
 """Texts to measure throughput on, made from a given file."""
 
+import random
 import re
 from pathlib import Path
 
 _ACCENTED = str.maketrans("aeiouAEIOU", "áéíóúÁÉÍÓÚ")
 _WORD = re.compile(r"[A-Za-z]+")
+_SYLLABLES = (
+    *("an", "be", "ca", "do", "el", "fi", "go", "hu", "in", "jo", "ka", "li", "mo", "nu", "or"),
+    *("pe", "qui", "ro", "sa", "ti", "ur", "ve", "wi", "xy", "zo", "st", "th", "er", "ing", "ed"),
+)
 _PART_BYTES = 1 << 24
 # As many as a person might have in one.
 _FILES_PER_FOLDER = 1000
@@ -57,6 +62,23 @@ def scatter(source: Path, folder: Path, files: int) -> int:
             written += path.write_bytes(part)
             number += 1
     return written
+
+
+def make_words(target: Path, number: int) -> int:
+    """Writes a list of made-up words, the same ones each time; many are anagrams of others.
+
+    Args:
+      target: where the list is written, a word on each line.
+      number: how many different words.
+
+    Returns:
+      The number of bytes written.
+    """
+    chosen = random.Random(number)
+    words: dict[str, None] = {}
+    while len(words) < number:
+        words["".join(chosen.choices(_SYLLABLES, k=chosen.randint(2, 6)))] = None
+    return target.write_bytes("\n".join([*words, ""]).encode())
 
 
 def accent(source: Path, target: Path, size: int, share: float) -> int:

@@ -32,6 +32,40 @@ def kernel(path: str) -> float:
     return taken
 
 
+def words(path: str) -> float:
+    """Counts the distinct words of a text in compiled code, and returns the seconds."""
+    from transforms.kernel.distinct import DistinctTally, spelling_table
+    from transforms.text.settings import TextSettings
+
+    tally = DistinctTally(spelling_table(TextSettings()))
+    tally.add(b"compiles the code")
+    taken = 0.0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            block += file.readline()  # a block ends between words
+            began = time.perf_counter()
+            tally.add(block)
+            tally.commit()
+            if tally.is_full:
+                tally.drain()
+            taken += time.perf_counter() - began
+    return taken
+
+
+def nothing(path: str) -> float:
+    """Runs a Beam pipeline that does nothing, and returns the seconds.
+
+    Args:
+      path: of any file, which is not read.
+    """
+    import apache_beam as beam
+
+    began = time.perf_counter()
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        pipeline | beam.Create([path])
+    return time.perf_counter() - began
+
+
 def source(path: str) -> float:
     """Reads a text as blocks that a pipeline only counts, and returns the seconds.
 
@@ -50,7 +84,12 @@ def source(path: str) -> float:
     return time.perf_counter() - began
 
 
-PARTS: Mapping[str, Callable[[str], float]] = {"kernel": kernel, "source": source}
+PARTS: Mapping[str, Callable[[str], float]] = {
+    "kernel": kernel,
+    "words": words,
+    "source": source,
+    "nothing": nothing,
+}
 
 if __name__ == "__main__":
     name, path = sys.argv[1:]

@@ -16,6 +16,9 @@ from beam_pipeline.benchmark.throughput.trial import Trial
 # Shares of words with letters beyond ASCII, and fractions of the size of the text.
 _SHARES = (0.0, 0.01, 0.1, 1.0)
 _FRACTIONS = (1 / 16, 1 / 4, 1.0)
+_CORPUS = ("--dictionary", "none")
+# Of the text that is counted with a large dictionary.
+_DICTIONARY_TEXT_BYTES = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Settings:
       skip: which of `SKIPPABLE` to leave out.
       files: how many small files to cut the text into.
       letters_bytes: size of the texts with letters beyond ASCII.
+      list_words: how many words the large dictionary has.
     """
 
     text: Path
@@ -35,6 +39,7 @@ class Settings:
     skip: Collection[str] = ()
     files: int = 1000
     letters_bytes: int = 20_000_000
+    list_words: int = 1_000_000
 
     @property
     def size(self) -> int:
@@ -50,6 +55,36 @@ def _parts(settings: Settings) -> Iterator[Trial]:
     yield Trial("parts", "whole command, no text", _command(nothing, settings), 0)
     for name in ("kernel", "source"):
         yield Trial("parts", f"{name} alone", _part(name, text), size, is_self_timed=True)
+
+
+def _start(settings: Settings) -> Iterator[Trial]:
+    text = settings.text
+    yield Trial("start", "a Beam pipeline that does nothing", _part("nothing", text), 0)
+    cat = settings.folder / "cat.txt"
+    cat.write_text("cat")
+    yield Trial("start", "one word", _command(cat, settings), 3)
+    yield Trial("start", "the whole text", _command(text, settings), settings.size)
+
+
+def _corpus(settings: Settings) -> Iterator[Trial]:
+    text, size = settings.text, settings.size
+    yield Trial("corpus", "--dictionary none", _command(text, settings, *_CORPUS), size)
+    kernel = _part("words", text)
+    yield Trial("corpus", "its kernel alone, one thread", kernel, size, is_self_timed=True)
+    for name, trial in peer_trials("corpus", str(text), size, str(settings.folder / "corpus")):
+        if name.startswith("polars") and name not in settings.skip:
+            yield trial
+
+
+def _dictionary(settings: Settings) -> Iterator[Trial]:
+    words, text = settings.folder / "words.txt", settings.folder / "beginning.txt"
+    corpora.make_words(words, settings.list_words)
+    size = corpora.repeat(settings.text, text, min(_DICTIONARY_TEXT_BYTES, settings.size))
+    loop = [sys.executable, str(Path(__file__).with_name("plain_loop.py")), str(words), str(text)]
+    label = f"a list of {settings.list_words:,} words"
+    yield Trial("dictionary", f"a plain loop in Python, {label}", loop, size)
+    command = _command(text, settings, "--dictionary", str(words))
+    yield Trial("dictionary", f"this project, {label}", command, size)
 
 
 def _sizes(settings: Settings) -> Iterator[Trial]:
@@ -103,11 +138,14 @@ def _peers(settings: Settings) -> Iterator[Trial]:
 
 #: How the trials of each section are made.
 SECTIONS: Mapping[str, Callable[[Settings], Iterator[Trial]]] = {
+    "start": _start,
     "parts": _parts,
     "size": _sizes,
     "workers": _workers,
     "files": _files,
     "letters": _letters,
+    "corpus": _corpus,
+    "dictionary": _dictionary,
     "peers": _peers,
 }
 #: What can be left out of the section of peers, as it is slow.

@@ -6,12 +6,13 @@ import signal
 import pytest
 
 from beam_pipeline.benchmark.interrupts import Interrupted, signals_raise, signals_wait
+from tests.support.cli import interruptible
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_an_exception_with_its_exit_code(number: signal.Signals, code: int) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Interrupted) as caught, signals_raise():
+    with interruptible(), pytest.raises(Interrupted) as caught, signals_raise():
         signal.raise_signal(number)
     assert caught.value.exit_code == code
     assert signal.getsignal(signal.SIGTERM) is before

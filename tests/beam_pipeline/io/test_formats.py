@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.io.formats import FORMATS, READERS
 from tests.support.strategies import ALL_CHARS, texts
+from tests.support.tables import write_counts
 from transforms.text.normalize import NORMALIZATIONS, words
 
 #: What a record of a pipeline of somebody's own may hold. (Python's CSV writer does not quote a
@@ -24,19 +25,27 @@ strings = st.one_of(texts(6), st.text('",\\\n\t=-;a ', max_size=5)).map(
 results = st.dictionaries(strings, st.integers(1, (1 << 63) - 1), max_size=6)
 
 
-def written(counts: Mapping[str, int], output_format: str) -> bytes:
+def written(counts: Mapping[str, int], output_format: str, *, rows_at_once: int = 1 << 16) -> bytes:
     file = io.BytesIO()
-    FORMATS[output_format](sorted(counts.items()), file)
+    write_counts(output_format, counts, file, rows_at_once)
     return file.getvalue()
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-@given(counts=results)
+@given(counts=results, rows_at_once=st.sampled_from([1, 2, 100]))
 def test_any_string_is_read_back_as_it_was_written(
-    output_format: str, counts: dict[str, int]
+    output_format: str, counts: dict[str, int], rows_at_once: int
 ) -> None:
-    data = written(counts, output_format)
+    data = written(counts, output_format, rows_at_once=rows_at_once)
     assert dict(READERS[output_format](io.BytesIO(data))) == counts
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("odd", ["", '"', ",", "\\", "\n", "\x1f"])
+def test_large_tables_are_written_as_small_ones(output_format: str, odd: str) -> None:
+    """The former by columns, the latter by the library of the format, as is what needs escaping."""
+    counts = {f"{n:x}é{odd if n == 700 else ''}": n for n in range(1, 2500)}
+    assert written(counts, output_format) == written(counts, output_format, rows_at_once=900)
 
 
 @given(counts=results)

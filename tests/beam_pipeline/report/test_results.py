@@ -11,6 +11,7 @@ from beam_pipeline.io.formats import FORMATS, READERS
 from beam_pipeline.report.model import LargestClass
 from beam_pipeline.report.results import identify, largest_classes
 from tests.support.files import COMPRESSORS
+from tests.support.tables import write_counts
 from transforms.files.compression import open_decompressed
 from transforms.text.signature import signature
 
@@ -23,7 +24,7 @@ CLASSES = [
 def write(path: Path, output_format: str, counted: dict[str, int]) -> None:
     """Writes a result as a run does."""
     with path.open("wb") as file:
-        FORMATS[output_format](iter(sorted(counted.items())), file)
+        write_counts(output_format, counted, file)
 
 
 def brute_force(counted: dict[str, int], number: int) -> tuple[LargestClass, ...]:

@@ -21,6 +21,7 @@ from tests.support.strategies import (
     sentences,
     texts,
 )
+from tests.support.tables import rows_of
 from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.kernel.letter_weights import LetterWeights
 from transforms.kernel.loops import scramble
@@ -51,13 +52,14 @@ def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict
     for data in blocks:
         tally.add(data)
         tally.commit()
-    return dict(tally.counted())
+    return dict(rows_of(tally.drain().columns))
 
 
 def words_and_matched(tally: BlockTally) -> tuple[int, int]:
     """How many words were counted, and how many of them have a class."""
-    words = sum(number for _, number in tally.words_by_length())
-    return words, sum(count for _, count in tally.counted())
+    counted = tally.drain()
+    words = sum(counted.words_by_length.values())
+    return words, sum(count for _, count in rows_of(counted.columns))
 
 
 def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str, int]:
@@ -76,9 +78,10 @@ def assert_counts_as_the_reference(text: str, members: Iterable[str], rule: Text
             tally = BlockTally(table, shortest)
             tally.add(text.encode())
             tally.commit()
-            assert dict(tally.counted()) == expected(table, text, shortest)
+            counted = tally.drain()
+            assert dict(rows_of(counted.columns)) == expected(table, text, shortest)
             found = sum(len(word) >= shortest for word in own_words)
-            assert words_and_matched(tally)[0] == found
+            assert sum(counted.words_by_length.values()) == found
 
 
 @settings(max_examples=60)
@@ -261,7 +264,7 @@ def test_any_number_of_pieces_may_be_left_to_the_slow_path(max_slow_pieces: int)
     tally = BlockTally(table, max_slow_pieces=max_slow_pieces)
     tally.add(("e\u0301a cat 漢😀 " * 50).encode())
     tally.commit()
-    assert dict(tally.counted()) == {"aé": 50, "act": 50}
+    assert dict(rows_of(tally.drain().columns)) == {"aé": 50, "act": 50}
 
 
 def test_more_pieces_than_are_left_to_the_slow_path_at_once_all_count() -> None:
@@ -304,8 +307,9 @@ def test_giants_are_words_that_match_nothing() -> None:
     for giant in ("a" * (MAX_WORD_LENGTH + 1), "9" * 3_000_000, "é" * 1_000_000):
         tally.add(f"cat {giant} act".encode())
         tally.commit()
-    assert words_and_matched(tally) == (9, 6)
-    assert dict(tally.words_by_length()) == {3: 6, 64: 3}
+    counted = tally.drain()
+    assert rows_of(counted.columns) == [("act", 6)]
+    assert counted.words_by_length == {3: 6, 64: 3}
 
 
 def test_what_is_not_committed_never_counts() -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from beam_pipeline.io import sinks, sources
 from tests.support.cli import Here, assert_one_line_error
 from tests.support.durability import OLD
-from transforms import columns, counts, expand, filtering, tally, words
-from transforms import distinct_words as collect
+from transforms import counts, expand, filtering, tally, words
+from transforms.columns.combine import CombineColumnsFn
+from transforms.columns.tables import from_bytes, to_bytes
 from transforms.stages import stage as stages
 from transforms.stages.totals import Count, DeadLetterCause, Totals, invariants
 
@@ -51,10 +52,10 @@ SABOTAGE = [
     (words._KeyWithWordFn, "process", drop_first, "elementwise", "none", "words ="),
     (tally._TallyFn, "finish_bundle", drop_first, "vectorized", "gcide", "words ="),
     (tally._TallyFn, "finish_bundle", double_first, "vectorized", "gcide", "words ="),
-    (collect._CountDistinctFn, "finish_bundle", drop_first, "vectorized", "none", "words ="),
-    (collect._CountDistinctFn, "finish_bundle", double_first, "vectorized", "none", "words ="),
-    (sinks._PackFn, "finish_bundle", drop_first, "vectorized", "gcide", "records written"),
-    (sinks._PackFn, "finish_bundle", double_first, "vectorized", "gcide", "records written"),
+    (tally._TallyFn, "finish_bundle", drop_first, "vectorized", "none", "words ="),
+    (tally._TallyFn, "finish_bundle", double_first, "vectorized", "none", "words ="),
+    (sinks._SortFn, "process", drop_first, "vectorized", "gcide", "records written"),
+    (sinks._SortFn, "process", double_first, "elementwise", "gcide", "records written"),
     (sinks._WriteFn, "process", drop_first, "vectorized", "gcide", "files to publish"),
 ]
 
@@ -102,19 +103,18 @@ def lose_in_merge(self: counts.MergeTalliesFn, accumulator: Any) -> counts.Class
     return counts.ClassTally(count - 1, tuple(sorted(seen)))
 
 
-def lose_of_bucket(
-    bucket: tuple[int, bytes], whole: Callable[[Any], Any] = columns._classes
-) -> list[Any]:
-    return list(whole(bucket))[1:]
+def lose_row(self: CombineColumnsFn, accumulator: list[bytes]) -> bytes:
+    (columns,) = self.compact(accumulator)
+    return to_bytes(from_bytes(columns).slice(1))
 
 
 @pytest.mark.parametrize(
     ("place", "name", "lossy", "engine", "dictionary"),
     [
-        (counts.SumFn, "merge_accumulators", lose_in_sum, "vectorized", "gcide"),
+        (CombineColumnsFn, "extract_output", lose_row, "vectorized", "gcide"),
         (counts.SumFn, "merge_accumulators", lose_in_sum, "elementwise", "gcide"),
         (counts.MergeTalliesFn, "extract_output", lose_in_merge, "elementwise", "none"),
-        (columns, "_classes", lose_of_bucket, "vectorized", "none"),
+        (CombineColumnsFn, "extract_output", lose_row, "vectorized", "none"),
     ],
 )
 def test_what_is_lost_between_stages_is_found(
@@ -140,7 +140,7 @@ def test_what_is_lost_between_stages_is_found(
         words._ExtractFn,
         words._KeyFn,
         expand._ExpandFn,
-        sinks._PackFn,
+        sinks._SortFn,
         sinks._WriteFn,
     ],
 )

@@ -10,7 +10,9 @@ from apache_beam.testing.util import assert_that
 from beam_pipeline.report.model import RunReport
 from tests.support.beam import pipeline
 from tests.support.durability import ENOUGH, Proof, write_texts
-from transforms.counts import CountSignatures
+from tests.support.tables import rows_of
+from transforms.columns.combine import CombineColumns
+from transforms.columns.tables import from_bytes
 from transforms.stages.chaos import Chaos, Fault
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
@@ -52,7 +54,13 @@ def tallied(chaos: Chaos, threads: int, limit: int) -> tuple[dict[str, int], Tot
             resilience=resilience,
             side_outputs=side_outputs,
         )
-        counted = p | beam.Create(BLOCKS) | tally | CountSignatures()
+        counted = (
+            p
+            | beam.Create(BLOCKS)
+            | tally
+            | CombineColumns()
+            | beam.FlatMapTuple(lambda _, columns: rows_of(from_bytes(columns)))
+        )
         assert_that(counted, take_counts, "Counts")
         assert_that(side_outputs.totals[0], take_totals, "Totals")
     totals = Totals()

@@ -1,0 +1,68 @@
+"""Adds up counts that are columns: the vectorized form of `transforms.counts`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow
+from apache_beam.pvalue import PCollection
+
+from transforms.checks import check_positive
+from transforms.columns.tables import COUNTS, BucketOfCounts, from_bytes, to_bytes
+
+
+@dataclass
+class CombineColumns(beam.PTransform[PCollection[BucketOfCounts], PCollection[BucketOfCounts]]):
+    """Merges the tables of each bucket into one that has each key once, with its sum.
+
+    Attributes:
+      max_unmerged_bytes: the tables of a bucket are merged when those that are not merged yet have
+        more than this, and more than the merged one.
+    """
+
+    max_unmerged_bytes: int = 8 << 20
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        check_positive(max_unmerged_bytes=self.max_unmerged_bytes)
+
+    def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[BucketOfCounts]:
+        merge = beam.CombinePerKey(CombineColumnsFn(self.max_unmerged_bytes))
+        merged: PCollection[BucketOfCounts] = counts | "MergePerBucket" >> merge.with_output_types(
+            BucketOfCounts
+        )
+        return merged
+
+
+class CombineColumnsFn(beam.CombineFn):
+    """Merges tables of counts. The accumulator is a list of their bytes."""
+
+    def __init__(self, max_unmerged_bytes: int):
+        self._max_unmerged_bytes = max_unmerged_bytes
+
+    def create_accumulator(self) -> list[bytes]:
+        return []
+
+    def add_input(self, accumulator: list[bytes], columns: bytes) -> list[bytes]:
+        accumulator.append(columns)
+        merged, *unmerged = map(len, accumulator)
+        is_small = sum(unmerged) < max(merged, self._max_unmerged_bytes)
+        return accumulator if is_small else self.compact(accumulator)
+
+    def merge_accumulators(self, accumulators: Iterable[list[bytes]]) -> list[bytes]:
+        merged = self.create_accumulator()
+        for accumulator in accumulators:
+            for columns in accumulator:
+                merged = self.add_input(merged, columns)
+        return merged
+
+    def compact(self, accumulator: list[bytes]) -> list[bytes]:
+        if len(accumulator) < 2:
+            return accumulator
+        tables = pyarrow.concat_tables(map(from_bytes, accumulator))
+        merged = tables.group_by("key", use_threads=False).aggregate([("count", "sum")])
+        return [to_bytes(merged.select(["key", "count_sum"]).rename_columns(COUNTS.names))]
+
+    def extract_output(self, accumulator: list[bytes]) -> bytes:
+        (columns,) = self.compact(accumulator)
+        return columns

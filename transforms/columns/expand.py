@@ -1,0 +1,168 @@
+"""Expands counts that are columns into records: the vectorized form of `ExpandSignatures`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pyarrow
+from apache_beam.pvalue import PCollection, TaggedOutput
+
+from transforms.checks import check_positive, check_type
+from transforms.columns.tables import (
+    BucketOfCounts,
+    Int64Array,
+    RecordColumns,
+    from_bytes,
+    records_table,
+    take,
+    to_bytes,
+)
+from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.stages.dead_letters import ClassCount
+from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.stage import Stage, StageFn
+from transforms.stages.totals import Count
+from transforms.text.signature import signature
+
+
+class Classes(NamedTuple):
+    """Anagram classes, and the words in them.
+
+    Attributes:
+      records: a table of records, in which each word has the count of its class.
+      sizes: for each record, how many words its class has.
+      found: how many classes there are.
+      matched: how many words of the text belong to them.
+    """
+
+    records: pyarrow.Table
+    sizes: Int64Array
+    found: int
+    matched: int
+
+
+@dataclass
+class ExpandColumns(Stage):
+    """Expands the counts of each bucket into a table of records.
+
+    Attributes:
+      dictionary: where the words of a class are looked up, of which the keys are the signatures; in
+        corpus mode the keys are the words.
+      min_class_size: classes with fewer members are left out.
+      min_count: classes that occur less often are left out.
+      small_bucket: in corpus mode, a bucket of no more words than this is grouped without loading
+        the compiler.
+    """
+
+    dictionary: DictionarySpec = field(default_factory=DictionarySpec)
+    min_class_size: int = 1
+    min_count: int = 1
+    small_bucket: int = 1 << 11
+    measures: ClassVar = frozenset({Count.WORDS_COUNTED, Count.WORDS_MATCHED})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_type(DictionarySpec, dictionary=self.dictionary)
+        check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
+
+    def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[RecordColumns]:
+        return self.apply_fn(counts, "ExpandBuckets", _ExpandFn(self), RecordColumns)
+
+
+class _ExpandFn(StageFn):
+    def __init__(self, settings: ExpandColumns):
+        super().__init__(settings.resilience)
+        self._retrier = Retrier("expand", settings.resilience)
+        self._spec = settings.dictionary
+        self._min_class_size = settings.min_class_size
+        self._min_count = settings.min_count
+        self._small_bucket = settings.small_bucket
+
+    def setup(self) -> None:
+        self._dictionary = None if self._spec.is_corpus else self._spec.load()
+
+    def process(self, bucket: BucketOfCounts) -> Iterator[Any]:
+        counts = from_bytes(bucket[1])
+        counted = int(counts["count"].to_numpy().sum())
+        try:
+            classes = self._retrier(self._classes, counts)
+        except RetriesExhaustedError as error:
+            for payload in self._dead_letter_payloads(counts):
+                self.totals.add(Count.WORDS_COUNTED, payload.count)
+                yield self.to_dead_letter(error, payload)
+            return
+        self.totals.add(Count.CLASSES, classes.found)
+        self.totals.add(Count.WORDS_COUNTED, counted)
+        self.totals.add(Count.WORDS_MATCHED, classes.matched)
+        self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
+        kept = classes.records
+        if self._min_class_size > 1 or self._min_count > 1:
+            is_large = classes.sizes >= self._min_class_size
+            is_frequent = kept["count"].to_numpy() >= self._min_count
+            kept = take(kept, np.flatnonzero(is_large & is_frequent))
+        if kept.num_rows:
+            yield RecordColumns(to_bytes(kept))
+
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
+        return self.emit_totals(self._retrier)
+
+    def _classes(self, counts: pyarrow.Table) -> Classes:
+        if self._dictionary is not None:
+            return classes_of_dictionary(counts, self._dictionary)
+        if counts.num_rows <= self._small_bucket:
+            return classes_of_words(counts)
+        from transforms.kernel.grouping import group_words  # loads the compiler
+
+        return Classes(*group_words(counts), int(counts["count"].to_numpy().sum()))
+
+    def _dead_letter_payloads(self, counts: pyarrow.Table) -> Iterator[ClassCount]:
+        keys, numbers = counts["key"].to_pylist(), counts["count"].to_pylist()
+        if self._dictionary is not None:
+            yield from map(ClassCount, keys, numbers)
+            return
+        for key, (count, words) in _grouped(keys, numbers).items():
+            yield ClassCount(key, count, tuple(sorted(words)))
+
+
+def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Classes:
+    """Looks up the members of classes.
+
+    Args:
+      counts: how often each class occurs, by its signature.
+      dictionary: where members are looked up.
+    """
+    keys, numbers = counts["key"].to_pylist(), counts["count"].to_numpy()
+    members = [dictionary.members(key) for key in keys]
+    sizes = np.fromiter(map(len, members), np.int64, len(members))
+    row_of_class = np.repeat(np.arange(len(keys)), sizes)
+    of_class = take(counts, row_of_class)
+    words = [word for of_key in members for word in of_key]
+    records = records_table(words, of_class["count"], of_class["key"])
+    is_class = sizes > 0
+    return Classes(records, sizes[row_of_class], int(is_class.sum()), int(numbers[is_class].sum()))
+
+
+def classes_of_words(counts: pyarrow.Table) -> Classes:
+    """Groups the words of a text by their signatures, as `transforms.kernel.grouping` does.
+
+    Args:
+      counts: how often each word occurs.
+    """
+    words, numbers = counts["key"].to_pylist(), counts["count"].to_pylist()
+    classes = _grouped(words, numbers)
+    signatures = list(map(signature, words))
+    records = records_table(words, [classes[key][0] for key in signatures], signatures)
+    sizes = np.array([len(classes[key][1]) for key in signatures])
+    return Classes(records, sizes, len(classes), sum(numbers))
+
+
+def _grouped(words: list[str], counts: list[int]) -> dict[str, tuple[int, list[str]]]:
+    """Returns the count and the words of each class, by its signature."""
+    classes: dict[str, tuple[int, list[str]]] = {}
+    for word, number in zip(words, counts, strict=True):
+        key = signature(word)
+        count, members = classes.setdefault(key, (0, []))
+        members.append(word)
+        classes[key] = count + number, members
+    return classes

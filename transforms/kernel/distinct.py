@@ -1,0 +1,219 @@
+"""The compiled count of distinct words, for a text that is its own dictionary.
+
+A table says what normalization makes of each code point. As in `transforms.kernel.tally`, this is
+enough for code points that normalization changes independently of their neighbours; here their
+order in the word must not change either. The **slow path**, which decodes and normalizes a piece
+of text with the functions of `transforms.text`, takes the words that have any other code point: one
+that composes or changes places with the one before it, one beyond U+FFFF, or bytes that are not
+valid UTF-8.
+"""
+
+import functools
+import threading
+import unicodedata
+from collections import Counter
+
+import numpy as np
+import pyarrow
+
+from transforms.columns.tables import COUNTS, Int64Array, strings_of
+from transforms.kernel import word_loops
+from transforms.kernel.fallback import Counted
+from transforms.kernel.letter_weights import PAGE, is_independent
+from transforms.kernel.word_loops import NEEDS_SLOW_PATH, NOT_FILLED, SEPARATES
+from transforms.kernel.word_table import WordTable
+from transforms.stages.totals import MAX_COUNTED_LENGTH
+from transforms.text.blocks import Block
+from transforms.text.normalize import MAX_WORD_LENGTH, is_separator, letters_of, words
+from transforms.text.settings import TextSettings
+
+_BMP = 1 << 16
+# How many tables of spellings a process keeps.
+_MAX_TABLES = 8
+
+
+class SpellingTable:
+    """What normalization makes of each code point. All threads share it.
+
+    Args:
+      text: how bytes become words.
+
+    Attributes:
+      text: the same.
+      by_byte: what each byte of a text becomes, see `transforms.kernel.word_loops`.
+      spellings: what code points become, as far as their pages are filled.
+    """
+
+    def __init__(self, text: TextSettings):
+        self.text = text
+        self.spellings = word_loops.Spellings(
+            np.zeros(0, np.uint8),
+            np.zeros(_BMP, np.int32),
+            np.full(_BMP, NOT_FILLED, np.int8),
+            np.zeros(_BMP, np.uint8),
+        )
+        self._filling = threading.Lock()
+        self.by_byte = np.full(256, word_loops.BEYOND_ASCII, np.uint8)
+        for code in range(0x80):
+            if is_separator(chr(code), text.normalization, text.punctuation):
+                self.by_byte[code] = word_loops.SEPARATOR
+            else:
+                letter = letters_of(chr(code), text.normalization)
+                self.by_byte[code] = ord(letter) if letter else word_loops.DELETED
+
+    def fill_page(self, page: int) -> None:
+        """Fills in a page of code points, for what is read from now on."""
+        with self._filling:
+            old = self.spellings
+            if old.sizes[page * PAGE] != NOT_FILLED:
+                return
+            begins, sizes, letters = old.begins.copy(), old.sizes.copy(), old.letters.copy()
+            more = bytearray()
+            for code in range(page * PAGE, (page + 1) * PAGE):
+                spelling = self._spelling(chr(code))
+                if isinstance(spelling, int):
+                    sizes[code] = spelling
+                    continue
+                begins[code], sizes[code] = old.data.size + len(more), len(spelling.encode())
+                letters[code] = bool(words(chr(code), self.text.normalization))
+                more += spelling.encode()
+            data = np.concatenate([old.data, np.frombuffer(bytes(more), np.uint8)])
+            self.spellings = word_loops.Spellings(data, begins, sizes, letters)
+
+    def _spelling(self, char: str) -> str | int:
+        if is_separator(char, self.text.normalization, self.text.punctuation):
+            return SEPARATES
+        if 0xD800 <= ord(char) < 0xE000:
+            return NEEDS_SLOW_PATH
+        if self.text.normalization == "unicode" and not (
+            is_independent(char) and _keeps_place(char)
+        ):
+            return NEEDS_SLOW_PATH
+        return letters_of(char, self.text.normalization)
+
+
+def _keeps_place(char: str) -> bool:
+    """Returns whether normalization leaves `char` behind whatever precedes it."""
+    decomposed = unicodedata.normalize("NFKD", char)
+    return unicodedata.combining(decomposed[0]) == 0
+
+
+def spelling_table(text: TextSettings) -> SpellingTable:
+    """Returns the table of some settings, which is made on the first call in a process."""
+    with _BUILDING:
+        return _spelling_table(text)
+
+
+_BUILDING = threading.Lock()
+_spelling_table = functools.lru_cache(_MAX_TABLES)(SpellingTable)
+
+
+class DistinctTally:
+    """The compiled `transforms.kernel.fallback.Tally` of words. Each thread needs one of its own.
+
+    Args:
+      spellings: how text becomes words.
+      min_word_length: shorter words, in code points, are not counted.
+      max_distinct: how many distinct words make it full.
+      max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
+        return, so that it can read them.
+      capacity: for how many distinct words there is room at first; a power of two.
+    """
+
+    def __init__(
+        self,
+        spellings: SpellingTable,
+        min_word_length: int = 1,
+        max_distinct: int = 1 << 18,
+        max_slow_pieces: int = 1 << 14,
+        capacity: int = 1 << 12,
+    ):
+        self._capacity = capacity
+        self._spellings = spellings
+        self._min_word_length = min_word_length
+        self._max_distinct = max_distinct
+        self._slow = np.zeros((max_slow_pieces, 2), np.int64)
+        self._pending_invalid = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._table = WordTable(self._capacity)  # its counts are those that are pending
+        self._counts = np.zeros(0, np.int64)
+        self._invalid_bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._table.size >= self._max_distinct
+
+    def add(self, data: bytes) -> None:
+        table = self._table
+        table.arrays.counts.fill(0)
+        self._pending_invalid = 0
+        text = np.frombuffer(data, np.uint8)
+        position = 0
+        table.make_room(text.size + word_loops.MAX_SPELLING)
+        while position < text.size:
+            position, table.size, slow, page = word_loops.read_words(
+                text,
+                position,
+                self._spellings.by_byte,
+                self._spellings.spellings,
+                table.arrays,
+                table.size,
+                self._slow,
+            )
+            if slow:
+                pieces = self._slow[:slow].tolist()
+                self._add_slow_path(Counter(data[start:stop] for start, stop in pieces))
+            if page >= 0:
+                self._spellings.fill_page(page)
+            table.make_room(2 * (text.size - position) + word_loops.MAX_SPELLING)
+
+    def commit(self) -> None:
+        self._add_counts(self._table.arrays.counts[: self._table.size])
+        self._invalid_bytes += self._pending_invalid
+
+    def merge(self, other: "DistinctTally") -> None:
+        other._add_counts(np.zeros(other._table.size, np.int64))
+        data, ends, _ = other._table.to_columns()
+        self._table.arrays.counts.fill(0)
+        self._table.add(data, ends, other._counts)
+        self._add_counts(self._table.arrays.counts[: self._table.size])
+        self._invalid_bytes += other._invalid_bytes
+
+    def drain(self) -> Counted:
+        self._add_counts(np.zeros(self._table.size, np.int64))  # for words that were not committed
+        data, ends, _ = self._table.to_columns()
+        lengths = np.empty(ends.size - 1, np.int64)
+        word_loops.lengths_of(data, ends, lengths)
+        counts = np.where(lengths >= self._min_word_length, self._counts, 0)
+        words_by_length: Counter[int] = Counter()
+        present, numbers = np.unique(np.minimum(lengths, MAX_COUNTED_LENGTH), return_inverse=True)
+        sums = np.zeros(present.size, np.int64)
+        np.add.at(sums, numbers, counts)
+        words_by_length.update(dict(zip(present.tolist(), sums.tolist(), strict=True)))
+        columns = pyarrow.table([strings_of(data, ends), pyarrow.array(counts)], COUNTS)
+        is_kept = (counts > 0) & (lengths <= MAX_WORD_LENGTH)
+        if not is_kept.all():
+            columns = columns.filter(pyarrow.array(is_kept))
+        counted = Counted(columns, +words_by_length, self._invalid_bytes)
+        self._begin_anew()
+        return counted
+
+    def _add_counts(self, counts: Int64Array) -> None:
+        counts = counts.copy()
+        counts[: self._counts.size] += self._counts
+        self._counts = counts
+
+    def _add_slow_path(self, pieces: Counter[bytes]) -> None:
+        found: Counter[str] = Counter()
+        for piece, occurrences in pieces.items():
+            in_piece, invalid = Block("", 0, piece).words(self._spellings.text)
+            self._pending_invalid += occurrences * invalid
+            for word in in_piece:
+                found[word] += occurrences
+        if found:
+            encoded = [word.encode() for word in found]
+            ends = np.cumsum([0, *map(len, encoded)])
+            counts = np.fromiter(found.values(), np.int64, len(found))
+            self._table.add(np.frombuffer(b"".join(encoded), np.uint8), ends, counts)
