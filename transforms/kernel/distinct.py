@@ -5,7 +5,10 @@ enough for code points that normalization changes independently of their neighbo
 order in the word must not change either. The **slow path**, which decodes and normalizes a piece
 of text with the functions of `transforms.text`, takes the words that have any other code point: one
 that composes or changes places with the one before it, one beyond U+FFFF, or bytes that are not
-valid UTF-8.
+valid UTF-8; and words that begin with a mark, which some rules delete.
+
+The result is exact: what the table has for a code point is what normalization makes of it in any
+word that has no code point of the slow path; and words are compared by their bytes, not by hashes.
 """
 
 import functools

@@ -28,9 +28,7 @@ SEPARATES, NEEDS_SLOW_PATH, NOT_FILLED = range(-1, -4, -1)
 #: The greatest size of a spelling: U+FDFA becomes 18 code points of 2 bytes, less its spaces.
 MAX_SPELLING = 64
 
-# FNV-1a
-_EMPTY_HASH = np.uint64(0xCBF29CE484222325)
-_HASH_PRIME = np.uint64(0x100000001B3)
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Words(NamedTuple):
@@ -43,6 +41,8 @@ class Words(NamedTuple):
       slots: the hash table; in each slot, of which there is a power of two, the number of a word,
         or -1.
       counts: by number of the word, how often it was read.
+      seed: the hash of an empty word. It is a random number, so that nobody who writes a text can
+        know words that are looked for in one place.
     """
 
     data: ByteArray
@@ -50,6 +50,7 @@ class Words(NamedTuple):
     hashes: npt.NDArray[np.uint64]
     slots: npt.NDArray[np.int32]
     counts: Int64Array
+    seed: np.uint64
 
 
 class Spellings(NamedTuple):
@@ -71,7 +72,8 @@ class Spellings(NamedTuple):
 @compiled
 def add_to_hash(hashed: Any, byte: Any) -> Any:
     """Returns the hash of a word to which one more byte has been added."""
-    return (hashed ^ np.uint64(byte)) * _HASH_PRIME
+    mixed = (hashed ^ np.uint64(byte)) * _MULTIPLIER
+    return mixed ^ (mixed >> np.uint64(29))
 
 
 @compiled
@@ -87,7 +89,7 @@ def find_or_add(words: Any, size: int, length: int, hashed: Any) -> Any:
     Returns:
       The number of the word, which is `size` if it is new.
     """
-    data, ends, hashes, slots, _ = words
+    data, ends, hashes, slots, _, _ = words
     begin = np.uint64(ends[size])
     mask = np.uint64(slots.size - 1)
     slot = (hashed ^ (hashed >> np.uint64(32))) & mask
@@ -149,14 +151,14 @@ def read_words(
       the page of code points to be filled before it goes on, or -1. If none of that keeps it from
       going on, there is no more room in `words`.
     """
-    data, ends, _, _, counts = words
+    data, ends, _, _, counts, seed = words
     spelled, spelling_begins, spelling_sizes, spelling_letters = spellings
     slow_pieces = 0
     stop = np.uint64(text.size)
     begin = at = np.uint64(position)
     tail = np.uint64(ends[size])  # where the word that is read begins in `data`
     end = tail  # and where it ends, so far
-    hashed = _EMPTY_HASH
+    hashed = seed
     has_letter = is_slow = False
     while begin < stop:
         letter, step = np.uint8(SEPARATOR), np.uint64(1)
@@ -212,7 +214,7 @@ def read_words(
         at += step
         begin = at
         end = tail
-        hashed = _EMPTY_HASH
+        hashed = seed
         has_letter = is_slow = False
     return text.size, size, slow_pieces, -1
 
@@ -240,7 +242,7 @@ def add_words(
         tail = words.ends[size]
         if size == words.counts.size or tail + length > words.data.size:
             return word, size
-        hashed = _EMPTY_HASH
+        hashed = words.seed
         for index in range(length):
             byte = data[begin + index]
             words.data[tail + index] = byte
@@ -279,27 +281,6 @@ def lengths_of(data: Any, ends: Any, lengths: Any) -> None:
         for at in range(ends[word], ends[word + 1]):
             length += (data[at] & 0xC0) != 0x80
         lengths[word] = length
-
-
-@compiled
-def hash_letters(data: Any, ends: Any, hashes: Any) -> None:
-    """Finds for each word a hash of its letters that does not depend on their order.
-
-    Words with the same letters have the same bytes, in another order, so it adds up a number for
-    each byte.
-
-    Args:
-      data: the bytes of the words.
-      ends: where each ends, after a number for where the first one begins.
-      hashes: filled with the hashes.
-    """
-    for word in range(hashes.size):
-        total = np.uint64(0)
-        for at in range(ends[word], ends[word + 1]):
-            mixed = add_to_hash(_EMPTY_HASH, data[at])
-            total += mixed ^ (mixed >> np.uint64(29))
-        total *= _HASH_PRIME
-        hashes[word] = total ^ (total >> np.uint64(32))
 
 
 @compiled

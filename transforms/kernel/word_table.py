@@ -4,6 +4,8 @@ A text that is its own dictionary may have millions of distinct words. They are 
 letters of all words in one array, and where each word ends in another.
 """
 
+import secrets
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,7 @@ class WordTable:
             np.empty(capacity, np.uint64),
             np.full(2 * capacity, -1, np.int32),
             np.zeros(capacity, np.int64),
+            np.uint64(secrets.randbits(64)),
         )
 
     @property
@@ -39,7 +42,7 @@ class WordTable:
 
     def make_room(self, new_bytes: int = 0) -> None:
         """Makes room for so many more bytes of words, and for one more word at least."""
-        data, ends, hashes, slots, counts = self.arrays
+        data, ends, hashes, slots, counts, _ = self.arrays
         wanted = self.bytes_used + new_bytes
         if wanted > data.size:
             grown = np.empty(max(wanted, 2 * data.size), np.uint8)
@@ -78,5 +81,5 @@ class WordTable:
 
     def to_columns(self) -> tuple[npt.NDArray[np.uint8], Int64Array, Int64Array]:
         """Returns the bytes, the ends and the counts of all words."""
-        data, ends, _, _, counts = self.arrays
+        data, ends, _, _, counts, _ = self.arrays
         return data[: self.bytes_used], ends[: self.size + 1], counts[: self.size]
