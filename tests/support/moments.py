@@ -66,6 +66,8 @@ class Run(NamedTuple):
             TMPDIR=str(self.folder / "tmp"),
             MOMENT=str(moment),
             SIGNAL=str(int(number)),
+            # A run that writes compiled modules does more than the next one.
+            PYTHONDONTWRITEBYTECODE="1",
         )
 
     def whole(self) -> tuple[int, bytes]:

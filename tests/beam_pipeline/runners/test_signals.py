@@ -67,27 +67,27 @@ def test_a_signal_at_a_few_moments(text: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("to_file", [True, False])
 @pytest.mark.parametrize("option", ["--engine=vectorized", "--engine=elementwise"])
 def test_a_signal_at_many_moments(option: str, to_file: bool, text: Path, tmp_path: Path) -> None:
-    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", option), to_file), 30)
+    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", option), to_file), 10)
 
 
 @pytest.mark.slow
 def test_a_signal_at_many_moments_of_a_run_with_worker_processes(
     text: Path, tmp_path: Path
 ) -> None:
-    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", *IN_PROCESSES)), 30)
+    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", *IN_PROCESSES)), 12)
 
 
 @pytest.mark.cluster
 def test_a_signal_at_many_moments_of_a_run_on_prism(text: Path, tmp_path: Path) -> None:
     arguments = (f"--input={text}", "--runner=PrismRunner", f"--prism_location={programs.prism()}")
-    assert_true_at_moments(Run(tmp_path / "run", arguments), 20)
+    assert_true_at_moments(Run(tmp_path / "run", arguments), 12)
 
 
 @pytest.mark.slow
 def test_a_signal_in_the_built_in_cases(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", ("--test_case=all",), to_file=False)
     last, result = run.whole()
-    for moment in range(1, last, last // 10):
+    for moment in range(1, last, last // 6):
         run.assert_true_at(moment, signal.SIGTERM, result)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import at_most
 from tests.support.strategies import marked_texts, texts
 from transforms.errors import UndecodableTextError
 from transforms.filtering import decoding_error
@@ -94,7 +95,7 @@ def assert_same_as_whole(data: bytes, encoding: str, cuts: Sequence[int], **how:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(data=st.data())
 def test_every_cut_and_block_size_gives_the_words_of_the_whole(
     encoding: str, data: st.DataObject
@@ -110,7 +111,7 @@ def test_every_cut_and_block_size_gives_the_words_of_the_whole(
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(data=st.data())
 def test_any_number_of_ranges_gives_the_words_of_the_whole(
     encoding: str, data: st.DataObject
@@ -143,7 +144,7 @@ def test_unfinished_characters_before_a_separator_lose_the_same_bytes_in_any_blo
         assert_same_as_whole(data, encoding, [], block_size=block_size)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(
     encoded("utf-8", max_size=40),
     st.integers(1, 12),
@@ -190,7 +191,7 @@ def test_empty_input_has_no_words(size: int) -> None:
         assert words_of(read(b"", cuts=cuts, block_size=size), "unicode") == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(st.lists(st.text("cat \n=", max_size=4), max_size=10), st.integers(1, 9), st.data())
 def test_a_stream_may_return_less_than_asked(
     pieces: list[str], block_size: int, data: st.DataObject
@@ -305,7 +306,7 @@ def test_a_giant_is_a_word_exactly_if_it_has_a_letter_wherever_its_only_one_is()
         assert len(words_of(blocks, "unicode", punctuation)) == found
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(
     st.lists(marked_texts(4), max_size=6).map("".join),
     st.sampled_from(PUNCTUATION_RULES),
@@ -341,7 +342,7 @@ def test_separators_beyond_ascii_separate_inside_a_long_run(
     assert words_of(blocks, normalization) == words(text, normalization)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(encoded("utf-8", max_size=40), st.integers(1, 20), st.integers(1, 20))
 @example(b"a" * 30 + b"\xff cat", 4, 4)
 @example(b"a" * 9 + b"\xe2\x82" + b"a" * 9, 5, 5)
