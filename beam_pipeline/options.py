@@ -1,7 +1,7 @@
 """Our own options, which are parsed together with Beam's."""
 
 import argparse
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -45,10 +45,10 @@ class AnagramOptions(PipelineOptions):
         argument parser for each: a third of the processor time of a small run. All views share
         their values, so that one of each class is enough.
         """
-        views = self.__dict__.setdefault("_views", {})
+        views: dict[type[PipelineOptions], Any] = self.__dict__.setdefault("_views", {})
         if cls not in views:
             views[cls] = super().view_as(cls)
-        return views[cls]
+        return cast(OptionsT, views[cls])
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:

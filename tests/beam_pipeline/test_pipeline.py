@@ -49,7 +49,7 @@ def write_files(folder: Path, text: str, layout: str) -> str:
     return f"{folder}/*.txt"
 
 
-@settings(max_examples=at_most(15))
+@settings(max_examples=at_most(12))
 @given(
     text=sentences(VOCABULARY),
     engine=st.sampled_from(ENGINES),

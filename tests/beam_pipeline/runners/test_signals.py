@@ -51,8 +51,8 @@ def assert_true_at_moments(run: Run, number: int) -> set[str]:
     }
 
 
-def test_a_signal_at_a_few_moments(text: Path, tmp_path: Path) -> None:
-    run = Run(tmp_path / "run", (f"--input={text}",))
+def test_a_signal_at_a_few_moments(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", ("--text=cat",))
     last, result = run.whole()
     said = [
         run.assert_true_at(moment, SIGNALS[index % 3], result)

@@ -113,7 +113,11 @@ def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str, punctu
     assert first == second == expected(tables[0], text)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [RULES[0], *(pytest.param(rule, marks=pytest.mark.slow) for rule in RULES[1:])],
+    ids=str,
+)
 def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
     assigned = [char for char in ALL_CHARS if unicodedata.category(char) not in ("Cn", "Co")]
     if rule.punctuation == "split":  # letters are treated as under the other rule
