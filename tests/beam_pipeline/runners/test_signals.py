@@ -152,7 +152,7 @@ def test_the_lock_decides_whether_an_interrupted_run_is_published(
     assert os.listdir(tmp_path) == (["result.json"] if published else [])
 
 
-def test_a_second_signal_changes_nothing(text: Path, tmp_path: Path) -> None:
+def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     running = subprocess.Popen(
         [*COMMAND, "--input=pipe"], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
@@ -163,7 +163,9 @@ def test_a_second_signal_changes_nothing(text: Path, tmp_path: Path) -> None:
                 running.send_signal(number)
                 time.sleep(0.01)
         _, err = running.communicate(timeout=GIVE_UP)
-    assert (running.returncode, err) == (143, b"error: interrupted; nothing was published\n")
+    # Where a process has not run between two signals, either may reach it first.
+    assert running.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP)
+    assert err == b"error: interrupted; nothing was published\n"
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
