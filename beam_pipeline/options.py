@@ -1,6 +1,7 @@
 """Our own options, which are parsed together with Beam's."""
 
 import argparse
+from typing import Any, TypeVar, cast
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -15,6 +16,7 @@ from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.text.encoding import ERROR_POLICIES
 from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
+OptionsT = TypeVar("OptionsT", bound=PipelineOptions)
 LOG_FORMATS = ("text", "json")
 #: The options whose values are paths or URLs, or lists of them.
 PATHS = ("input", "output", "dictionary", "dead_letters", "merge", "replay", "report")
@@ -35,6 +37,18 @@ SETTINGS_OF_DEAD_LETTERS = (
 
 class AnagramOptions(PipelineOptions):
     """The options of ``python -m beam_pipeline``."""
+
+    def view_as(self, cls: type[OptionsT]) -> OptionsT:
+        """Returns a view of these options as `cls`, the same one each time.
+
+        Beam asks for a view at each step of building a pipeline, hundreds of times, and makes an
+        argument parser for each: a third of the processor time of a small run. All views share
+        their values, so that one of each class is enough.
+        """
+        views: dict[type[PipelineOptions], Any] = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return cast(OptionsT, views[cls])
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,8 @@ settings.register_profile(
 #: The same examples each time, with `--hypothesis-profile=repeatable`: CI judges a change, and new
 #: examples are sought at every other run.
 settings.register_profile("repeatable", settings.get_profile("random"), derandomize=True)
+#: What they prove holds on one Python as on another: a few show that the code runs there.
+settings.register_profile("few", settings.get_profile("repeatable"), max_examples=10)
 settings.load_profile("random")
 
 

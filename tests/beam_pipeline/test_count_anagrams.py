@@ -18,6 +18,7 @@ from beam_pipeline import CountAnagrams, ReadFiles, ReadString, WriteResults, bu
 from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
 from tests.support.beam import pipeline
+from tests.support.examples import at_most
 from tests.support.strategies import texts
 from transforms import (
     AnagramCount,
@@ -44,7 +45,7 @@ def records(counts: dict[str, int]) -> list[AnagramCount]:
     return [AnagramCount(word, n, "".join(sorted(word))) for word, n in counts.items()]
 
 
-@settings(max_examples=8)
+@settings(max_examples=at_most(8))
 @given(
     lines=st.lists(texts(20), max_size=4),
     engine=st.sampled_from(ENGINES),

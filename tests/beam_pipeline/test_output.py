@@ -33,8 +33,15 @@ def ranked(counts: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
-@pytest.mark.parametrize("dictionary", ["gcide", "none"])
+@pytest.mark.parametrize(
+    ("engine", "dictionary"),
+    [
+        ("vectorized", "gcide"),
+        ("elementwise", "none"),
+        pytest.param("vectorized", "none", marks=pytest.mark.slow),
+        pytest.param("elementwise", "gcide", marks=pytest.mark.slow),
+    ],
+)
 def test_a_result_is_ranked_by_count_if_that_is_asked_for(
     engine: str, dictionary: str, here: Here, gcide: frozenset[str]
 ) -> None:
@@ -128,7 +135,14 @@ def test_a_result_replaces_one_of_another_number_of_shards(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("leads_to", ["real/counts.json", "second", "new/counts.json"])
+@pytest.mark.parametrize(
+    "leads_to",
+    [
+        "real/counts.json",
+        pytest.param("second", marks=pytest.mark.slow),
+        pytest.param("new/counts.json", marks=pytest.mark.slow),
+    ],
+)
 def test_a_result_at_a_link_is_added_to_with_any_number_of_shards(
     leads_to: str, mode: tuple[str, ...], here: Here, tmp_path: Path
 ) -> None:
@@ -227,13 +241,17 @@ def words(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("num_shards", [1, 2])
-@pytest.mark.parametrize("name", ["--output", "--dead_letters"])
+@pytest.mark.parametrize(
+    ("name", "num_shards"),
+    [
+        ("--output", 1),
+        pytest.param("--output", 2, marks=pytest.mark.slow),
+        pytest.param("--dead_letters", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_full_disk_is_one_line_and_the_old_result_stands(
     name: str, num_shards: int, mode: tuple[str, ...], tmp_path: Path, words: Path
 ) -> None:
-    if name == "--dead_letters" and num_shards > 1:
-        pytest.skip("dead letters have no shards")
     arguments = [f"--input={words}", "--dictionary=none", "--output=r.json", *mode]
     arguments.append(f"--num_shards={num_shards}")
     if name == "--dead_letters":

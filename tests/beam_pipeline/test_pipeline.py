@@ -17,6 +17,7 @@ from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
 from tests.support.beam import assert_gives, pipeline
+from tests.support.examples import at_most
 from tests.support.strategies import sentences
 from transforms.dictionary import DictionarySpec
 from transforms.expand import AnagramCount, TopWords
@@ -48,7 +49,7 @@ def write_files(folder: Path, text: str, layout: str) -> str:
     return f"{folder}/*.txt"
 
 
-@settings(max_examples=15)
+@settings(max_examples=at_most(12))
 @given(
     text=sentences(VOCABULARY),
     engine=st.sampled_from(ENGINES),

@@ -7,10 +7,15 @@ import apache_beam as beam
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
+from beam_pipeline.options import AnagramOptions
+
 
 def pipeline() -> TestPipeline:
-    """A pipeline for a test. Beam's default runner would try to download another one."""
-    return TestPipeline(runner="FnApiRunner")
+    """A pipeline for a test. Beam's default runner would try to download another one.
+
+    Our options are as Beam's, and cheaper.
+    """
+    return TestPipeline(runner="FnApiRunner", options=AnagramOptions([]))
 
 
 def assert_gives(

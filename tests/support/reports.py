@@ -1,5 +1,6 @@
 """Reports to test with, and what a page says to those who read it."""
 
+import functools
 import html.parser
 import json
 from pathlib import Path
@@ -29,8 +30,14 @@ _NO_DISTRIBUTIONS = dict.fromkeys(("word_length", "block_bytes", "block_microsec
 def check_schema(text: str) -> dict[str, Any]:
     """Returns what a report's JSON holds, which must be valid by the schema."""
     report: dict[str, Any] = json.loads(text)
-    jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
+    _validator().validate(report)
     return report
+
+
+@functools.cache
+def _validator() -> jsonschema.Draft202012Validator:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    return jsonschema.Draft202012Validator(SCHEMA)
 
 
 def done(**changes: Any) -> RunReport:

@@ -76,7 +76,14 @@ def test_the_encoding_of_a_list_can_be_named(here: Here) -> None:
     assert_one_line_error(finished, "--dictionary_encoding=nosuch: ", "not a known", code=2)
 
 
-@pytest.mark.parametrize("extension", ["", *COMPRESSORS])
+@pytest.mark.parametrize(
+    "extension",
+    [
+        "",
+        "gz",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in COMPRESSORS if name != "gz"),
+    ],
+)
 def test_every_format_is_read_compressed_too(extension: str, here: Here) -> None:
     compress = COMPRESSORS.get(extension, bytes)
     lists = {

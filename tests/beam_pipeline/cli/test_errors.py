@@ -124,11 +124,16 @@ def test_a_value_with_a_line_end_still_makes_one_line(here: Here) -> None:
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["--output=old.json"], ["--input", "--text", "--help"]),
         (["--input=none.txt", "--output=old.json"], ["--input", "none.txt"]),
-        (["--text=cat", "--outptu=old.json"], ["--outptu", "--output"]),
-        (["--text=cat", "--dictionary=nosuch", "--output=old.json"], ["--dictionary", "nosuch"]),
-        (["--text=cat", "--runner=NoSuchRunner", "--output=old.json"], ["--runner"]),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (["--output=old.json"], ["--input", "--text", "--help"]),
+                (["--text=cat", "--outptu=old.json"], ["--outptu", "--output"]),
+                (["--text=cat", "--dictionary=nosuch", "--output=old.json"], ["nosuch"]),
+                (["--text=cat", "--runner=NoSuchRunner", "--output=old.json"], ["--runner"]),
+            )
+        ),
     ],
 )
 def test_wrong_usage_of_the_real_command_is_one_line(

@@ -78,7 +78,7 @@ def test_an_archive_among_texts_can_become_a_dead_letter(folder: Path, here: Her
     assert counts(here("replay", folder.parent / "d.jsonl").out) == {"dog": 2, "god": 2}
 
 
-@pytest.mark.parametrize("codec", ["gz", "zst"])
+@pytest.mark.parametrize("codec", ["gz", pytest.param("zst", marks=pytest.mark.slow)])
 def test_standard_input_is_decompressed(codec: str, tmp_path: Path) -> None:
     finished = run("--input=-", CORPUS, cwd=tmp_path, stdin=COMPRESSORS[codec](b"cat act"))
     assert counts(finished.out) == {"act": 2, "cat": 2}
@@ -197,7 +197,16 @@ def test_a_file_of_others_in_a_folder_is_an_error_that_names_it() -> None:
         assert_one_line_error(finished, f"{folder}/books/b.txt", "Permission denied", code=1)
 
 
-@pytest.mark.parametrize("name", ["Books [2023]", "*", "a b", "x\ny", "caf\udce9", "--text"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Books [2023]", "x\ny"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("*", "a b", "caf\udce9", "--text")
+        ),
+    ],
+)
 def test_strange_names_are_names_wherever_a_path_is_given(
     name: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:

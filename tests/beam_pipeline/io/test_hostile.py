@@ -21,6 +21,7 @@ from beam_pipeline.io.previous_results import read_result
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS
 from tests.support import reference
 from tests.support.cli import Here
+from tests.support.examples import at_most
 from tests.support.strategies import texts
 from transforms.dictionary import DictionarySpec
 from transforms.errors import DictionaryError
@@ -238,7 +239,7 @@ def snapshot() -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@settings(suppress_health_check=[ONCE_A_FOLDER], max_examples=150)
+@settings(suppress_health_check=[ONCE_A_FOLDER], max_examples=at_most(60))
 @given(letters=hostile_letters())
 def test_a_replay_of_anything_counts_or_ends_with_one_line(
     letters: list[dict[str, Any]], here: Here

@@ -11,7 +11,7 @@ import pytest
 from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import FileMetadata, MatchResult
 from apache_beam.io.localfilesystem import LocalFileSystem
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from beam_pipeline.io.inputs import EMPTY_MATCH, list_files
@@ -46,7 +46,6 @@ PARTS = st.sampled_from(["a", "b", "ab", "*", "a*", "*b", "?", "[ab]", "[!a]", "
 LAST = st.sampled_from(["*", "**", "*.t", "a.t", "?.t", "[ab].t", "[!a].t", "a*", "a**", "**.t"])
 
 
-@settings(max_examples=200)
 @given(parts=st.lists(PARTS, max_size=3), last=LAST)
 def test_patterns_match_what_they_match_for_beam(parts: list[str], last: str, tree: Path) -> None:
     pattern = "/".join([str(tree), *parts, last])

@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+import beam_pipeline
 from tests.support.cli import Finished, Here, assert_one_line_error, run
 from tests.support.files import COMPRESSORS
 
@@ -34,6 +35,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "texts" / f"{number:03d}.txt").write_text(CLEAN * (1 + number % 3))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def dead_letter(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The dead letter of a run in which a stage fails."""
+    path = tmp_path_factory.mktemp("dead") / "dead.jsonl"
+    failing = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
+    assert beam_pipeline.run(["--text=cat", *failing, f"--dead_letters={path}"]) == 0
+    return path.read_bytes()
 
 
 def ok(finished: Finished) -> Finished:
@@ -236,15 +246,17 @@ def test_a_class_without_all_its_members_names_one_that_is_missing(
     assert_one_line_error(finished, "'act'", "its anagrams are missing: 'tac'", code=2)
 
 
-def test_filters_apply_to_the_sum_of_both_results(folder: Path, here: Here) -> None:
-    for dictionary in ("gcide", "none"):
-        how = f"--dictionary={dictionary}"
-        ok(here("--text=cat dog software", how, "--output=r.json"))
-        for cut in ("--min_word_length=4", "--min_count=2", "--top=2", "--min_class_size=2"):
-            added = ok(here("--text=act listen", how, "--merge=r.json", cut))
-            assert added.out == ok(here("--text=cat dog software act listen", how, cut)).out
-            finished = here("--text=act", how, "--merge=r.json", "--output=./r.json", cut)
-            assert_one_line_error(finished, cut, "another --output", code=2)
+@pytest.mark.parametrize("dictionary", ["gcide", pytest.param("none", marks=pytest.mark.slow)])
+def test_filters_apply_to_the_sum_of_both_results(
+    dictionary: str, folder: Path, here: Here
+) -> None:
+    how = f"--dictionary={dictionary}"
+    ok(here("--text=cat dog software", how, "--output=r.json"))
+    for cut in ("--min_word_length=4", "--min_count=2", "--top=2", "--min_class_size=2"):
+        added = ok(here("--text=act listen", how, "--merge=r.json", cut))
+        assert added.out == ok(here("--text=cat dog software act listen", how, cut)).out
+        finished = here("--text=act", how, "--merge=r.json", "--output=./r.json", cut)
+        assert_one_line_error(finished, cut, "another --output", code=2)
 
 
 @pytest.mark.parametrize(
@@ -406,10 +418,9 @@ def test_the_settings_of_the_run_are_those_of_its_replay(folder: Path, here: Her
     ids=lambda value: " ".join(value),
 )
 def test_wrong_usage_of_replay_is_one_line(
-    arguments: list[str], names: list[str], folder: Path, here: Here
+    arguments: list[str], names: list[str], folder: Path, here: Here, dead_letter: bytes
 ) -> None:
-    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
-    ok(here("--text=cat", *to_dead_letters, "--dead_letters=dead.jsonl"))
+    Path("dead.jsonl").write_bytes(dead_letter)
     assert_one_line_error(here("replay", *arguments), *names, code=2)
 
 
@@ -436,10 +447,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_dead_letters_set_nothing_but_their_settings(name: str, folder: Path, here: Here) -> None:
-    to_dead_letters = ("--on_error=dead_letter", "--max_attempts=1", "--chaos=filter=1,latency=0")
-    ok(here("--text=cat", *to_dead_letters, "--dead_letters=dead.jsonl"))
-    (letter,) = letters()
+def test_dead_letters_set_nothing_but_their_settings(
+    name: str, folder: Path, here: Here, dead_letter: bytes
+) -> None:
+    letter = json.loads(dead_letter)
     letter["settings"][name] = HOSTILE[name]
     Path("hostile.jsonl").write_text(json.dumps(letter))
     before = sorted(folder.rglob("*"))
@@ -583,8 +594,13 @@ def test_no_dead_letters_change_nothing(folder: Path, here: Here) -> None:
     [
         ["--dictionary=w.txt"],
         ["--dictionary=none"],
-        ["--dictionary=web2", "--min_word_length=3", "--top=3"],
-        ["--dictionary=w.txt", "--normalization=ascii", "--punctuation=split"],
+        pytest.param(
+            ["--dictionary=web2", "--min_word_length=3", "--top=3"], marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ["--dictionary=w.txt", "--normalization=ascii", "--punctuation=split"],
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=" ".join,
 )

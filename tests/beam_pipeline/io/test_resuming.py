@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import at_most
 from tests.transforms.text.test_blocks import encoded, invalid_in, words_of
 from transforms.text.blocks import Block, BlockReader, FileRange
 from transforms.text.encoding import Encoding, decode
@@ -73,7 +74,7 @@ def readings(draw: st.DrawFn, encoding: str) -> tuple[bytes, list[int], dict[str
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
-@settings(max_examples=50)
+@settings(max_examples=at_most(50))
 @given(data=st.data())
 def test_reading_that_fails_anywhere_can_be_resumed_without_loss(
     encoding: str, normalization: str, data: st.DataObject
@@ -99,7 +100,7 @@ def test_reading_that_fails_anywhere_can_be_resumed_without_loss(
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
-@settings(max_examples=50)
+@settings(max_examples=at_most(50))
 @given(data=st.data())
 def test_what_quarantine_leaves_out_and_what_it_keeps_are_everything(
     encoding: str, normalization: str, data: st.DataObject

@@ -25,6 +25,7 @@ from beam_pipeline.io.matching import UnlistedFolder
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadString, _ReadShardFn
 from tests.support import reference
 from tests.support.beam import assert_source_gives, pipeline
+from tests.support.examples import at_most
 from tests.support.files import COMPRESSORS
 from tests.support.formats import zipped
 from tests.support.strategies import TRICKY
@@ -81,7 +82,7 @@ def lengths_and_begins(
 def test_a_string_of_one_long_run_is_read_as_either_normalization_wants(joint: str) -> None:
     text = (
         "x" + joint + "y" * 1000 + "\u00a0"
-    ) * 3000  # too long for a block, and has no cut in it
+    ) * 1500  # too long for a block, and has no cut in it
     for normalization, words_of in (("unicode", unicode_words), ("ascii", ascii_words)):
         expected = [(len(word), word[:3]) for word in reference.words(text, normalization)]
         assert_source_gives(
@@ -154,7 +155,7 @@ def test_strict_reading_fails_inside_a_long_run_by_name_and_offset(tmp_path: Pat
         assert_reads([path], "", text_settings=TextSettings(encoding_errors="strict"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(
     sizes=st.lists(st.integers(0, 60), max_size=12), shard_size=st.integers(1, 20), data=st.data()
 )
@@ -499,7 +500,7 @@ def test_the_bytes_of_a_file_that_are_read_are_those_that_were_listed(
         assert bytes_read({str(path): len(content)}, shard_size) == len(content)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(
     data=st.text("ab \n", max_size=400),
     change=st.integers(-400, 400).filter(bool),
@@ -536,7 +537,6 @@ def words_read(pattern: str, shard_size: int) -> list[str]:
     return sorted(word for block in blocks for word in unicode_words(block))
 
 
-@settings(max_examples=150)
 @given(
     text=st.text("catdogé\u0301\u2013- \n", max_size=300),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le"]),

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.report.html import to_html
@@ -19,6 +19,7 @@ from beam_pipeline.report.model import (
     ResultFile,
     RunReport,
 )
+from tests.support.examples import at_most
 from tests.support.reports import Page, done, failed
 
 #: Texts that would do something on a careless page.
@@ -57,6 +58,7 @@ def test_text_from_outside_is_shown_as_it_is(text: str) -> None:
     assert page.attributes == harmless.attributes
 
 
+@settings(max_examples=at_most(30))
 @given(st.text().map(lambda text: f"({text})"))
 def test_any_text_is_shown_as_it_is(text: str) -> None:
     shown = "".join(

@@ -123,9 +123,9 @@ def check_figures(report: dict[str, Any], text: str, gcide: frozenset[str]) -> N
     assert report["dictionary"]["classes"] == 97_527
 
 
-def test_the_result_is_identified_by_its_sha256(folder: Path) -> None:
+def test_the_result_is_identified_by_its_sha256(folder: Path, here: Here) -> None:
     arguments = ["--input=texts", "--report=r.json", "--num_shards=2", "--output=counts.csv"]
-    report = report_of(run(*arguments, cwd=folder), folder / "r.json")
+    report = report_of(here(*arguments), folder / "r.json")
     paths = ["counts.csv-00000-of-00002", "counts.csv-00001-of-00002"]
     assert report["result"] == [
         {
@@ -135,7 +135,7 @@ def test_the_result_is_identified_by_its_sha256(folder: Path) -> None:
         }
         for path in paths
     ]
-    finished = run("--input=texts", "--report=r.json", cwd=folder)
+    finished = here("--input=texts", "--report=r.json")
     report = report_of(finished, folder / "r.json")
     assert report["result"] == [
         {

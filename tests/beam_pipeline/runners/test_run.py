@@ -127,7 +127,10 @@ def fail_in_beam(work: Callable[[int], Any], *arguments: str) -> AnagramError:
 
 LOCAL = [
     ["--runner=FnApiRunner"],
-    ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+    pytest.param(
+        ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+        marks=pytest.mark.slow,
+    ),
     ["--runner=BundleBasedDirectRunner"],
     ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"],
 ]
@@ -175,7 +178,11 @@ def state() -> dict[str, Any]:
         ([], 0),
         (["--verbose"], 0),
         (["--log_format=json", "--report=report.json", "--progress"], 0),
-        (["--direct_running_mode=multi_processing", "--direct_num_workers=2"], 0),
+        pytest.param(
+            ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+            0,
+            marks=pytest.mark.slow,
+        ),
         (["--encoding_errors=strict"], 1),
         (["--encoding_errors=strict", "--verbose", "--log_format=json"], 1),
         (["--runner=NoSuchRunner"], 2),

@@ -51,8 +51,8 @@ def assert_true_at_moments(run: Run, number: int) -> set[str]:
     }
 
 
-def test_a_signal_at_a_few_moments(text: Path, tmp_path: Path) -> None:
-    run = Run(tmp_path / "run", (f"--input={text}",))
+def test_a_signal_at_a_few_moments(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run", ("--text=cat",))
     last, result = run.whole()
     said = [
         run.assert_true_at(moment, SIGNALS[index % 3], result)
@@ -67,27 +67,27 @@ def test_a_signal_at_a_few_moments(text: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("to_file", [True, False])
 @pytest.mark.parametrize("option", ["--engine=vectorized", "--engine=elementwise"])
 def test_a_signal_at_many_moments(option: str, to_file: bool, text: Path, tmp_path: Path) -> None:
-    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", option), to_file), 30)
+    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", option), to_file), 10)
 
 
 @pytest.mark.slow
 def test_a_signal_at_many_moments_of_a_run_with_worker_processes(
     text: Path, tmp_path: Path
 ) -> None:
-    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", *IN_PROCESSES)), 30)
+    assert_true_at_moments(Run(tmp_path / "run", (f"--input={text}", *IN_PROCESSES)), 12)
 
 
 @pytest.mark.cluster
 def test_a_signal_at_many_moments_of_a_run_on_prism(text: Path, tmp_path: Path) -> None:
     arguments = (f"--input={text}", "--runner=PrismRunner", f"--prism_location={programs.prism()}")
-    assert_true_at_moments(Run(tmp_path / "run", arguments), 20)
+    assert_true_at_moments(Run(tmp_path / "run", arguments), 12)
 
 
 @pytest.mark.slow
 def test_a_signal_in_the_built_in_cases(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", ("--test_case=all",), to_file=False)
     last, result = run.whole()
-    for moment in range(1, last, last // 10):
+    for moment in range(1, last, last // 6):
         run.assert_true_at(moment, signal.SIGTERM, result)
 
 
@@ -152,7 +152,7 @@ def test_the_lock_decides_whether_an_interrupted_run_is_published(
     assert os.listdir(tmp_path) == (["result.json"] if published else [])
 
 
-def test_a_second_signal_changes_nothing(text: Path, tmp_path: Path) -> None:
+def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     running = subprocess.Popen(
         [*COMMAND, "--input=pipe"], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
@@ -163,7 +163,9 @@ def test_a_second_signal_changes_nothing(text: Path, tmp_path: Path) -> None:
                 running.send_signal(number)
                 time.sleep(0.01)
         _, err = running.communicate(timeout=GIVE_UP)
-    assert (running.returncode, err) == (143, b"error: interrupted; nothing was published\n")
+    # Where a process has not run between two signals, either may reach it first.
+    assert running.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP)
+    assert err == b"error: interrupted; nothing was published\n"
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.beam import pipeline
+from tests.support.examples import at_most
 from tests.support.strategies import texts
 from tests.support.tables import rows_of
 from transforms.columns.convert import PackCounts, UnpackRecords
@@ -62,7 +63,7 @@ def test_in_corpus_mode_words_get_the_counts_of_their_classes(
 long_words = st.text("ab\u00e9\u6f22\U0001d54f", min_size=40, max_size=90)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(st.dictionaries(texts(6).filter(bool) | long_words, st.integers(0, 1 << 40), min_size=1))
 def test_words_are_grouped_as_without_the_compiler(counts: dict[str, int]) -> None:
     counts = {word.encode("utf-8", "ignore").decode() or "x": n for word, n in counts.items()}

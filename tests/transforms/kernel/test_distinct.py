@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import reference
+from tests.support.examples import at_most
 from tests.support.strategies import (
     ALL_CHARS,
     TRICKY,
@@ -59,7 +60,7 @@ def assert_counts_as_the_reference(text: str, rule: TextSettings, shortest: int 
         assert counted.words_by_length == Counter(min(len(word), 64) for word in words)
 
 
-@settings(max_examples=80)
+@settings(max_examples=at_most(80))
 @given(st.one_of(texts(), marked_texts()), rules, st.sampled_from([1, 3]))
 @example(" ".join(TRICKY), RULES[0], 1)
 @example("".join(TRICKY), RULES[-1], 1)
@@ -73,13 +74,13 @@ def test_any_text_is_counted_as_the_reference_does(
     assert_counts_as_the_reference(text, rule, shortest)
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(sentences(["cat", "act", "tac", "dog", "listen", "été", "straße", "ﷺ"]), rules)
 def test_sentences_are_counted_as_the_reference_does(text: str, rule: TextSettings) -> None:
     assert_counts_as_the_reference(text, rule)
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(ascii_texts(), rules)
 def test_ascii_text_is_counted_as_the_reference_does(text: str, rule: TextSettings) -> None:
     assert_counts_as_the_reference(text, rule)
@@ -97,7 +98,7 @@ def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
     assert not [word for word, number in found.items() if number]
 
 
-@settings(max_examples=80)
+@settings(max_examples=at_most(80))
 @given(st.lists(st.one_of(st.binary(max_size=4), st.sampled_from([b"cat", b" ", "é".encode()]))))
 @example([b"c\xe2\x82 a\xf0\x9f\x98", b"\xc2\xa0t\xc0\xa0b\xe0\x80\xa0\xed\xa0\x80"])
 @example([b"c\xe2\x82 a"])
@@ -110,7 +111,7 @@ def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> 
         assert counted.invalid_bytes == len(data) - len(text.encode())
 
 
-@settings(max_examples=30)
+@settings(max_examples=at_most(30))
 @given(
     st.lists(texts(30), max_size=6),
     rules,

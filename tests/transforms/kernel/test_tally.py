@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import reference
+from tests.support.examples import at_most
 from tests.support.strategies import (
     ALL_CHARS,
     TRICKY,
@@ -84,7 +85,7 @@ def assert_counts_as_the_reference(text: str, members: Iterable[str], rule: Text
             assert sum(counted.words_by_length.values()) == found
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(st.one_of(texts(), marked_texts()), rules)
 @example(" ".join(TRICKY), RULES[0])
 @example("".join(TRICKY), RULES[-1])
@@ -95,13 +96,13 @@ def test_any_text_is_counted_as_the_reference_does(text: str, rule: TextSettings
     assert_counts_as_the_reference(text, ["a", "b", "abc", "cat"], rule)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(sentences(["cat", "act", "tac", "dog", "listen", "été", "straße"]), rules)
 def test_sentences_are_counted_as_the_reference_does(text: str, rule: TextSettings) -> None:
     assert_counts_as_the_reference(text, ["cat", "act", "silent", "été", "strasse"], rule)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(ascii_texts(), st.sampled_from(PUNCTUATION_RULES))
 def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str, punctuation: str) -> None:
     tables = [
@@ -112,7 +113,11 @@ def test_ascii_text_is_counted_the_same_in_both_normalizations(text: str, punctu
     assert first == second == expected(tables[0], text)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [RULES[0], *(pytest.param(rule, marks=pytest.mark.slow) for rule in RULES[1:])],
+    ids=str,
+)
 def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
     assigned = [char for char in ALL_CHARS if unicodedata.category(char) not in ("Cn", "Co")]
     if rule.punctuation == "split":  # letters are treated as under the other rule
@@ -126,7 +131,7 @@ def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
     assert not [key for key, n in wrong.items() if n]
 
 
-@settings(max_examples=80)
+@settings(max_examples=at_most(80))
 @given(st.lists(st.one_of(st.binary(max_size=4), st.sampled_from([b"cat", b" ", "é".encode()]))))
 @example([b"c\xe2\x82 a\xf0\x9f\x98", b"\xc2\xa0t\xc0\xa0b\xe0\x80\xa0\xed\xa0\x80"])
 @example([b"c\xe2\x82 a"])
@@ -169,7 +174,7 @@ def test_words_and_matches_are_counted_apart() -> None:
     assert (*words_and_matched(tally), tally.invalid_bytes) == (6, 2, 0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(
     st.lists(st.lists(st.sampled_from("aabbc"), max_size=45).map("".join), max_size=6), st.data()
 )
@@ -283,7 +288,7 @@ def test_words_are_counted_wherever_a_chunk_of_them_ends() -> None:
             assert tallied(table, text.encode()) == expected(table, text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(
     st.lists(
         st.tuples(
