@@ -88,6 +88,7 @@ class WriteResults(Stage):
     threads: int = 1
     sort: str = "word"
     source_names: Mapping[str, str] = field(default_factory=dict)
+    takes_rows: ClassVar = True
     measures: ClassVar = frozenset(
         {
             Count.RECORDS_TO_WRITE,
