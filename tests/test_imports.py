@@ -32,6 +32,7 @@ LAYERS = (
     ),
     (
         *("beam_pipeline/pipeline.py", "beam_pipeline/io/", "beam_pipeline/cases.py"),
+        "beam_pipeline/yaml.py",
         *("beam_pipeline/errors.py", "beam_pipeline/flags.py", "beam_pipeline/sources.py"),
         "beam_pipeline/redaction.py",
     ),

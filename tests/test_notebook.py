@@ -3,37 +3,22 @@
 import importlib.util
 import json
 import re
-import subprocess
-import sys
-import venv
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.cli import ROOT
+from tests.support.python_environment import PythonEnvironment
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
 RECORDS = "".join(
     f"AnagramCount(word='{word}', count=2, signature='eilnst')\n" for word in ("enlist", "silent")
 )
 
 
-class Notebooks:
-    """Runs cells as a notebook, with the packages of this environment and those installed here."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self._python = folder / "environment" / "bin" / "python"
-        venv.create(folder / "environment", with_pip=True)
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = folder / "environment" / "lib" / version / "site-packages"
-        here = [path for path in sys.path if Path(path).name == "site-packages"]
-        Path(packages, "here.pth").write_text("\n".join([str(ROOT), *here]))
-
-    def install(self, *packages: str) -> None:
-        """Installs packages with pip."""
-        self._call("-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
+class Notebooks(PythonEnvironment):
+    """Runs cells as a notebook."""
 
     def run(self, *cells: str) -> list[str]:
         """Runs the cells, and returns for each what it prints, or the error it ends with."""
@@ -49,23 +34,13 @@ class Notebooks:
             for number, cell in enumerate(cells)
         ]
         notebook = {"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        path = self._folder / "notebook.ipynb"
+        path = self.folder / "notebook.ipynb"
         path.write_text(json.dumps(notebook))
-        self._call(
+        self.python(
             *("-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors"),
             *("--ExecutePreprocessor.timeout=300", "--inplace", str(path)),
         )
         return [_printed(cell["outputs"]) for cell in json.loads(path.read_text())["cells"]]
-
-    def _call(self, *arguments: str) -> None:
-        finished = subprocess.run(
-            [self._python, *arguments],
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
 def _printed(outputs: list[dict[str, Any]]) -> str:

@@ -94,7 +94,7 @@ def test_files_that_cannot_be_read_go_to_the_same_handler(tmp_path: Path) -> Non
 
 
 def test_error_rows_have_a_schema_of_plain_types() -> None:
-    coder = registry.get_coder(ErrorRow)
+    coder: Any = registry.get_coder(ErrorRow)
     fields = {field.name: field.type for field in coder.schema.fields}
     assert set(fields) == set(ErrorRow._fields)
     assert all(field.WhichOneof("type_info") == "atomic_type" for field in fields.values())
