@@ -39,6 +39,7 @@ LAYERS = (
     ("beam_pipeline/options.py",),
     ("beam_pipeline/runners/",),
     ("beam_pipeline/report/",),
+    ("beam_pipeline/telemetry/",),
     ("beam_pipeline/job.py",),
     ("beam_pipeline/cli/", "beam_pipeline/__main__.py"),
     ("beam_pipeline/benchmark/",),

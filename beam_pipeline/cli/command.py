@@ -94,7 +94,7 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
     if reads_terminal(options.input or ()):
         notice = "reading standard input; end with Ctrl-D at the start of a line"
         print_notice(notice, as_json=as_json)
-    report = run_job(options, began)
+    report = run_job(options, began, functools.partial(print_notice, as_json=as_json))
     interruption.finish()
     print_summary(Summary.of(report, options, seconds=time.time() - began), as_json=as_json)
     return ExitCode.DONE
