@@ -205,6 +205,24 @@ def test_pure_modules_do_not_load_beam(name: str) -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
+def test_a_run_does_not_load_what_only_other_commands_and_options_need() -> None:
+    unneeded = {
+        *("openlineage", "opentelemetry", "rich.table", "jinja2", "pygal", "apache_beam.yaml"),
+        *("beam_pipeline.cli.compare_reports", "beam_pipeline.report.comparison"),
+        "beam_pipeline.yaml",
+    }
+    program = (
+        "import sys\n"
+        "from beam_pipeline import run\n"
+        "assert run(['--text=cat']) == 0\n"
+        f"assert not {unneeded!r} & set(sys.modules), {unneeded!r} & set(sys.modules)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
 @pytest.mark.parametrize("package", ["transforms", "beam_pipeline"])
 def test_public_names_are_there_and_loaded_when_used(package: str) -> None:
     program = (

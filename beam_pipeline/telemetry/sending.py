@@ -3,6 +3,7 @@
 import importlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -76,10 +77,10 @@ class Telemetry:
             patience = min(patience, _PATIENCE_WHEN_INTERRUPTED)
         for sender in self._senders:
             sender.end(report, info)
+        deadline = time.monotonic() + patience
         for sender in self._senders:
-            # They have been at it together.
-            if not sender.has_ended.wait(patience):
-                self._notify(f"{sender.name}: no answer in {patience:g} s; the run is done")
+            if not sender.has_ended.wait(max(0.0, deadline - time.monotonic())):
+                self._notify(f"{sender.name}: no answer in {patience:g} s")
             elif sender.problem:
                 self._notify(f"{sender.name}: could not be told ({sender.problem})")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from beam_pipeline.options import AnagramOptions
 
-#: Options that a template has no use for: they need a terminal, a person, or what is on this machine.
+#: Options that a template has no use for: they need a terminal, a person or this machine itself.
 LEFT_OUT = ("test_case", "replay", "report", "telemetry")
 _NUMBER = "[1-9][0-9]*"
 

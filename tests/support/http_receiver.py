@@ -60,11 +60,11 @@ def main() -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if mode == "hang":
-                threading.Event().wait()
             name = f"{next(numbers)}-{self.path.rsplit('/', 1)[-1]}"
             (folder / f".{name}").write_bytes(body)
             (folder / f".{name}").replace(folder / name)
+            if mode == "hang":
+                threading.Event().wait()
             self.send_response(200 if mode == "take" else 400)
             self.end_headers()
 

@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.telemetry.run_info import RunInfo
 from beam_pipeline.telemetry.sending import Telemetry, make_exporter
-from tests.support.cli import Here, assert_one_line_error
+from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible
 from tests.support.http_receiver import receiving
 from tests.support.reports import done, failed
 
@@ -156,6 +159,34 @@ def test_a_collector_that_hangs_or_is_gone_does_not_fail_a_run(
     assert len(finished.err.splitlines()) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["take", "hang"])
+def test_an_interrupted_run_is_told_and_ends_whatever_the_collector_does(
+    received: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    with receiving(received, mode) as collector, interruptible():
+        direct_to(collector.url, monkeypatch)
+        arguments = ["--text=cat", "--chaos=expand=1:1000", *(f"--telemetry={n}" for n in NAMES)]
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not list(received.glob("*-lineage")):  # it has begun
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out) == (130, "")
+        assert err.splitlines()[-1] == "error: interrupted; nothing was published"
+        if mode == "take":
+            _, end = map(json.loads, collector.bodies("lineage"))
+            assert end["eventType"] == "ABORT"
+
+
 def test_no_exporter_can_block_or_fail_a_run() -> None:
     class Hangs:
         def start(self) -> None:
@@ -170,7 +201,7 @@ def test_no_exporter_can_block_or_fail_a_run() -> None:
         return Hangs()
 
     assert tell(done(), make=make, patience=0.01) == [
-        "openlineage: no answer in 0.01 s; the run is done",
+        "openlineage: no answer in 0.01 s",
         "opentelemetry: could not be told (broken\x1b)",
     ]
 
