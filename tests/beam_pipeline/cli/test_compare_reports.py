@@ -10,7 +10,6 @@ import pytest
 
 from beam_pipeline.benchmark.compare import export
 from beam_pipeline.benchmark.throughput.rows import Row
-from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.report.model import LargestClass, ResultFile, RunReport, to_json
 from beam_pipeline.report.recorder import LARGEST_CLASSES
 from tests.beam_pipeline.benchmark.compare.build import measured, orchestrator, subject
@@ -136,10 +135,9 @@ def test_classes_that_are_not_among_the_largest_are_not_taken_for_absent(here: H
 
 def test_results_are_compared_class_by_class_whatever_their_formats(here: Here) -> None:
     save("a.json", done()), save("b.json", done(result=None))
-    counts = [("act", 2), ("cat", 2), ("god", 1)]
-    for name, changed in (("r.csv", counts), ("s.json", counts), ("t.jsonl", [("act", 7)])):
-        with Path(name).open("wb") as file:
-            FORMATS[name.rpartition(".")[2]](changed, file)
+    Path("r.csv").write_text("word,count,signature\nact,2,act\ncat,2,act\ngod,1,dgo\n")
+    Path("s.json").write_text('{"act": 2, "cat": 2, "god": 1}')
+    Path("t.jsonl").write_text('{"word": "act", "count": 7, "signature": "act"}\n')
     same = ["--same_result", "--results"]
     assert here("compare-reports", "a.json", "b.json", *same, "r.csv", "s.json").code == 0
     finished = here("compare-reports", "a.json", "b.json", *same, "r.csv", "t.jsonl")
