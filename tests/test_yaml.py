@@ -7,6 +7,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.pvalue import Row
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.fully_qualified_named_transform import FullyQualifiedNamedTransform
 
 from beam_pipeline import yaml
 from tests.support.beam import assert_gives, pipeline
@@ -98,6 +99,16 @@ def test_rows_are_counted() -> None:
     assert_gives([Row(word="cat")], yaml.AddSignature(), [yaml.SignedWord("cat", "act")])
     rows = [Row(word="act", count=2, signature="act"), Row(word="b", count=1, signature="b")]
     assert_gives(rows, yaml.TopWords(1), [ACT])
+
+
+@pytest.mark.parametrize(
+    "name", ["beam_pipeline.CountAnagrams", "beam_pipeline.yaml.CountAnagrams"]
+)
+def test_other_languages_find_the_transform_by_its_name(name: str) -> None:
+    elements = LINES if "yaml" in name else ["The cat sat.", "tac"]
+    with FullyQualifiedNamedTransform.with_filter(name):
+        counted = FullyQualifiedNamedTransform(name, (), {"dictionary": ["act"]})
+        assert_gives(elements, counted, [ACT])
 
 
 def test_errors_are_a_second_output(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from apache_beam.coders.typecoders import registry
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.error_handling import ErrorHandler
 
-from beam_pipeline import CountAnagrams, ReadFiles
+from beam_pipeline import CountAnagrams, ReadFiles, WriteResults
 from beam_pipeline.pipeline import ENGINES
 from tests.support.beam import pipeline
 from transforms.expand import AnagramCount
@@ -105,3 +105,10 @@ def test_error_rows_have_a_schema_of_plain_types() -> None:
 def test_only_error_handlers_are_taken() -> None:
     with pytest.raises(TypeError, match="error_handler"):
         CountAnagrams().with_error_handler(json)  # type: ignore[arg-type]
+
+
+def test_what_writes_all_or_nothing_has_nothing_for_a_handler() -> None:
+    write = WriteResults("counts.json")
+    assert write.with_error_handler(None) is write
+    with pytest.raises(TypeError, match="WriteResults: writes all records or none"):
+        write.with_error_handler(ErrorHandler(Take()))
