@@ -223,7 +223,7 @@ def _figure(figure: Figure) -> str:
     if value is None:
         return "-"
     if figure.unit is Unit.SECONDS:
-        return f"{value:.2f} s"
+        return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"
     return decimal(int(value)) if figure.unit is Unit.BYTES else f"{value:,}"
 
 
