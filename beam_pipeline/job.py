@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.report.write import write_all
 from beam_pipeline.runners.names import is_in_process, threads_for
 from beam_pipeline.runners.run import is_template, run_to_end
-from beam_pipeline.standard_streams import write_stdout
+from beam_pipeline.standard_streams import print_message, write_stdout
+from beam_pipeline.telemetry.run_info import RunInfo
+from beam_pipeline.telemetry.sending import Telemetry
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.files.schemes import is_local
@@ -37,7 +39,11 @@ from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
 
-def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
+def run_job(
+    options: AnagramOptions,
+    began: float | None = None,
+    notify: Callable[[str], None] = print_message,
+) -> RunReport:
     """Runs the job to its end, and writes its result and its report.
 
     Without an output path the result is written to standard output. A run that has failed leaves
@@ -46,6 +52,7 @@ def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
     Args:
       options: complete ones, see `beam_pipeline.cli.completion`.
       began: when the run began, in seconds since the epoch; by default now.
+      notify: called with lines for the user that are no errors.
 
     Returns:
       The report.
@@ -58,13 +65,47 @@ def run_job(options: AnagramOptions, began: float | None = None) -> RunReport:
         stack.enter_context(_only_run())
         scratch = stack.enter_context(scratch_folder())
         recorder = RunRecorder(options, scratch, began)
+        observers = _Observers(options, notify)
         with interruption.scope() as running:
-            running.enter_context(_failure_reported(recorder, options))
+            running.enter_context(_failure_reported(recorder, observers))
             running.enter_context(recorder.recording())
-            _run(options, scratch, recorder, running)
+            _run(options, scratch, recorder, running, observers)
         report = recorder.report()
-        write_all(report, options.report)
+        observers.tell(report)
         return report
+
+
+class _Observers:
+    """Whoever is told about a run: readers of its reports, and collectors, if any are wanted.
+
+    Args:
+      options: of the run.
+      notify: called with a line for the user about each collector that was not told.
+    """
+
+    def __init__(self, options: AnagramOptions, notify: Callable[[str], None]):
+        self._options = options
+        self._dictionary: DictionarySpec | None = None
+        self._telemetry = Telemetry(options.telemetry, notify)
+
+    def start(self, dictionary: DictionarySpec) -> None:
+        """Tells that the run begins."""
+        self._dictionary = dictionary
+        self._telemetry.start(self._info())
+
+    def tell(self, report: RunReport, *, is_interrupted: bool = False) -> None:
+        """Tells what the run did.
+
+        Raises:
+          ReportError: a report cannot be written; collectors have been told nevertheless.
+        """
+        try:
+            write_all(report, self._options.report)
+        finally:
+            self._telemetry.end(report, self._info(), is_interrupted=is_interrupted)
+
+    def _info(self) -> RunInfo:
+        return RunInfo.of(self._options, self._dictionary)
 
 
 _RUNNING = threading.Lock()
@@ -118,20 +159,25 @@ def scratch_folder() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _failure_reported(recorder: RunRecorder, options: AnagramOptions) -> Iterator[None]:
-    """Writes the report of a run that fails or is interrupted inside the ``with`` block."""
+def _failure_reported(recorder: RunRecorder, observers: _Observers) -> Iterator[None]:
+    """Tells observers of a run that fails or is interrupted inside the ``with`` block."""
     try:
         yield
     except UsageError:
         raise
     except (AnagramError, KeyboardInterrupt) as error:
         with contextlib.suppress(AnagramError):  # the first error is the worse one
-            write_all(recorder.report(error), options.report)
+            is_interrupted = isinstance(error, KeyboardInterrupt)
+            observers.tell(recorder.report(error), is_interrupted=is_interrupted)
         raise
 
 
 def _run(
-    options: AnagramOptions, scratch: str, recorder: RunRecorder, stack: contextlib.ExitStack
+    options: AnagramOptions,
+    scratch: str,
+    recorder: RunRecorder,
+    stack: contextlib.ExitStack,
+    observers: _Observers,
 ) -> None:
     if not is_in_process(options):
         # Imported only here, as it takes a while to load.
@@ -152,6 +198,7 @@ def _run(
             raise DeadLettersError(str(error)) from error
     stack.enter_context(_finished_if_interrupted(output, token, options))
     recorder.mark_submitted()
+    observers.start(builder.dictionary)
     try:
         recorder.record_result(run_to_end(pipeline, options))
     except AnagramError as error:

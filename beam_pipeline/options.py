@@ -18,6 +18,8 @@ from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 OptionsT = TypeVar("OptionsT", bound=PipelineOptions)
 LOG_FORMATS = ("text", "json")
+#: What can be told about a run outside of it.
+TELEMETRY = ("openlineage", "opentelemetry")
 #: The options whose values are paths or URLs, or lists of them.
 PATHS = ("input", "output", "dictionary", "dead_letters", "merge", "replay", "report")
 #: The options that each dead letter records, as they decide how its words are counted.
@@ -204,6 +206,15 @@ class AnagramOptions(PipelineOptions):
             metavar="PATH",
             help="write a report of the run to a file: .html to read, or .json for programs; may "
             "be repeated",
+        )
+        add(
+            "--telemetry",
+            action="append",
+            choices=TELEMETRY,
+            default=[],
+            help="tell a collector about the run: openlineage, its inputs, outputs and totals; "
+            "opentelemetry, a trace of its phases and metrics. Their own environment variables say "
+            "where to, such as OPENLINEAGE_URL and OTEL_EXPORTER_OTLP_ENDPOINT; may be repeated",
         )
         add(
             "--progress",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypedDict, cast
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.transforms.error_handling import ErrorHandler
 
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.combine import CombineColumns
@@ -17,6 +18,7 @@ from transforms.counts import CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
 from transforms.expand import AnagramCount, ExpandSignatures, TopWords
 from transforms.filtering import FilterBlocks
+from transforms.stages.error_handling import with_error_handler
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
 from transforms.tally import TallyBlocks
@@ -172,6 +174,24 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
         self._text = TextSettings(self.normalization, self.encoding_errors, self.punctuation)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
         TopWords(self.top)  # checks it
+
+    def with_error_handler(self, error_handler: ErrorHandler | None) -> "beam.PTransform[Any, Any]":
+        """Hands what cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
+
+        Args:
+          error_handler: takes the rows; None changes nothing.
+
+        Returns:
+          A transform that goes on where this one would fail.
+        """
+        names = (
+            *("normalization", "punctuation", "encoding_errors"),
+            *("min_word_length", "min_class_size", "min_count", "top"),
+        )
+        settings = {name: getattr(self, name) for name in names}
+        if self._dictionary.words is None:
+            settings["dictionary"] = self._dictionary.spec
+        return with_error_handler(self, error_handler, settings)
 
     def expand(self, text: PCollection[str | Block]) -> PCollection[Any]:
         if not isinstance(text, PCollection):

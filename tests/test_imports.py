@@ -32,12 +32,14 @@ LAYERS = (
     ),
     (
         *("beam_pipeline/pipeline.py", "beam_pipeline/io/", "beam_pipeline/cases.py"),
+        "beam_pipeline/yaml.py",
         *("beam_pipeline/errors.py", "beam_pipeline/flags.py", "beam_pipeline/sources.py"),
         "beam_pipeline/redaction.py",
     ),
     ("beam_pipeline/options.py",),
     ("beam_pipeline/runners/",),
     ("beam_pipeline/report/",),
+    ("beam_pipeline/telemetry/",),
     ("beam_pipeline/job.py",),
     ("beam_pipeline/cli/", "beam_pipeline/__main__.py"),
     ("beam_pipeline/benchmark/",),
@@ -201,6 +203,24 @@ def test_pure_modules_do_not_load_beam(name: str) -> None:
     module = name.removesuffix(".py").replace("/", ".")
     program = f"import sys, {module}; sys.exit('apache_beam' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+def test_a_run_does_not_load_what_only_other_commands_and_options_need() -> None:
+    unneeded = {
+        *("openlineage", "opentelemetry", "rich.table", "jinja2", "pygal", "apache_beam.yaml"),
+        *("beam_pipeline.cli.compare_reports", "beam_pipeline.report.comparison"),
+        "beam_pipeline.yaml",
+    }
+    program = (
+        "import sys\n"
+        "from beam_pipeline import run\n"
+        "assert run(['--text=cat']) == 0\n"
+        f"assert not {unneeded!r} & set(sys.modules), {unneeded!r} & set(sys.modules)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
 
 
 @pytest.mark.parametrize("package", ["transforms", "beam_pipeline"])

@@ -1,39 +1,24 @@
 """The package in a notebook, run by nbconvert in an environment of its own."""
 
 import importlib.util
-import json
 import re
-import subprocess
-import sys
-import venv
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import notebooks
+from tests.support.cli import ROOT
+from tests.support.python_environment import PythonEnvironment
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
 RECORDS = "".join(
     f"AnagramCount(word='{word}', count=2, signature='eilnst')\n" for word in ("enlist", "silent")
 )
 
 
-class Notebooks:
-    """Runs cells as a notebook, with the packages of this environment and those installed here."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self._python = folder / "environment" / "bin" / "python"
-        venv.create(folder / "environment", with_pip=True)
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = folder / "environment" / "lib" / version / "site-packages"
-        here = [path for path in sys.path if Path(path).name == "site-packages"]
-        Path(packages, "here.pth").write_text("\n".join([str(ROOT), *here]))
-
-    def install(self, *packages: str) -> None:
-        """Installs packages with pip."""
-        self._call("-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
+class Jupyter(PythonEnvironment):
+    """Runs cells as a notebook."""
 
     def run(self, *cells: str) -> list[str]:
         """Runs the cells, and returns for each what it prints, or the error it ends with."""
@@ -49,23 +34,18 @@ class Notebooks:
             for number, cell in enumerate(cells)
         ]
         notebook = {"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        path = self._folder / "notebook.ipynb"
-        path.write_text(json.dumps(notebook))
-        self._call(
+        executed = self.execute(notebook)
+        return [_printed(cell["outputs"]) for cell in executed["cells"]]
+
+    def execute(self, notebook: notebooks.Notebook) -> notebooks.Notebook:
+        """Returns a notebook with the outputs of its cells, some of which may be errors."""
+        path = self.folder / "notebook.ipynb"
+        notebooks.write(path, notebook)
+        self.python(
             *("-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors"),
             *("--ExecutePreprocessor.timeout=300", "--inplace", str(path)),
         )
-        return [_printed(cell["outputs"]) for cell in json.loads(path.read_text())["cells"]]
-
-    def _call(self, *arguments: str) -> None:
-        finished = subprocess.run(
-            [self._python, *arguments],
-            cwd=self._folder,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
+        return notebooks.read(path)
 
 
 def _printed(outputs: list[dict[str, Any]]) -> str:
@@ -79,8 +59,8 @@ def _printed(outputs: list[dict[str, Any]]) -> str:
 
 
 @pytest.fixture(scope="module")
-def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Notebooks:
-    made = Notebooks(tmp_path_factory.mktemp("notebooks"))
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Jupyter:
+    made = Jupyter(tmp_path_factory.mktemp("notebooks"))
     made.install("nbconvert", "ipykernel")
     return made
 
@@ -94,11 +74,11 @@ def example() -> str:
 
 
 def test_without_pandas_the_first_import_says_what_to_install(
-    notebooks: Notebooks, example: str
+    jupyter: Jupyter, example: str
 ) -> None:
     # An environment that has pandas for another reason is made to look as if it had not.
     hidden = "" if importlib.util.find_spec("pandas") is None else "sys.modules['pandas'] = None"
-    outputs = notebooks.run(
+    outputs = jupyter.run(
         f"import sys\n{hidden}", example, "from transforms import ExtractWords", "import transforms"
     )
     remedy = (
@@ -108,9 +88,9 @@ def test_without_pandas_the_first_import_says_what_to_install(
     assert outputs == ["", remedy, remedy, ""]
 
 
-def test_with_pandas_pipelines_and_whole_runs_work(notebooks: Notebooks, example: str) -> None:
-    notebooks.install("apache-beam[dataframe]")
-    outputs = notebooks.run(
+def test_with_pandas_pipelines_and_whole_runs_work(jupyter: Jupyter, example: str) -> None:
+    jupyter.install("apache-beam[dataframe]")
+    outputs = jupyter.run(
         example,
         example.replace('runner="FnApiRunner"', ""),
         "from beam_pipeline import run\ncode = run(['--text', 'cat'])",
@@ -128,3 +108,10 @@ def test_with_pandas_pipelines_and_whole_runs_work(notebooks: Notebooks, example
         "0\n",
         "['act', 'cat', 'tac']\n",
     ]
+
+
+def test_the_worked_notebook_shows_what_it_has_stored(jupyter: Jupyter) -> None:
+    jupyter.install("apache-beam[dataframe]", "matplotlib")
+    stored = notebooks.read(ROOT / "resources" / "notebooks" / "anagrams.ipynb")
+    assert notebooks.cleaned(stored) == stored
+    assert notebooks.shown(jupyter.execute(stored)) == notebooks.shown(stored)

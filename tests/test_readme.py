@@ -85,6 +85,7 @@ def test_the_example_for_pipelines_prints_what_is_said(tmp_path: Path) -> None:
 
 def test_links_lead_somewhere() -> None:
     readmes = [*ROOT.glob("*.md"), *ROOT.glob("[bt]*/**/README.md")]
+    readmes += ROOT.glob("resources/*/README.md")
     assert len(readmes) >= 8
     for readme in readmes:
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", readme.read_text("utf-8")):

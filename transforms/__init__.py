@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from transforms.expand import ExpandSignatures as ExpandSignatures
     from transforms.expand import TopWords as TopWords
     from transforms.filtering import FilterBlocks as FilterBlocks
+    from transforms.rows import ExtractText as ExtractText
     from transforms.stages.chaos import Chaos as Chaos
     from transforms.stages.dead_letters import DeadLetter as DeadLetter
+    from transforms.stages.error_handling import ErrorRow as ErrorRow
     from transforms.stages.retry import Resilience as Resilience
     from transforms.stages.side_outputs import SideOutputs as SideOutputs
     from transforms.stages.stage import Stage as Stage
@@ -50,8 +52,10 @@ _MODULES = {
     "CountSignatures": "transforms.counts",
     "DeadLetter": "transforms.stages.dead_letters",
     "DictionarySpec": "transforms.dictionary",
+    "ErrorRow": "transforms.stages.error_handling",
     "ExpandColumns": "transforms.columns.expand",
     "ExpandSignatures": "transforms.expand",
+    "ExtractText": "transforms.rows",
     "ExtractWords": "transforms.words",
     "FilterBlocks": "transforms.filtering",
     "KeyBySignature": "transforms.words",

@@ -20,7 +20,7 @@ from beam_pipeline.cli.messages import (
     print_verdict,
     wants_json,
 )
-from beam_pipeline.cli.parsing import help_text, parse
+from beam_pipeline.cli.parsing import COMPARE_REPORTS, help_text, parse
 from beam_pipeline.cli.paths import has_current_folder
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.replay import replay_arguments
@@ -76,6 +76,11 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
     if is_version_wanted(argv):
         print_result(version_text())
         return ExitCode.DONE
+    if argv[:1] == [COMPARE_REPORTS]:
+        # Imported only here, as a run needs none of it.
+        from beam_pipeline.cli.compare_reports import compare_reports
+
+        return compare_reports(argv[1:])
     if "--help" in argv or "-h" in argv:
         print_result(help_text().rstrip("\n"))
         return ExitCode.DONE
@@ -89,7 +94,7 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
     if reads_terminal(options.input or ()):
         notice = "reading standard input; end with Ctrl-D at the start of a line"
         print_notice(notice, as_json=as_json)
-    report = run_job(options, began)
+    report = run_job(options, began, functools.partial(print_notice, as_json=as_json))
     interruption.finish()
     print_summary(Summary.of(report, options, seconds=time.time() - began), as_json=as_json)
     return ExitCode.DONE

@@ -26,6 +26,8 @@ from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
 _SIMILAR_LOCALLY, _SIMILAR_REMOTELY = 0.7, 0.8
 # What other programs call some of the options.
 _ELSEWHERE = {"-V": "--version", "-?": "--help", "--usage": "--help"}
+#: The command that runs nothing; see `beam_pipeline.cli.compare_reports`.
+COMPARE_REPORTS = "compare-reports"
 #: The options that print something about the program, and run nothing.
 INFORMATION = ("--help", VERSION)
 
@@ -59,8 +61,9 @@ def help_text() -> str:
         description="Counts anagrams: for every dictionary word, how many words of the text are "
         "anagrams of it.",
         epilog="'replay DEAD_LETTERS' instead of an input processes again what an earlier run has "
-        "written to --dead_letters. Beam's own options (--runner, --direct_num_workers, ...) are "
-        "accepted too: https://beam.apache.org/documentation/runners/direct/",
+        f"written to --dead_letters. '{COMPARE_REPORTS} BEFORE AFTER' says what differs between "
+        "two reports of runs, and has a --help of its own. Beam's own options (--runner, "
+        "--direct_num_workers, ...) are accepted too: https://beam.apache.org/documentation/runners/direct/",
         add_help=False,
     )
     AnagramOptions._add_argparse_args(parser)
@@ -124,6 +127,8 @@ def _hint_for_word(word: str) -> str:
     """Returns what may be meant by a word that belongs to no option."""
     if word == REPLAY:
         return f"; {REPLAY} DEAD_LETTERS comes before all options"
+    if word.replace("_", "-") == COMPARE_REPORTS:
+        return f"; {COMPARE_REPORTS} BEFORE AFTER comes before all options"
     is_path = os.path.exists(word) or any(sign in word for sign in "./*?~")
     if not is_path and (
         meant := _option_like(f"--{word}", [*_own_flags(), *INFORMATION], local=False)

@@ -1,5 +1,8 @@
 """Checks options as far as that is possible before a run. Changes nothing."""
 
+import importlib.util
+import os
+
 from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
 
 from beam_pipeline.cli.collisions import is_same_file
@@ -18,6 +21,9 @@ from transforms.text.encoding import Encoding
 _MAX_WORKERS = 1000
 # The options that say what files a run writes; results of built-in cases are printed.
 _OF_FILES = ("output", "output_format", "dead_letters", "report")
+
+# Files in which OpenLineage's client finds its settings by itself.
+_LINEAGE_SETTINGS = ("openlineage.yml", "~/.openlineage/openlineage.yml")
 
 
 def validate(options: AnagramOptions, *, local: bool) -> None:
@@ -44,6 +50,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     _check_dead_letters(options)
     _check_output(options, local=local)
     _check_report(options)
+    _check_telemetry(options)
     check_paths(options, local=local)
     if options.progress and not local:
         message = "the workers of a remote runner cannot be observed from here"
@@ -89,7 +96,7 @@ def _is_utf8(name: str) -> bool:
 def _check_test_case(options: AnagramOptions, *, local: bool) -> None:
     given = [
         name
-        for name in ("input", "text", "replay", "merge", *_OF_FILES)
+        for name in ("input", "text", "replay", "merge", "telemetry", *_OF_FILES)
         if getattr(options, name) not in (None, [])
     ]
     if options.num_shards > 1:
@@ -197,3 +204,20 @@ def _check_report(options: AnagramOptions) -> None:
         if not path.lower().endswith(EXTENSIONS):
             message = f"must end in {' or '.join(EXTENSIONS)}"
             raise UsageError(message, setting="report", value=path)
+
+
+def _check_telemetry(options: AnagramOptions) -> None:
+    for name in options.telemetry:
+        if importlib.util.find_spec(name) is None:
+            message = f"needs more packages: pip install 'beam-anagrams[{name}]'"
+            raise UsageError(message, setting="telemetry", value=name)
+    if "openlineage" in options.telemetry and not _knows_lineage_collector():
+        message = "set OPENLINEAGE_URL to where its collector is, or OPENLINEAGE_CONFIG to a file"
+        raise UsageError(message, setting="telemetry", value="openlineage")
+
+
+def _knows_lineage_collector() -> bool:
+    """Whether there is any of the settings that OpenLineage's client reads."""
+    return any(name.startswith("OPENLINEAGE_") for name in os.environ) or any(
+        os.path.exists(os.path.expanduser(path)) for path in _LINEAGE_SETTINGS
+    )

@@ -140,7 +140,7 @@ def read_result(
     name = name or path
     counts: dict[str, int] = {}
     classes: dict[str, list[str]] = {}
-    for word, count in _counted_words(path, name, retrier):
+    for word, count in counted_words(path, name, retrier):
         key = signature(word)
         if counts.setdefault(key, count) != count:
             raise PreviousResultError(f"{name}: {brief(word)} has another count than its anagrams")
@@ -195,7 +195,17 @@ def _not_normalized(found: Iterable[str], normalization: str) -> str | None:
     return None
 
 
-def _counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
+def counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
+    """Yields the words in a result file, or in its shards, with their counts.
+
+    Args:
+      path: of the result.
+      name: how messages name it.
+      retrier: of whoever reads.
+
+    Raises:
+      PreviousResultError: it cannot be read, or is no result.
+    """
     result_format = format_of(path) or ""
     try:
         for shard in retrier(shards_of, path, name):

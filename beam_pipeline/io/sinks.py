@@ -15,6 +15,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow
 from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.transforms.error_handling import ErrorHandler
 
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
@@ -88,6 +89,7 @@ class WriteResults(Stage):
     threads: int = 1
     sort: str = "word"
     source_names: Mapping[str, str] = field(default_factory=dict)
+    takes_rows: ClassVar = True
     measures: ClassVar = frozenset(
         {
             Count.RECORDS_TO_WRITE,
@@ -118,6 +120,13 @@ class WriteResults(Stage):
             raise ValueError(f"num_shards={self.num_shards!r}: must be {MAX_SHARDS} or less")
         if self.sort != "word" and self.num_shards > 1:
             raise ValueError(f"sort={self.sort!r}: must be 'word' with more than one shard")
+
+    def with_error_handler(self, error_handler: ErrorHandler | None) -> "WriteResults":
+        if error_handler is not None:
+            raise TypeError(
+                "WriteResults: writes all records or none, and so has nothing for an error handler"
+            )
+        return self
 
     def expand(self, records: PCollection[AnagramCount | RecordColumns]) -> PCollection[str]:
         columns = records

@@ -9,8 +9,8 @@ from typing import Any
 
 from beam_pipeline.options import AnagramOptions
 
-#: Options that a template has no use for: they need a terminal, a person or this machine.
-LEFT_OUT = ("test_case", "replay", "report")
+#: Options that a template has no use for: they need a terminal, a person or this machine itself.
+LEFT_OUT = ("test_case", "replay", "report", "telemetry")
 _NUMBER = "[1-9][0-9]*"
 
 

@@ -33,6 +33,15 @@ def job_server(runner: str) -> Path:
     return jar if jar.exists() else _missing(f"{jar.name}: mvn -B -f {folder} -P {runner} package")
 
 
+def java_example() -> Path:
+    """Returns the jar of the pipeline in Java; Java is there to run it."""
+    if shutil.which("java") is None:
+        _missing("Java 17")
+    folder = worker_pool.ROOT / "resources" / "java"
+    jar = folder / "target" / "count-anagrams.jar"
+    return jar if jar.exists() else _missing(f"{jar.name}: mvn -B -f {folder} package")
+
+
 def _missing(what: str) -> Path:
     if os.environ.get("CI"):
         pytest.fail(f"CI must have {what}")

@@ -31,6 +31,7 @@ _VARYING = (
     (re.compile(r"^retries: \d+$", re.MULTILINE), "retries: N"),
     (re.compile(r", [\d.]+ [kMG]?B/s"), ", N MB/s"),
     (re.compile(r"peak memory [\d.]+ [MG]B"), "peak memory N MB"),
+    (re.compile(r"^((?:wall|cpu)_seconds|phases\.[a-z, ]+?|peak_\w+_bytes)  .*$", re.M), r"\1 N"),
     (re.compile(r'"(wall_seconds|cpu_seconds|peak_memory_bytes)": [\d.]+'), r'"\1": N'),
 )
 

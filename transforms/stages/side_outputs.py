@@ -49,3 +49,10 @@ class SideOutputs:
         self.dead_letters.append(outputs[DEAD_LETTERS])
         self.measured.update(measured)
         self.expects_dead_letters |= expects_dead_letters
+
+    def include(self, others: "SideOutputs") -> None:
+        """Adds all that other ones have collected."""
+        self.totals += others.totals
+        self.dead_letters += others.dead_letters
+        self.measured |= others.measured
+        self.expects_dead_letters |= others.expects_dead_letters

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.display import DisplayDataItem
+from apache_beam.transforms.error_handling import ErrorHandler
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from transforms.checks import check_type
@@ -15,7 +16,9 @@ from transforms.errors import AnagramError
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
+from transforms.stages.error_handling import with_error_handler
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
+from transforms.stages.schemas import are_plain_rows, fields_of
 from transforms.stages.side_outputs import DEAD_LETTERS, TOTALS, SideOutputs
 from transforms.stages.totals import Count, DeadLetterCause, Totals
 
@@ -31,6 +34,7 @@ class Stage(beam.PTransform[Any, Any]):
       side_outputs: where totals and dead letters go; without it totals are dropped, and dead
         letters are refused.
       measures: what stages of this kind always count; see `transforms.stages.totals.invariants`.
+      takes_rows: whether elements may be rows that are of no class of their own.
 
     Raises:
       TypeError: if a setting has a wrong type.
@@ -40,6 +44,7 @@ class Stage(beam.PTransform[Any, Any]):
     resilience: Resilience = field(default_factory=Resilience, kw_only=True)
     side_outputs: SideOutputs | None = field(default=None, kw_only=True, compare=False, repr=False)
     measures: ClassVar[frozenset[Count]] = frozenset()
+    takes_rows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -50,6 +55,17 @@ class Stage(beam.PTransform[Any, Any]):
     def expects_dead_letters(self) -> bool:
         """Whether the stage's settings let it emit dead letters."""
         return self.resilience.on_error == "dead_letter"
+
+    def with_error_handler(self, error_handler: ErrorHandler | None) -> "beam.PTransform[Any, Any]":
+        """Hands what cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
+
+        Args:
+          error_handler: takes the rows; None changes nothing.
+
+        Returns:
+          A transform that goes on where this one would fail.
+        """
+        return with_error_handler(self, error_handler)
 
     def display_data(self) -> dict[str, DisplayDataItem]:
         """Returns the stage's settings, as runners show them."""
@@ -77,6 +93,12 @@ class Stage(beam.PTransform[Any, Any]):
         Returns:
           The results.
         """
+        if not self.takes_rows and are_plain_rows(elements):
+            raise TypeError(
+                f"{type(self).__name__}: takes no rows (with the fields "
+                f"{', '.join(fields_of(elements) or ())}); the steps in beam_pipeline.yaml do, and "
+                "transforms.ExtractText takes the text out of rows"
+            )
         if self.side_outputs is None and self.expects_dead_letters:
             raise ValueError(
                 f"{type(self).__name__}: may emit dead letters, which would be lost: give "

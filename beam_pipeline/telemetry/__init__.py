@@ -1,0 +1,1 @@
+"""Tells collectors outside what a run did: OpenLineage and OpenTelemetry."""

@@ -1,0 +1,266 @@
+"""Steps for Beam YAML: rows in and rows out, with settings of plain types.
+
+A pipeline in YAML names this module as a provider:
+
+    providers:
+      - type: python
+        config: {}
+        transforms:
+          CountAnagrams: beam_pipeline.yaml.CountAnagrams
+
+Beam takes the settings and their descriptions from the signatures and docstrings here. The
+functions are called like transforms, as YAML writes them, and work from other languages too. They
+need nothing that only Beam YAML has.
+"""
+
+# ruff: noqa: N802
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.coders.typecoders import registry
+from apache_beam.pvalue import PBegin, PCollection
+from apache_beam.transforms.error_handling import ErrorHandler
+
+from beam_pipeline import pipeline
+from beam_pipeline.io import sinks, sources
+from transforms import words
+from transforms.expand import AnagramCount
+from transforms.expand import TopWords as KeepTopWords
+from transforms.rows import ExtractText
+from transforms.stages.error_handling import ErrorRow
+from transforms.stages.retry import Resilience
+from transforms.stages.schemas import fields_of
+from transforms.text.settings import TextSettings
+from transforms.text.signature import signature
+
+ErrorHandling = dict[str, str]
+#: The output with the results of a step that has an output for errors too.
+RESULTS = "good"
+
+
+class Word(NamedTuple):
+    """A word of a text, as normalization makes it."""
+
+    word: str
+
+
+class SignedWord(NamedTuple):
+    """A word and its signature, which is its letters, sorted."""
+
+    word: str
+    signature: str
+
+
+for _row in (Word, SignedWord):
+    registry.register_coder(_row, beam.coders.RowCoder)
+
+
+def ReadFiles(
+    patterns: Sequence[str],
+    encoding: str | None = None,
+    encoding_errors: str = "replace",
+    error_handling: ErrorHandling | None = None,
+) -> beam.PTransform[PBegin, Any]:
+    """Reads text files, plain or compressed, as blocks of whole words for `CountAnagrams`.
+
+    Lines and files of any length are read in bounded memory, which reading line by line cannot do.
+
+    Args:
+      patterns: files, globs or folders on any Beam filesystem, one or a list.
+      encoding: of the files; by default what a byte order mark says, and else UTF-8.
+      encoding_errors: what to do with invalid bytes: replace, strict or quarantine.
+      error_handling: the name of an output for what cannot be read.
+    """
+    text = TextSettings(encoding_errors=encoding_errors)
+    return _with_errors(
+        "ReadFiles", sources.ReadFiles(_listed(patterns), encoding, text), error_handling
+    )
+
+
+def CountAnagrams(
+    field: str | None = None,
+    dictionary: str | Sequence[str] = "gcide",
+    engine: str = "vectorized",
+    normalization: str = "unicode",
+    punctuation: str = "delete",
+    encoding_errors: str = "replace",
+    min_word_length: int = 1,
+    min_class_size: int = 1,
+    min_count: int = 1,
+    top: int | None = None,
+    max_attempts: int = Resilience.max_attempts,
+    error_handling: ErrorHandling | None = None,
+) -> beam.PTransform[PCollection[Any], Any]:
+    """Counts anagrams: for every word of a dictionary, how many words of the text have its letters.
+
+    The input is rows with a text, or what `ReadFiles` yields. The output is a row for each word of
+    the dictionary that has anagrams in the text, with `word`, `count` and `signature`.
+
+    Args:
+      field: the field of the rows that is the text; needed only if there are several texts.
+      dictionary: whose words are counted: gcide, web2, both as gcide+web2, the path of a word list,
+        none for the words of the text itself, or a list of words.
+      engine: how words are counted, vectorized or elementwise; the results are equal.
+      normalization: how text becomes words: unicode or ascii.
+      punctuation: delete, so that what stands around it joins, or split.
+      encoding_errors: what to do with invalid bytes: replace, strict or quarantine.
+      min_word_length: shorter words of the text are left out.
+      min_class_size: anagram classes with fewer members are left out.
+      min_count: words that are counted less often are left out.
+      top: how many records to keep, those with the greatest counts; by default all.
+      max_attempts: how often a stage tries one piece of work.
+      error_handling: the name of an output for what cannot be processed.
+    """
+    count = pipeline.CountAnagrams(
+        dictionary=dictionary,
+        engine=engine,
+        normalization=normalization,
+        punctuation=punctuation,
+        encoding_errors=encoding_errors,
+        min_word_length=min_word_length,
+        min_class_size=min_class_size,
+        min_count=min_count,
+        top=top,
+        resilience=Resilience(max_attempts),
+    )
+    return _with_errors("CountAnagrams", count, error_handling, before=ExtractText(field))
+
+
+def ExtractWords(
+    field: str | None = None,
+    normalization: str = "unicode",
+    punctuation: str = "delete",
+    min_length: int = 1,
+) -> beam.PTransform[PCollection[Any], PCollection[Word]]:
+    """Extracts the normalized words of texts; the output is a row with `word` for each.
+
+    Args:
+      field: the field of the rows that is the text; needed only if there are several texts.
+      normalization: how text becomes words: unicode or ascii.
+      punctuation: delete, so that what stands around it joins, or split.
+      min_length: shorter words are left out.
+    """
+    extract = words.ExtractWords(TextSettings(normalization, punctuation=punctuation), min_length)
+    return _Chain(
+        "ExtractWords",
+        lambda rows: (
+            rows
+            | "ExtractText" >> ExtractText(field)
+            | "ToBlocks" >> pipeline.ToBlocks()
+            | "ExtractWords" >> extract
+            | "ToRow" >> beam.Map(Word).with_output_types(Word)
+        ),
+    )
+
+
+def AddSignature(field: str | None = None) -> beam.PTransform[PCollection[Any], Any]:
+    """Adds the signature to words, which anagrams share; the output has `word` and `signature`.
+
+    Args:
+      field: the field of the rows that is the word; needed only if there are several texts.
+    """
+    return _Chain(
+        "AddSignature",
+        lambda rows: (
+            rows
+            | "ExtractWord" >> ExtractText(field)
+            | "Sign" >> beam.Map(_signed).with_output_types(SignedWord)
+        ),
+    )
+
+
+def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[AnagramCount]]:
+    """Keeps the rows with the greatest counts; of equal counts those whose words come first.
+
+    Args:
+      number: how many to keep.
+    """
+    return _Chain(
+        "TopWords",
+        lambda rows: _records(rows, "TopWords") | "KeepTop" >> KeepTopWords(number),
+    )
+
+
+def WriteResults(
+    path: str, output_format: str | None = None, num_shards: int = 1, sort: str = "word"
+) -> beam.PTransform[PCollection[Any], PCollection[Any]]:
+    """Writes counts to one file, or to shards: the whole new result stands there, or the old one.
+
+    Args:
+      path: the file; with more than one shard, path-00000-of-0000N and so on.
+      output_format: json, jsonl, csv or parquet; by default what the extension of the path says.
+      num_shards: number of files.
+      sort: word, or count for the greatest first.
+    """
+    write = sinks.WriteResults(path, output_format, num_shards, sort=sort)
+    return _Chain("WriteResults", lambda rows: _records(rows, "WriteResults") | "Write" >> write)
+
+
+class _Chain(beam.PTransform[Any, Any]):
+    """Some steps under one label."""
+
+    def __init__(self, label: str, steps: Callable[[Any], Any]):
+        super().__init__(label)
+        self._steps = steps
+
+    def expand(self, given: Any) -> Any:
+        return self._steps(given)
+
+
+def _with_errors(
+    label: str,
+    transform: Any,
+    error_handling: ErrorHandling | None,
+    before: beam.PTransform[Any, Any] | None = None,
+) -> beam.PTransform[Any, Any]:
+    """Returns a transform with an output for errors, if one is wanted.
+
+    Raises:
+      ValueError: something else is wanted.
+    """
+    if error_handling is not None and set(error_handling) != {"output"}:
+        raise ValueError(f"error_handling={error_handling!r}: give output, and nothing else")
+
+    def steps(given: Any) -> Any:
+        texts = given if before is None else given | before.label >> before
+        if error_handling is None:
+            return texts | label >> transform
+        with ErrorHandler(_TakeErrors()) as handler:
+            results = texts | label >> transform.with_error_handler(handler)
+        return {RESULTS: results, error_handling["output"]: handler.output()}
+
+    return _Chain(label, steps)
+
+
+class _TakeErrors(beam.PTransform[Any, Any]):
+    """Takes the rows of an error handler as they are."""
+
+    def expand(self, rows: PCollection[ErrorRow]) -> PCollection[ErrorRow]:
+        return rows
+
+
+def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _signed(word: str) -> SignedWord:
+    return SignedWord(word, signature(word))
+
+
+def _records(rows: PCollection[Any], label: str) -> PCollection[AnagramCount]:
+    """Returns rows as records.
+
+    Raises:
+      ValueError: they lack a field.
+    """
+    if rows.element_type is AnagramCount:
+        return rows
+    missing = [name for name in AnagramCount._fields if name not in (fields_of(rows) or {})]
+    if missing:
+        raise ValueError(f"{label}: rows must have {', '.join(missing)}")
+    records: PCollection[AnagramCount] = rows | "ToRecord" >> beam.Map(
+        lambda row: AnagramCount(row.word, row.count, row.signature)
+    ).with_output_types(AnagramCount)
+    return records

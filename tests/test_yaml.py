@@ -1,0 +1,138 @@
+"""Pipelines in YAML: the example as its README shows it, each step, and mistakes."""
+
+import shutil
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.pvalue import Row
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.fully_qualified_named_transform import FullyQualifiedNamedTransform
+
+from beam_pipeline import yaml
+from tests.support.beam import assert_gives, pipeline
+from tests.support.cli import ROOT
+from tests.support.python_environment import PythonEnvironment
+from tests.support.sessions import sessions
+from transforms.expand import AnagramCount
+from transforms.text.blocks import Block
+
+FOLDER = ROOT / "resources" / "yaml"
+LINES = [Row(line="The cat sat."), Row(line="tac")]
+STEPS = ("ExtractWords", "AddSignature", "CountAnagrams", "TopWords", "WriteResults")
+ACT = AnagramCount("act", 2, "act")
+
+
+@pytest.fixture(scope="module")
+def with_yaml(tmp_path_factory: pytest.TempPathFactory) -> PythonEnvironment:
+    made = PythonEnvironment(tmp_path_factory.mktemp("yaml"))
+    made.install("apache-beam[yaml]")
+    shutil.copy(FOLDER / "anagrams.yaml", made.folder)
+    return made
+
+
+@pytest.mark.slow
+def test_the_example_runs_as_its_readme_shows(with_yaml: PythonEnvironment) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("needs jq")
+    (session,) = sessions(FOLDER / "README.md")
+    for command, printed in session.steps:
+        assert with_yaml.shell(command) == printed, command
+
+
+@pytest.mark.slow
+def test_steps_chain_and_their_settings_are_documented(with_yaml: PythonEnvironment) -> None:
+    (with_yaml.folder / "chain.yaml").write_text(
+        """
+pipeline:
+  type: chain
+  transforms:
+    - type: Create
+      config: {elements: [{line: "Cat, act!", id: "a"}, {line: "dog", id: "b"}]}
+    - type: ExtractWords
+      config: {field: line}
+    - type: AddSignature
+    - type: Filter
+      config: {language: python, keep: "signature == 'act'"}
+    - type: CountAnagrams
+      config: {field: word, dictionary: [act, tac]}
+    - type: TopWords
+      config: {number: 1}
+    - type: WriteResults
+      config: {path: counts.csv}
+providers:
+  - type: python
+    config: {}
+    transforms:
+"""
+        + "".join(
+            f"      {step}: beam_pipeline.yaml.{step}\n"
+            for step in (
+                "ExtractWords",
+                "AddSignature",
+                "CountAnagrams",
+                "TopWords",
+                "WriteResults",
+            )
+        )
+    )
+    with_yaml.python(
+        *("-m", "apache_beam.yaml.main", "--yaml_pipeline_file=chain.yaml"),
+        "--runner=FnApiRunner",
+    )
+    assert (with_yaml.folder / "counts.csv").read_text() == "word,count,signature\nact,2,act\n"
+    program = (
+        "from apache_beam.yaml.yaml_provider import InlineProvider\n"
+        "from beam_pipeline import yaml\n"
+        "step = yaml.CountAnagrams\n"
+        "assert InlineProvider.description_from_callable(step).startswith('Counts anagrams: ')\n"
+        "for field in InlineProvider.config_schema_from_callable(step).fields:\n"
+        "    assert field.description, field.name\n"
+    )
+    with_yaml.python("-c", program)
+
+
+def test_rows_are_counted() -> None:
+    assert_gives(LINES, yaml.CountAnagrams(dictionary=["act"]), [ACT])
+    assert_gives([Block.of_text("cat tac")], yaml.CountAnagrams(dictionary=["act"]), [ACT])
+    assert_gives(LINES, yaml.ExtractWords(min_length=4), [])
+    assert_gives([Row(word="cat")], yaml.AddSignature(), [yaml.SignedWord("cat", "act")])
+    rows = [Row(word="act", count=2, signature="act"), Row(word="b", count=1, signature="b")]
+    assert_gives(rows, yaml.TopWords(1), [ACT])
+
+
+@pytest.mark.parametrize(
+    "name", ["beam_pipeline.CountAnagrams", "beam_pipeline.yaml.CountAnagrams"]
+)
+def test_other_languages_find_the_transform_by_its_name(name: str) -> None:
+    elements = LINES if "yaml" in name else ["The cat sat.", "tac"]
+    with FullyQualifiedNamedTransform.with_filter(name):
+        counted = FullyQualifiedNamedTransform(name, (), {"dictionary": ["act"]})
+        assert_gives(elements, counted, [ACT])
+
+
+def test_errors_are_a_second_output(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"cat\n\xff\ntac\n")
+    with pipeline() as p:
+        blocks = p | yaml.ReadFiles(str(tmp_path / "a.txt"))
+        outputs = blocks | yaml.CountAnagrams(
+            dictionary=["act"],
+            encoding_errors="quarantine",
+            error_handling={"output": "errors"},
+        )
+        assert set(outputs) == {yaml.RESULTS, "errors"}
+        assert_that(outputs[yaml.RESULTS], equal_to([ACT]), "CheckCounts")
+        offsets = outputs["errors"] | beam.Map(lambda row: row.offset)
+        assert_that(offsets, equal_to([4]), "CheckErrors")
+
+
+def test_mistakes_are_errors_when_the_pipeline_is_built() -> None:
+    with pytest.raises(ValueError, match=r"error_handling=.*: give output, and nothing else"):
+        yaml.CountAnagrams(error_handling={"threshold": "0.1"})
+    with pytest.raises(ValueError, match="min_count"):
+        yaml.CountAnagrams(min_count=0)
+    with (
+        pytest.raises(ValueError, match="TopWords: rows must have count, signature"),
+        pipeline() as p,
+    ):
+        p | beam.Create([Row(word="a")]) | yaml.TopWords(1)
