@@ -5,12 +5,12 @@ which says where the words come from; each worker process loads them once.
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import os
 import threading
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
@@ -24,6 +24,7 @@ from transforms.stages.retry import RetriesExhaustedError, describe
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
 from transforms.text.signature import signature
 from transforms.word_lists import UndecodableListError, check_codec, parse_entries, read_content
+from transforms.word_set import MAX_STRINGS, WordSet
 
 #: Word lists of the PyPI package ``english-words``.
 WORD_LISTS = ("gcide", "web2")
@@ -256,6 +257,7 @@ class Dictionary:
 
     Attributes:
       spec: where the words come from.
+      words: the words.
       size: the number of distinct words.
       sources: what its sources have; empty for words given as an iterable.
     """
@@ -264,13 +266,15 @@ class Dictionary:
         self, spec: DictionarySpec, words: Collection[str], sources: tuple[SourceEntries, ...] = ()
     ):
         self.spec = spec
+        self.words = words if isinstance(words, WordSet) else WordSet(words)
         self.size = len(words)
         self.sources = sources
         self._classes: dict[str, tuple[str, ...]] = {}
-        self._ungrouped: defaultdict[int, list[str]] = defaultdict(list)
         self._grouping = threading.Lock()
-        for word in words:
-            self._ungrouped[len(word)].append(word)
+
+    @functools.cached_property
+    def _ungrouped(self) -> dict[int, list[str]]:
+        return self.words.by_length()
 
     def members(self, signature: str) -> tuple[str, ...]:
         """Returns the words that have `signature`, sorted; there may be none."""
@@ -287,8 +291,11 @@ class Dictionary:
 
     def sha256(self) -> str:
         """Returns the SHA-256 of the sorted words, each followed by a line feed, in UTF-8."""
-        listed = sorted(itertools.chain.from_iterable(self.classes.values()))
-        return hashlib.sha256("\n".join([*listed, ""]).encode()).hexdigest()
+        digest = hashlib.sha256()
+        words = iter(self.words if self.words.is_large else sorted(self.words))
+        while batch := list(itertools.islice(words, _BATCH)):
+            digest.update("\n".join([*batch, ""]).encode())
+        return digest.hexdigest()
 
     def _group(self, length: int) -> None:
         with self._grouping:
@@ -312,19 +319,19 @@ def _keep(dictionary: Dictionary) -> Dictionary:
 def _load(spec: DictionarySpec, contents: Mapping[WordSource, bytes]) -> Dictionary:
     if spec.words is not None:
         return Dictionary(spec, spec.words)
-    found: set[str] = set()
+    found = WordSet()
     summaries = []
     for source in spec.sources or tuple(_sources(spec.spec)):
         entries = _entries(source, contents, spec.encoding)
         usable, summary = _usable(source.spec, source.name, entries, spec.normalization)
         summaries.append(summary)
-        found = found | usable if found else usable
+        found.update(usable)
     return Dictionary(spec, found, tuple(summaries))
 
 
 def _usable(
     spec: str, name: str, entries: Iterable[str], normalization: str
-) -> tuple[set[str], SourceEntries]:
+) -> tuple[WordSet, SourceEntries]:
     """Returns what `accept` does.
 
     Raises:
@@ -340,8 +347,12 @@ def _usable(
 
 
 def accept(
-    entries: Iterable[str], normalization: str = "unicode", name: str = ""
-) -> tuple[set[str], SourceEntries]:
+    entries: Iterable[str],
+    normalization: str = "unicode",
+    name: str = "",
+    *,
+    max_strings: int = MAX_STRINGS,
+) -> tuple[WordSet, SourceEntries]:
     """Accepts and normalizes the entries of a dictionary that are words.
 
     An entry is rejected if it is not a word, see `is_word`, if normalization leaves nothing of it,
@@ -351,12 +362,13 @@ def accept(
       entries: of one source; a set has no order, and its examples are the alphabetically first.
       normalization: how entries become words.
       name: of the source.
+      max_strings: more words than this are kept as a column.
 
     Returns:
       The distinct normalized words, and how many entries were rejected.
     """
     unordered = isinstance(entries, (set, frozenset))
-    usable: set[str] = set()
+    usable = WordSet(max_strings=max_strings)
     rejected: list[str] = []
     number = left_out = 0
     remaining = iter(entries)
@@ -382,7 +394,7 @@ def accept(
 
 def accepted_words(entries: Iterable[str], normalization: str = "unicode") -> set[str]:
     """Returns the words that `accept` does."""
-    return accept(entries, normalization)[0]
+    return set(accept(entries, normalization)[0])
 
 
 def _is_usable(entry: str, normalization: str) -> bool:

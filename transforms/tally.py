@@ -156,8 +156,9 @@ class _TallyFn(StageFn):
         yield from split_into_buckets(counted.columns, self._buckets)
 
     def _make_pool(self) -> "_TallyPool":
-        if self._batch_size <= self._small_bundle_bytes:
-            dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
+        dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
+        is_large = dictionary is not None and dictionary.words.is_large
+        if self._batch_size <= self._small_bundle_bytes and not is_large:
             plain = PlainTally(dictionary, self._text, self._min_word_length)
             return _TallyPool([_Counter(plain, *self._retriers[0])])
         return _TallyPool(

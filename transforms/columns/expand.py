@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow
@@ -10,6 +10,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 
 from transforms.checks import check_positive, check_type
 from transforms.columns.tables import (
+    RECORDS,
     BucketOfCounts,
     Int64Array,
     RecordColumns,
@@ -24,6 +25,9 @@ from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count
 from transforms.text.signature import signature
+
+if TYPE_CHECKING:
+    from transforms.kernel.classes import ClassTable
 
 
 class Classes(NamedTuple):
@@ -51,8 +55,8 @@ class ExpandColumns(Stage):
         corpus mode the keys are the words.
       min_class_size: classes with fewer members are left out.
       min_count: classes that occur less often are left out.
-      small_bucket: in corpus mode, a bucket of no more words than this is grouped without loading
-        the compiler.
+      small_bucket: a bucket of no more rows than this is expanded without loading the compiler,
+        unless the dictionary is large.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
@@ -80,6 +84,7 @@ class _ExpandFn(StageFn):
         self._small_bucket = settings.small_bucket
 
     def setup(self) -> None:
+        self._spec = self._spec.pinned()
         self._dictionary = None if self._spec.is_corpus else self._spec.load()
 
     def process(self, bucket: BucketOfCounts) -> Iterator[Any]:
@@ -108,9 +113,14 @@ class _ExpandFn(StageFn):
         return self.emit_totals(self._retrier)
 
     def _classes(self, counts: pyarrow.Table) -> Classes:
+        is_small = counts.num_rows <= self._small_bucket
         if self._dictionary is not None:
-            return classes_of_dictionary(counts, self._dictionary)
-        if counts.num_rows <= self._small_bucket:
+            if is_small and not self._dictionary.words.is_large:
+                return classes_of_dictionary(counts, self._dictionary)
+            from transforms.kernel.classes import class_table  # loads the compiler
+
+            return join_classes(counts, class_table(self._spec))
+        if is_small:
             return classes_of_words(counts)
         from transforms.kernel.grouping import group_words  # loads the compiler
 
@@ -141,6 +151,23 @@ def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Clas
     records = records_table(words, of_class["count"], of_class["key"])
     is_class = sizes > 0
     return Classes(records, sizes[row_of_class], int(is_class.sum()), int(numbers[is_class].sum()))
+
+
+def join_classes(counts: pyarrow.Table, table: "ClassTable") -> Classes:
+    """Looks up the members of classes, as `classes_of_dictionary` does.
+
+    Args:
+      counts: how often each class occurs, by its signature.
+      table: the classes of the dictionary.
+    """
+    keys, numbers = counts["key"].combine_chunks(), counts["count"].to_numpy()
+    found = table.find(keys)
+    rows = np.flatnonzero(found >= 0)
+    of_word, words = table.members(found[rows])
+    row_of_word = rows[of_word]
+    of_class = take(counts, row_of_word)
+    records = pyarrow.table([words, of_class["count"], of_class["key"]], RECORDS)
+    return Classes(records, table.sizes[found[row_of_word]], len(rows), int(numbers[rows].sum()))
 
 
 def classes_of_words(counts: pyarrow.Table) -> Classes:

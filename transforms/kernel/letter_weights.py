@@ -35,7 +35,7 @@ probability of 2**-96 at most: the numbers of some letter differ by less than 2*
 import functools
 import secrets
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -66,17 +66,17 @@ class LetterWeights:
     """The two weights of each letter of a dictionary.
 
     Args:
-      classes: the dictionary's anagram classes, by their signatures.
+      most: for each letter, the greatest number of times that a class has it.
+      max_length: the length of the longest class.
       positional: whether weights may be positional, if there is room for them.
 
     Attributes:
-      max_length: the length of the longest class.
+      max_length: the same.
     """
 
-    def __init__(self, classes: Mapping[str, tuple[str, ...]], *, positional: bool = True):
-        self.max_length = max(map(len, classes))
-        most = _most_of_each(classes)
-        weights = _positional_weights(most, self.max_length) if positional else None
+    def __init__(self, most: Mapping[str, int], max_length: int, *, positional: bool = True):
+        self.max_length = max_length
+        weights = _positional_weights(most, max_length) if positional else None
         self._weights = weights or {
             letter: (secrets.randbits(64), secrets.randbits(64)) for letter in most
         }
@@ -97,35 +97,12 @@ class LetterWeights:
             high += self._weights[letter][1]
         return low & 0xFFFF_FFFF_FFFF_FFFF, high & 0xFFFF_FFFF_FFFF_FFFF, length
 
-    def sums_of_classes(self, signatures: Sequence[str]) -> UInt64Array:
-        """Returns what `sums_of` gives for each of the dictionary's `signatures`, in its row."""
-        codes = _code_points(signatures)
-        weights = np.zeros((2, 1 + codes.max()), np.uint64)
+    def by_code_point(self, code_points: int) -> UInt64Array:
+        """Returns the low and the high weight of each of so many code points, in two rows."""
+        weights = np.zeros((2, code_points), np.uint64)
         for letter, pair in self._weights.items():
             weights[:, ord(letter)] = pair
-        lengths = np.fromiter(map(len, signatures), np.int64, len(signatures))
-        begins = np.cumsum(lengths + 1) - lengths - 1
-        sums = np.zeros((len(signatures), 3), np.uint64)
-        sums[:, 2] = lengths
-        for column, weight in enumerate(weights):
-            if weight.any():
-                sums[:, column] = np.add.reduceat(weight[codes], begins)
-        return sums
-
-
-def _code_points(signatures: Iterable[str]) -> npt.NDArray[np.uint32]:
-    """Returns the code points of all signatures, with a line feed behind each signature."""
-    return np.frombuffer("\n".join((*signatures, "")).encode("utf-32-le"), np.uint32)
-
-
-def _most_of_each(signatures: Iterable[str]) -> dict[str, int]:
-    """Returns for each letter the greatest number of times that a signature has it."""
-    codes = _code_points(signatures)
-    ends = np.flatnonzero(codes[1:] != codes[:-1])
-    most = np.zeros(1 + codes.max(), np.int64)
-    np.maximum.at(most, codes[ends], np.diff(ends, prepend=-1))
-    most[ord("\n")] = 0
-    return {chr(code): int(most[code]) for code in np.flatnonzero(most)}
+        return weights
 
 
 def _positional_weights(

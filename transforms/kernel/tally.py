@@ -21,15 +21,15 @@ import numpy as np
 import pyarrow
 
 from transforms.columns.tables import COUNTS
-from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.dictionary import DictionarySpec
 from transforms.kernel import loops
+from transforms.kernel.classes import ClassTable, class_table
 from transforms.kernel.fallback import Counted
 from transforms.kernel.letter_weights import (
     NOT_FILLED,
     PAGE,
     CodePointEffects,
     Int64Array,
-    LetterWeights,
     UInt64Array,
 )
 from transforms.kernel.perfect_hash import perfect_hash
@@ -50,35 +50,40 @@ class TallyTable:
     """What the compiled tally needs to know of a dictionary. All threads share it.
 
     Args:
-      dictionary: the dictionary.
+      dictionary: the dictionary's classes.
       text: how bytes become words, which must be as entries of the dictionary do.
 
     Attributes:
+      dictionary: the same.
       text: the same.
       classes: the dictionary's classes, by slot.
-      slot_of: the slot of each class, by its signature.
-      signatures: the signatures of all classes.
-      class_in: by slot, which of the signatures is that of the class in it.
+      class_in: by slot, the number of the class in it.
       byte_effects: what bytes contribute to the sums of words.
       code_point_effects: what code points contribute.
     """
 
-    def __init__(self, dictionary: Dictionary, text: TextSettings):
+    def __init__(self, dictionary: ClassTable, text: TextSettings):
+        self.dictionary = dictionary
         self.text = text
-        self._weights = LetterWeights(dictionary.classes)
-        signatures = list(dictionary.classes)
+        self._weights = dictionary.letter_weights()
         try:
-            self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
+            self.classes, slots = _in_slots(dictionary.sums(self._weights))
         except ValueError:  # in practice, the dictionary was made to have equal hashes
-            self._weights = LetterWeights(dictionary.classes, positional=False)
-            self.classes, slots = _in_slots(self._weights.sums_of_classes(signatures))
-        self.slot_of = dict(zip(signatures, slots.tolist(), strict=True))
-        self.signatures = pyarrow.array(signatures, pyarrow.large_string())
+            self._weights = dictionary.letter_weights(positional=False)
+            self.classes, slots = _in_slots(dictionary.sums(self._weights))
+        self._slots = slots
         self.class_in = np.zeros(self.classes.low.size, np.int64)
-        self.class_in[slots] = np.arange(len(signatures))
+        self.class_in[slots] = np.arange(len(slots))
         self._filling = threading.Lock()
         self.code_point_effects = CodePointEffects.empty().with_page(0, self._weights, self.text)
         self.byte_effects = loops.byte_effects(self.code_point_effects)
+
+    def slots_of(self, words: list[str]) -> list[int]:
+        """Returns the slots of the classes of those words that have one."""
+        keys = pyarrow.array(map(signature, words), pyarrow.large_string())
+        found = self.dictionary.find(keys)
+        slots: list[int] = self._slots[found[found >= 0]].tolist()
+        return slots
 
     def fill_page(self, page: int) -> None:
         """Fills in the effects of a page of code points, for tallies that begin from now on."""
@@ -119,7 +124,7 @@ def tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
 
 @functools.lru_cache(_MAX_TABLES)
 def _tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
-    return TallyTable(spec.load(), text)
+    return TallyTable(class_table(spec), text)
 
 
 class BlockTally:
@@ -196,7 +201,7 @@ class BlockTally:
 
     def drain(self) -> Counted:
         slots = np.flatnonzero(self.counts)
-        keys = self._table.signatures.take(pyarrow.array(self._table.class_in[slots]))
+        keys = self._table.dictionary.signatures.take(pyarrow.array(self._table.class_in[slots]))
         columns = pyarrow.table([keys, pyarrow.array(self.counts[slots])], COUNTS)
         lengths = {int(n): int(self.lengths[n]) for n in np.flatnonzero(self.lengths)}
         counted = Counted(columns, lengths, self.invalid_bytes)
@@ -224,6 +229,5 @@ class BlockTally:
     def _count_slowly(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """Returns the slots of the words of a piece, all words' lengths, and its invalid bytes."""
         found, invalid = Block("", 0, piece).words(self._table.text, self._min_word_length)
-        slots = (self._table.slot_of.get(signature(word)) for word in found)
         lengths = tuple(min(len(word), MAX_COUNTED_LENGTH) for word in found)
-        return tuple(slot for slot in slots if slot is not None), lengths, invalid
+        return tuple(self._table.slots_of(found)), lengths, invalid

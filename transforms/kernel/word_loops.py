@@ -130,6 +130,17 @@ def decode_code_point(data: Any, at: int, stop: int) -> Any:
 
 
 @compiled
+def _letter_at(data: Any, at: int) -> Any:
+    """Returns the code point at a place in valid UTF-8, and where the next one begins."""
+    lead = np.int64(data[at])
+    size = 1 + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0)
+    letter = lead if size == 1 else lead & (0xFF >> (size + 1))
+    for more in range(1, size):
+        letter = letter << 6 | np.int64(data[at + more] & 0x3F)
+    return letter, at + size
+
+
+@compiled
 def read_words(
     text: Any, position: int, by_byte: Any, spellings: Any, words: Any, size: int, slow: Any
 ) -> Any:
@@ -256,6 +267,78 @@ def add_words(
 
 
 @compiled
+def find_words(data: Any, ends: Any, words: Any, numbers: Any) -> None:
+    """Finds words that may be in a table.
+
+    Args:
+      data: the bytes of the words to be found.
+      ends: where each ends, after a number for where the first one begins.
+      words: a `Words`.
+      numbers: filled with the number that each has in `words`, or -1.
+    """
+    table, table_ends, hashes, slots, _, seed = words
+    mask = np.uint64(slots.size - 1)
+    for word in range(numbers.size):
+        begin, length = ends[word], ends[word + 1] - ends[word]
+        hashed = seed
+        for index in range(length):
+            hashed = add_to_hash(hashed, data[begin + index])
+        numbers[word] = -1
+        slot = (hashed ^ (hashed >> np.uint64(32))) & mask
+        while slots[slot] >= 0:
+            number = slots[slot]
+            other = table_ends[number]
+            if hashes[number] == hashed and table_ends[number + 1] - other == length:
+                same = 0
+                while same < length and table[other + same] == data[begin + same]:
+                    same += 1
+                if same == length:
+                    numbers[word] = number
+                    break
+            slot = (slot + np.uint64(1)) & mask
+
+
+@compiled
+def most_of_each_letter(data: Any, ends: Any, most: Any) -> None:
+    """Finds the greatest number of times that any signature has a letter.
+
+    Args:
+      data: the bytes of the signatures.
+      ends: where each ends, after a number for where the first one begins.
+      most: by code point, zeros; filled with the numbers.
+    """
+    for word in range(ends.size - 1):
+        at, before, times = ends[word], -1, 0
+        while at < ends[word + 1]:
+            letter, at = _letter_at(data, at)
+            times = times + 1 if letter == before else 1
+            before = letter
+            most[letter] = max(most[letter], times)
+
+
+@compiled
+def sum_letters(data: Any, ends: Any, low: Any, high: Any, sums: Any) -> None:
+    """Adds up the weights of the letters of words.
+
+    Args:
+      data: the bytes of the words.
+      ends: where each ends, after a number for where the first one begins.
+      low: by code point, the low weight of a letter.
+      high: its high weight.
+      sums: filled with the low sum, the high sum and the length of each word.
+    """
+    for word in range(ends.size - 1):
+        at = ends[word]
+        low_sum = high_sum = length = np.uint64(0)
+        while at < ends[word + 1]:
+            letter, at = _letter_at(data, at)
+            low_sum += low[letter]
+            high_sum += high[letter]
+            length += np.uint64(1)
+        sums[word, 0], sums[word, 1], sums[word, 2] = low_sum, high_sum, length
+
+
+@compiled
 def fill_slots(words: Any, size: int) -> None:
     """Puts the words into an empty hash table."""
     mask = np.uint64(words.slots.size - 1)
@@ -299,12 +382,7 @@ def sort_letters(data: Any, ends: Any, longest: int, signatures: Any) -> None:
         found = 0
         at = begin
         while at < stop:
-            lead = np.int32(data[at])
-            size = 1 + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0)
-            letter = lead if size == 1 else lead & (0xFF >> (size + 1))
-            for more in range(1, size):
-                letter = letter << 6 | np.int32(data[at + more] & 0x3F)
-            at += size
+            letter, at = _letter_at(data, at)
             # Insertion is the fastest for words as they occur; others are sorted below.
             place = found
             if stop - begin <= 64:

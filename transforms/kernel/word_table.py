@@ -79,6 +79,16 @@ class WordTable:
                 self.make_room(longest)
         return numbers
 
+    def find(self, data: npt.NDArray[np.uint8], ends: Int64Array) -> Int64Array:
+        """Finds words, given as `add` takes them.
+
+        Returns:
+          The number of each in this table, or -1. Other threads may call this meanwhile.
+        """
+        numbers = np.empty(ends.size - 1, np.int64)
+        word_loops.find_words(data, ends, self.arrays, numbers)
+        return numbers
+
     def to_columns(self) -> tuple[npt.NDArray[np.uint8], Int64Array, Int64Array]:
         """Returns the bytes, the ends and the counts of all words."""
         data, ends, _, _, counts, _ = self.arrays

@@ -24,6 +24,7 @@ COUNTS = {"act": 3, "dgo": 1, "xyz": 5, "eilnst": 2}
 MEMBERS = ("act", "cat", "dog", "god", "silent", "a")
 
 
+@pytest.mark.parametrize("small_bucket", [0, 1 << 11])
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
@@ -35,11 +36,12 @@ MEMBERS = ("act", "cat", "dog", "god", "silent", "a")
     ],
 )
 def test_members_of_classes_get_their_counts(
-    filters: dict[str, Any], expected: dict[str, int]
+    filters: dict[str, Any], expected: dict[str, int], small_bucket: int
 ) -> None:
     records = [AnagramCount(word, n, "".join(sorted(word))) for word, n in expected.items()]
     with pipeline() as p:
-        expand = ExpandColumns(DictionarySpec.of(MEMBERS), **filters)
+        dictionary = DictionarySpec.of(MEMBERS)
+        expand = ExpandColumns(dictionary, small_bucket=small_bucket, **filters)
         found = p | beam.Create(COUNTS.items()) | PackCounts() | expand | UnpackRecords()
         assert_that(found, equal_to(records))
 

@@ -3,23 +3,28 @@
 import itertools
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.kernel.classes import ClassTable
 from transforms.kernel.letter_weights import NOT_IN_DICTIONARY, LetterWeights
 from transforms.text.signature import signature
+from transforms.word_set import WordSet
 
 
 def weights_of(members: Iterable[str]) -> tuple[LetterWeights, dict[tuple[int, int, int], str]]:
     """Returns the weights of a dictionary's letters, and its classes by sums and length."""
-    classes = {signature(word): (word,) for word in members}
-    weights = LetterWeights(classes)
-    sums = map(tuple, weights.sums_of_classes(list(classes)).tolist())
-    by_sums = dict(zip(sums, classes, strict=True))
-    assert len(by_sums) == len(classes)
+    table = table_of(members)
+    weights = table.letter_weights()
+    sums = map(tuple, table.sums(weights).tolist())
+    by_sums = dict(zip(sums, table.signatures.to_pylist(), strict=True))
+    assert len(by_sums) == len(table)
     return weights, by_sums
+
+
+def table_of(members: Iterable[str]) -> ClassTable:
+    return ClassTable(WordSet(members).column())
 
 
 @pytest.mark.parametrize(
@@ -76,19 +81,19 @@ def test_weights_are_positional_while_there_is_room_for_them() -> None:
 
 def test_weights_that_are_not_positional_are_drawn_anew_for_each_table() -> None:
     """Nobody can look for a word whose weights add up to those of a class."""
-    many = [{"".join(ALPHABETS[-1]): ()}] * 2
-    first, second = (LetterWeights(classes) for classes in many)
-    few = LetterWeights({"abc": ()}), LetterWeights({"abc": ()})
+    many, one = table_of(["".join(ALPHABETS[-1])]), table_of(["abc"])
+    first, second = (many.letter_weights() for _ in range(2))
+    few = one.letter_weights(), one.letter_weights()
     for letter in ALPHABETS[-1]:
         assert first.sums_of(letter) != second.sums_of(letter)
     assert len({weights.sums_of("abc") for weights in few}) == 1
-    drawn = [LetterWeights({"abc": ()}, positional=False).sums_of("abc") for _ in range(2)]
+    drawn = [one.letter_weights(positional=False).sums_of("abc") for _ in range(2)]
     assert drawn[0] != drawn[1]
 
 
 def test_the_sums_of_classes_are_those_of_their_letters() -> None:
-    members = ["cat", "dog", "éa"]
-    weights, _ = weights_of(members)
-    found = weights.sums_of_classes(members)
-    assert found.dtype == np.uint64
-    assert [tuple(row) for row in found.tolist()] == [weights.sums_of(word) for word in members]
+    table = table_of(["cat", "dog", "éa", "\u6f22\U0001d54f"])
+    for positional in (True, False):
+        weights = table.letter_weights(positional=positional)
+        expected = [weights.sums_of(word) for word in table.signatures.to_pylist()]
+        assert list(map(tuple, table.sums(weights).tolist())) == expected

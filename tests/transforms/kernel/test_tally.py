@@ -23,12 +23,13 @@ from tests.support.strategies import (
     texts,
 )
 from tests.support.tables import rows_of
-from transforms.dictionary import Dictionary, DictionarySpec
-from transforms.kernel.letter_weights import LetterWeights
+from transforms.dictionary import DictionarySpec
+from transforms.kernel.classes import ClassTable
 from transforms.kernel.loops import scramble
 from transforms.kernel.tally import BlockTally, TallyTable, tally_table
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATION_RULES
 from transforms.text.settings import TextSettings
+from transforms.word_set import WordSet
 
 RULES = [
     TextSettings(normalization, punctuation=punctuation)
@@ -40,7 +41,7 @@ rules = st.sampled_from(RULES)
 
 def table_of(members: Iterable[str], rule: TextSettings = RULES[0]) -> TallyTable:
     """Returns the table of a dictionary of these words, even of such as would be rejected."""
-    return TallyTable(Dictionary(DictionarySpec("list", rule.normalization), set(members)), rule)
+    return TallyTable(ClassTable(WordSet(members).column()), rule)
 
 
 def words_of(text: str, rule: TextSettings) -> list[str]:
@@ -67,7 +68,8 @@ def expected(table: TallyTable, text: str, min_word_length: int = 1) -> dict[str
     signatures = (
         "".join(sorted(word)) for word in words_of(text, table.text) if len(word) >= min_word_length
     )
-    return {key: n for key, n in Counter(signatures).items() if key in table.slot_of}
+    known = set(table.dictionary.signatures.to_pylist())
+    return {key: n for key, n in Counter(signatures).items() if key in known}
 
 
 def assert_counts_as_the_reference(text: str, members: Iterable[str], rule: TextSettings) -> None:
@@ -227,7 +229,7 @@ def test_every_word_of_gcide_finds_its_own_class_and_no_other(gcide: frozenset[s
 def test_a_dictionary_made_to_have_equal_hashes_is_counted() -> None:
     letters = [chr(0x4E00 + index) for index in range(70)]
     every = "".join(letters)
-    weights = LetterWeights({every: (every,)})
+    weights = ClassTable(WordSet([every]).column()).letter_weights()
     of_low = {weights.sums_of(letter)[0]: letter for letter in letters}
     of_high = {weights.sums_of(letter)[1]: letter for letter in letters}
     # Weights are powers of 2, so there is a word for each low sum, and one for each high sum. Take
@@ -333,4 +335,4 @@ def test_a_table_is_made_once_for_a_dictionary(tmp_path: Path) -> None:
     table = tally_table(DictionarySpec(str(path)), RULES[0])
     assert tally_table(DictionarySpec(str(path)), TextSettings()) is table
     assert tally_table(DictionarySpec(str(path)), RULES[1]) is not table
-    assert list(table.slot_of) == ["act"]
+    assert table.dictionary.signatures.to_pylist() == ["act"]

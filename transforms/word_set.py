@@ -1,0 +1,77 @@
+"""Sets of distinct words, of which there may be many millions."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+
+import pyarrow
+
+#: More words than this are kept as a column.
+MAX_STRINGS = 1 << 19
+# So many words are turned into strings at a time.
+_SLICE = 1 << 14
+
+
+class WordSet(Collection[str]):
+    """Distinct words. Many are kept as an Arrow column, without a Python object for each.
+
+    Args:
+      words: the first ones.
+      max_strings: more words than this are kept as a column.
+    """
+
+    def __init__(self, words: Iterable[str] = (), *, max_strings: int = MAX_STRINGS):
+        self._max_strings = max_strings
+        self._strings: set[str] = set()
+        self._columns: list[pyarrow.Array] = []
+        self._is_sorted = False
+        self.update(words)
+
+    def update(self, words: Iterable[str]) -> None:
+        """Adds words."""
+        if isinstance(words, WordSet) and words.is_large:
+            self._columns += words._columns
+            words = words._strings
+        self._strings.update(words)
+        if len(self._strings) > self._max_strings:
+            self._columns.append(pyarrow.array(self._strings, pyarrow.large_string()))
+            self._strings = set()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the words are kept as a column."""
+        return bool(self._columns)
+
+    def column(self) -> pyarrow.Array:
+        """Returns the words, sorted, as an array of large strings."""
+        if not self.is_large:
+            return pyarrow.array(sorted(self._strings), pyarrow.large_string())
+        if self._strings or len(self._columns) > 1 or not self._is_sorted:
+            import pyarrow.compute as pc  # only here, as it takes a while to load
+
+            rest = pyarrow.array(self._strings, pyarrow.large_string())
+            words = pc.unique(pyarrow.chunked_array([*self._columns, rest]))
+            self._columns = [words.take(pc.array_sort_indices(words))]
+            self._strings = set()
+            self._is_sorted = True
+        return self._columns[0]
+
+    def __len__(self) -> int:
+        return len(self.column()) if self.is_large else len(self._strings)
+
+    def __iter__(self) -> Iterator[str]:
+        if not self.is_large:
+            yield from self._strings
+            return
+        column = self.column()
+        for begin in range(0, len(column), _SLICE):
+            yield from column.slice(begin, _SLICE).to_pylist()
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._strings or (self.is_large and any(each == word for each in self))
+
+    def by_length(self) -> dict[int, list[str]]:
+        """Returns the words by their length in code points."""
+        words = defaultdict(list)
+        for word in self:
+            words[len(word)].append(word)
+        return words
