@@ -22,7 +22,7 @@ LAYERS = (
     ("transforms/text/",),
     ("transforms/stages/",),
     ("transforms/files/",),
-    ("transforms/dictionary.py", "transforms/word_lists.py"),
+    ("transforms/dictionary.py", "transforms/word_lists.py", "transforms/word_set.py"),
     ("transforms/columns/tables.py",),
     ("transforms/kernel/",),
     ("transforms/",),

@@ -325,7 +325,10 @@ def _load(spec: DictionarySpec, contents: Mapping[WordSource, bytes]) -> Diction
         entries = _entries(source, contents, spec.encoding)
         usable, summary = _usable(source.spec, source.name, entries, spec.normalization)
         summaries.append(summary)
-        found.update(usable)
+        if found:
+            found.update(usable)
+        else:
+            found = usable
     return Dictionary(spec, found, tuple(summaries))
 
 

@@ -46,14 +46,17 @@ class WordSet(Collection[str]):
         if not self.is_large:
             return pyarrow.array(sorted(self._strings), pyarrow.large_string())
         if self._strings or len(self._columns) > 1 or not self._is_sorted:
-            import pyarrow.compute as pc  # only here, as it takes a while to load
-
             rest = pyarrow.array(self._strings, pyarrow.large_string())
-            words = pc.unique(pyarrow.chunked_array([*self._columns, rest]))
-            self._columns = [words.take(pc.array_sort_indices(words))]
             self._strings = set()
+            words = pyarrow.concat_arrays([*self._columns, rest])
+            self._columns = []
+            self._columns = [_distinct(words)]
             self._is_sorted = True
+            pyarrow.default_memory_pool().release_unused()
         return self._columns[0]
+
+    def __bool__(self) -> bool:
+        return self.is_large or bool(self._strings)
 
     def __len__(self) -> int:
         return len(self.column()) if self.is_large else len(self._strings)
@@ -75,3 +78,12 @@ class WordSet(Collection[str]):
         for word in self:
             words[len(word)].append(word)
         return words
+
+
+def _distinct(words: pyarrow.Array) -> pyarrow.Array:
+    """Returns the distinct ones of some words, sorted. (A hash table would take more memory.)"""
+    import pyarrow.compute as pc  # only here, as it takes a while to load
+
+    words = words.take(pc.array_sort_indices(words))
+    is_other = pc.not_equal(words.slice(1), words.slice(0, len(words) - 1))
+    return words.filter(pyarrow.concat_arrays([pyarrow.array([True]), is_other]))

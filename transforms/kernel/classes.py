@@ -34,7 +34,7 @@ class ClassTable:
         sorted_letters = np.empty(ends[-1], np.uint8)
         longest = int(np.diff(ends).max(initial=0))
         word_loops.sort_letters(letters, ends, longest, sorted_letters)
-        self._table = WordTable()
+        self._table = WordTable(1 << len(words).bit_length())
         class_of_word = self._table.add(sorted_letters, ends, np.ones(len(words), np.int64))
         self._letters, self._ends, sizes = self._table.to_columns()
         self.signatures = strings_of(self._letters, self._ends)
