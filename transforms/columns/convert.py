@@ -137,7 +137,7 @@ class _PackCountsFn(_PackFn):
 
 class _PackRecordsFn(_PackFn):
     def rows(self, element: AnagramCount) -> Iterator[tuple[Any, ...]]:
-        yield element
+        yield element.word, element.count, element.signature
 
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[RecordColumns]:
         yield RecordColumns(to_bytes(records_table(*columns)))
