@@ -6,12 +6,14 @@
 
 The cluster has a JobManager, two TaskManagers and one worker pool. Everything is kept in FOLDER:
 Flink's jars, its configuration, logs, the pool's environment, and the process ids in
-``cluster.json``. It needs Java 17, pip, and Beam's boot program (see `tests.support.worker_pool`).
+``cluster.json``. It needs Java 17 and pip.
 
-Two things keep a job from starting new workers for each of its stages, which takes seconds. The
-pool has what this package requires, as a container would. And Flink has Beam's classes in its own
-class path: when only the job brings them, Flink ends the workers with each stage, whatever
-``--environment_cache_millis`` says.
+Workers are prepared: the pool has this package and what it requires, as a container would, and
+jobs stage nothing (``--staging=none``). Two things keep a job from starting new workers for each of
+its stages. Flink has Beam's classes in its own class path: when only the job brings them, Flink
+ends the workers with each stage, whatever ``--environment_cache_millis`` says. And that time is
+longer than stages are apart, but shorter than Flink waits before it restarts a job: a restarted
+job must not get the worker whose death was the reason.
 
 An EXTERNAL environment names one address for all TaskManagers, "localhost" as each of them sees
 it. On one machine that is one pool, which starts a worker of its own for each TaskManager.
@@ -34,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline.runners.staging import requirements
+from beam_pipeline.runners.staging import build_wheel, requirements
 from tests.support import worker_pool
 
 #: Of the newest series for which Beam's libraries are available, see resources/job_servers.
@@ -42,6 +44,10 @@ FLINK = "1.19.3"
 #: Flink's version as Beam names it in its job server and in ``--flink_version``.
 FLINK_SERIES = FLINK.rpartition(".")[0]
 TASK_MANAGERS = 2
+#: How long a TaskManager keeps the workers of a job that it has no work for.
+CACHE_MILLIS = 3000
+#: How long Flink waits before it restarts a job, which then gets new workers.
+RESTART_DELAY_MILLIS = 5000
 JOB_SERVER = worker_pool.ROOT / "resources" / "job_servers" / "target" / "flink-job-server.jar"
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -92,8 +98,8 @@ class FlinkCluster:
             f"--environment_config=localhost:{self.pool_port}",
             f"--parallelism={TASK_MANAGERS}",
             f"--artifacts_dir={self.folder / 'artifacts'}",
-            f"--requirements_file={self.folder / 'nothing.txt'}",
-            "--environment_cache_millis=60000",
+            "--staging=none",
+            f"--environment_cache_millis={CACHE_MILLIS}",
         ]
 
     def up(self) -> None:
@@ -102,14 +108,13 @@ class FlinkCluster:
         Raises:
           RuntimeError: a part has ended, or does not answer; its log is in the folder.
         """
-        boot = worker_pool.go_program("python/container")
-        if boot is None or shutil.which("java") is None:
-            raise RuntimeError("needs Java 17 on PATH and Beam's boot program in Go's bin folder")
+        if shutil.which("java") is None:
+            raise RuntimeError("needs Java 17 on PATH")
         if not JOB_SERVER.exists():
             raise RuntimeError(f"no {JOB_SERVER}: mvn -B -f resources/job_servers -P flink package")
         _unpack_flink(self.folder)
         programs = worker_pool.bare_environment(self.folder / "workers", *requirements())
-        (self.folder / "nothing.txt").touch()
+        self._install_package(programs)
         self._write_configuration()
         self._start("job_manager", self._java("-Xmx512m", _ENTRY))
         for number in range(1, TASK_MANAGERS + 1):
@@ -117,9 +122,15 @@ class FlinkCluster:
         self._start(
             "worker_pool",
             worker_pool.command(programs, self.pool_port),
-            worker_pool.pool_environment(programs, boot),
+            worker_pool.pool_environment(),
         )
         self.wait_for_task_managers(TASK_MANAGERS)
+
+    def _install_package(self, programs: Path) -> None:
+        """Installs this package as it is now."""
+        wheel = build_wheel(str(self.folder))
+        pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+        subprocess.run([*pip, "--force-reinstall", str(wheel)], check=True)
 
     def start_task_manager(self, number: int) -> None:
         """Starts one TaskManager, which finds the JobManager by itself."""
@@ -159,9 +170,8 @@ class FlinkCluster:
     def down(self) -> None:
         """Ends all processes that `up` has started, and no others."""
         running = {name: pid for name, pid in self.processes().items() if _is_ours(pid, name)}
-        for name, pid in running.items():
-            # The pool ends its workers only when it is interrupted.
-            os.kill(pid, signal.SIGINT if name == "worker_pool" else signal.SIGTERM)
+        for pid in running.values():
+            os.kill(pid, signal.SIGTERM)
         for name, pid in running.items():
             has_ended = functools.partial(_has_ended, pid, name)
             with contextlib.suppress(RuntimeError):
@@ -232,7 +242,7 @@ class FlinkCluster:
             "classloader.resolve-order": "parent-first",
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 5,
-            "restart-strategy.fixed-delay.delay": "2 s",
+            "restart-strategy.fixed-delay.delay": f"{RESTART_DELAY_MILLIS} ms",
         }
         if not _is_ours(self.processes().get("job_manager"), "job_manager"):
             lines = "".join(f"{name}: {value}\n" for name, value in settings.items())

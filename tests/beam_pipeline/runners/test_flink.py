@@ -35,7 +35,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
     programs.job_server("flink")
-    programs.boot()
     cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
     try:
         cluster.up()

@@ -6,6 +6,7 @@ package requires, as it takes long to install.
 """
 
 import contextlib
+import os
 import random
 import subprocess
 import time
@@ -47,8 +48,10 @@ def expected(text: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a Python with apache-beam only."""
-    return worker_pool.bare_environment(tmp_path_factory.mktemp("workers") / "bare")
+    """The programs of a Python with apache-beam only, in a folder that BARE_WORKERS may name."""
+    given = os.environ.get("BARE_WORKERS")
+    folder = Path(given).absolute() if given else tmp_path_factory.mktemp("workers") / "bare"
+    return worker_pool.bare_environment(folder)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +74,8 @@ def external(python: Path, folder: Path) -> Iterator[tuple[list[str], int]]:
     Yields:
       The options of a job with workers of that pool, and the id of the pool's process.
     """
-    boot, port = programs.boot(), worker_pool.free_port()
-    with worker_pool.serving(python, boot, port, folder / "pool.log") as pid:
+    port = worker_pool.free_port()
+    with worker_pool.serving(python, port, folder / "pool.log") as pid:
         yield ["--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"], pid
 
 

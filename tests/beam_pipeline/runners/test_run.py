@@ -21,7 +21,8 @@ from apache_beam.runners.worker.statesampler import StateSampler
 from beam_pipeline import run
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.errors import OutputError
-from beam_pipeline.runners.run import explain, run_to_end
+from beam_pipeline.runners.explaining import explain
+from beam_pipeline.runners.run import run_to_end
 from tests.support import programs
 from transforms.errors import (
     AnagramError,
