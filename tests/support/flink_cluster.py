@@ -113,17 +113,14 @@ class FlinkCluster:
         if not JOB_SERVER.exists():
             raise RuntimeError(f"no {JOB_SERVER}: mvn -B -f resources/job_servers -P flink package")
         _unpack_flink(self.folder)
-        programs = worker_pool.bare_environment(self.folder / "workers", *requirements())
-        self._install_package(programs)
+        self._install_package(
+            worker_pool.bare_environment(self.folder / "workers", *requirements())
+        )
         self._write_configuration()
         self._start("job_manager", self._java("-Xmx512m", _ENTRY))
         for number in range(1, TASK_MANAGERS + 1):
             self.start_task_manager(number)
-        self._start(
-            "worker_pool",
-            worker_pool.command(programs, self.pool_port),
-            worker_pool.pool_environment(),
-        )
+        self.start_worker_pool()
         self.wait_for_task_managers(TASK_MANAGERS)
 
     def _install_package(self, programs: Path) -> None:
@@ -131,6 +128,11 @@ class FlinkCluster:
         wheel = build_wheel(str(self.folder))
         pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
         subprocess.run([*pip, "--force-reinstall", str(wheel)], check=True)
+
+    def start_worker_pool(self) -> None:
+        """Starts the pool, unless it runs."""
+        command = worker_pool.command(self.folder / "workers" / "bin", self.pool_port)
+        self._start("worker_pool", command, worker_pool.pool_environment())
 
     def start_task_manager(self, number: int) -> None:
         """Starts one TaskManager, which finds the JobManager by itself."""

@@ -1,5 +1,16 @@
-"""Jobs on a real Flink cluster, and on Flink and Spark within their job servers."""
+"""Jobs on a real Flink cluster, and on Flink and Spark within their job servers.
 
+What is killed while a job runs, and what becomes of it:
+
+| killed | the job |
+| --- | --- |
+| a Python worker, a TaskManager | is restarted; the result is the same bytes |
+| the worker pool | goes on, as its workers do; or one line |
+| the job server, the client by Ctrl-C | one line; it is cancelled, and nothing is left behind |
+| the client by SIGKILL | goes on, and publishes nothing |
+"""
+
+import contextlib
 import os
 import re
 import signal
@@ -13,8 +24,16 @@ import pytest
 import yaml
 from apache_beam.version import __version__ as beam_version
 
+from beam_pipeline.runners.flink_rest import ENDED
 from tests.support import programs, worker_pool
-from tests.support.cli import COMMAND, assert_one_line_error, environment, interruptible, run
+from tests.support.cli import (
+    COMMAND,
+    Finished,
+    assert_one_line_error,
+    environment,
+    interruptible,
+    run,
+)
 from tests.support.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
 from tests.support.reference import dictionary_words
 from tests.support.worker_pool import GIVE_UP
@@ -100,6 +119,107 @@ def test_flink_survives_the_loss_of_a_task_manager(
     assert failures  # otherwise the job had ended before
 
 
+#: Reading takes a while, so that what is killed is at work.
+SLOWLY = "--chaos=filter=0:2"
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_flink_survives_the_loss_of_a_python_worker(
+    engine: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    job = ("--input", str(text), f"--engine={engine}", "--output=r.json", SLOWLY)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    running = _wait_until_it_reads(cluster, process)
+    _workers(cluster)[0].kill()
+    assert process.wait(GIVE_UP) == 0
+    assert (tmp_path / "r.json").read_bytes() == expected
+    assert os.listdir(tmp_path) == ["r.json"]
+    assert cluster.rest(f"jobs/{running}/exceptions")["exceptionHistory"]["entries"]
+
+
+def test_a_killed_pool_leaves_its_workers_at_work(
+    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    job = ("--input", str(text), "--output=r.json", SLOWLY)
+    process = psutil.Popen(
+        [*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+    )
+    running = _wait_until_it_reads(cluster, process)
+    os.kill(cluster.processes()["worker_pool"], signal.SIGKILL)
+    _, err = process.communicate(timeout=GIVE_UP)
+    cluster.start_worker_pool()
+    if process.returncode == 0:
+        assert (tmp_path / "r.json").read_bytes() == expected
+    else:  # a stage needed new workers
+        assert_one_line_error(Finished(process.returncode, b"", err.decode()), code=1)
+        assert _end_of(cluster, running) in ("CANCELED", "FAILED")
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_job_server_is_one_line_and_leaves_nothing_behind(
+    cluster: FlinkCluster, text: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text("old")
+    job = ("--input", str(text), "--output=r.json", SLOWLY)
+    process = psutil.Popen(
+        [*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+    )
+    running = _wait_until_it_reads(cluster, process)
+    (server,) = [child for child in process.children(recursive=True) if child.name() == "java"]
+    server.kill()
+    _, err = process.communicate(timeout=GIVE_UP)
+    finished = Finished(process.returncode, b"", err.decode())
+    assert_one_line_error(finished, "job server has ended", code=1)
+    assert _end_of(cluster, running) == "CANCELED"
+    assert (tmp_path / "r.json").read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_a_job_whose_client_is_killed_publishes_nothing(
+    cluster: FlinkCluster, text: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text("old")
+    job = ("--input", str(text), "--output=r.json", SLOWLY)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    running = _wait_until_it_reads(cluster, process)
+    children = process.children(recursive=True)
+    process.kill()
+    process.wait()
+    for child in children:  # the job server
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    assert _end_of(cluster, running) == "FAILED"
+    assert (tmp_path / "r.json").read_text() == "old"
+
+
+def test_workers_of_another_python_fail_the_job_at_once(
+    cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    options = ("--text=cat", "--output=r.json", "--experiments=submitted_with_python=2.7")
+    finished = run(*options, *cluster.options, cwd=tmp_path)
+    assert_one_line_error(finished, "a worker of the pool cannot run", "with 2.7", code=1)
+    assert os.listdir(tmp_path) == []
+    (job,) = [
+        job["jid"] for job in cluster.rest("jobs/overview")["jobs"] if job["state"] != "FINISHED"
+    ][:1]
+    assert len(cluster.rest(f"jobs/{job}/exceptions")["exceptionHistory"]["entries"]) <= 2
+
+
+def _workers(cluster: FlinkCluster) -> list[psutil.Process]:
+    """Returns the Python workers of the cluster's pool."""
+    pool = psutil.Process(cluster.processes()["worker_pool"])
+    return [child for child in pool.children() if "sdk_worker_main" in " ".join(child.cmdline())]
+
+
+def _end_of(cluster: FlinkCluster, job: str) -> str:
+    """Waits until a job has ended; returns the state in which it has."""
+    deadline = time.monotonic() + GIVE_UP
+    while (state := cluster.rest(f"jobs/{job}")["state"]) not in ENDED:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.3)
+    return str(state)
+
+
 def test_a_stopped_run_leaves_no_job_behind(
     cluster: FlinkCluster, text: Path, tmp_path: Path
 ) -> None:
@@ -121,11 +241,7 @@ def test_a_stopped_run_leaves_no_job_behind(
     _, err = process.communicate(timeout=GIVE_UP)
     assert (process.returncode, err) == (130, b"error: interrupted; nothing was published\n")
     assert psutil.wait_procs(children, timeout=GIVE_UP)[1] == []
-    deadline = time.monotonic() + GIVE_UP
-    while (state := cluster.rest(f"jobs/{running}")["state"]) in ("RUNNING", "CANCELLING"):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    assert state == "CANCELED"
+    assert _end_of(cluster, running) == "CANCELED"
     assert (tmp_path / "r.json").read_text() == "old"
     assert os.listdir(tmp_path) == ["r.json"]
 
