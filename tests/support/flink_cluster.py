@@ -4,7 +4,7 @@
     python -m tests.support.flink_cluster up FOLDER     starts the cluster
     python -m tests.support.flink_cluster down FOLDER   ends it, by the ids of its processes
 
-The cluster has a JobManager, two TaskManagers and one worker pool. Everything is kept in FOLDER:
+The cluster has a JobManager, two TaskManagers, one worker pool and a job server that is kept. Everything is kept in FOLDER:
 Flink's jars, its configuration, logs, the pool's environment, and the process ids in
 ``cluster.json``. It needs Java 17 and pip.
 
@@ -26,12 +26,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ TASK_MANAGERS = 2
 CACHE_MILLIS = 3000
 #: How long Flink waits before it restarts a job, which then gets new workers.
 RESTART_DELAY_MILLIS = 5000
+#: What a Flink cluster needs for these jobs, wherever it runs.
+SETTINGS: Mapping[str, int | str] = {
+    "taskmanager.numberOfTaskSlots": 1,
+    # Beam sends workers what was staged from direct memory, without waiting for them.
+    "taskmanager.memory.task.off-heap.size": "512m",
+    "classloader.resolve-order": "parent-first",
+    # A lost TaskManager is noticed within seconds, and its job is restarted.
+    "heartbeat.interval": 2000,
+    "heartbeat.timeout": 10_000,
+    "restart-strategy.type": "fixed-delay",
+    "restart-strategy.fixed-delay.attempts": 5,
+    "restart-strategy.fixed-delay.delay": f"{RESTART_DELAY_MILLIS} ms",
+}
 JOB_SERVER = worker_pool.ROOT / "resources" / "job_servers" / "target" / "flink-job-server.jar"
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -80,24 +94,37 @@ class FlinkCluster:
       folder: where all its files are.
       rest_port: of Flink's REST API, on the loopback interface.
       pool_port: of the worker pool.
+      job_port: of the job server.
     """
 
     folder: Path
     rest_port: int = 8081
     pool_port: int = 50000
+    job_port: int = 8099
 
     @property
     def options(self) -> list[str]:
-        """The options of a job on this cluster."""
+        """The options of a job on this cluster, with the job server that is kept."""
+        return [f"--job_endpoint=localhost:{self.job_port}", *self._common_options]
+
+    @property
+    def options_of_own_server(self) -> list[str]:
+        """The options of a job on this cluster that starts a job server of its own."""
+        return [
+            f"--flink_job_server_jar={JOB_SERVER}",
+            f"--flink_version={FLINK_SERIES}",
+            f"--artifacts_dir={self.folder / 'artifacts'}",
+            *self._common_options,
+        ]
+
+    @property
+    def _common_options(self) -> list[str]:
         return [
             "--runner=FlinkRunner",
-            f"--flink_job_server_jar={JOB_SERVER}",
             f"--flink_master=127.0.0.1:{self.rest_port}",
-            f"--flink_version={FLINK_SERIES}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self.pool_port}",
             f"--parallelism={TASK_MANAGERS}",
-            f"--artifacts_dir={self.folder / 'artifacts'}",
             "--staging=none",
             f"--environment_cache_millis={CACHE_MILLIS}",
         ]
@@ -121,6 +148,7 @@ class FlinkCluster:
         for number in range(1, TASK_MANAGERS + 1):
             self.start_task_manager(number)
         self.start_worker_pool()
+        self.start_job_server()
         self.wait_for_task_managers(TASK_MANAGERS)
 
     def _install_package(self, programs: Path) -> None:
@@ -133,6 +161,23 @@ class FlinkCluster:
         """Starts the pool, unless it runs."""
         command = worker_pool.command(self.folder / "workers" / "bin", self.pool_port)
         self._start("worker_pool", command, worker_pool.pool_environment())
+
+    def start_job_server(self) -> None:
+        """Starts Beam's job server, unless it runs, and waits until it can be reached."""
+        ports = (f"--job-port={self.job_port}", "--artifact-port=0", "--expansion-port=0")
+        places = (
+            f"--flink-master=127.0.0.1:{self.rest_port}",
+            f"--artifacts-dir={self.folder / 'artifacts'}",
+        )
+        self._start("job_server", ["java", "-Xmx512m", "-jar", str(JOB_SERVER), *ports, *places])
+
+        def answers() -> bool:
+            if not _is_ours(self.processes().get("job_server"), "job_server"):
+                raise RuntimeError(f"the job server has ended; see the logs in {self.folder}")
+            socket.create_connection(("localhost", self.job_port), 1).close()
+            return True
+
+        _wait(answers, f"the job server; see the logs in {self.folder}")
 
     def start_task_manager(self, number: int) -> None:
         """Starts one TaskManager, which finds the JobManager by itself."""
@@ -223,6 +268,7 @@ class FlinkCluster:
         conf.mkdir(exist_ok=True)
         (conf / "log4j.properties").write_text(_LOG4J)
         settings = {
+            **SETTINGS,
             "jobmanager.rpc.address": "127.0.0.1",
             "jobmanager.rpc.port": worker_pool.free_port(),
             "jobmanager.bind-host": "127.0.0.1",
@@ -230,21 +276,11 @@ class FlinkCluster:
             "taskmanager.host": "127.0.0.1",
             "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.memory.process.size": "2g",
-            # Beam sends workers what was staged from direct memory, without waiting for them.
-            "taskmanager.memory.task.off-heap.size": "512m",
-            "taskmanager.numberOfTaskSlots": 1,
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
             # The answers of the REST API may be this old, in milliseconds.
             "web.refresh-interval": 200,
-            # A lost TaskManager is noticed within seconds, and its job is restarted.
-            "heartbeat.interval": 2000,
-            "heartbeat.timeout": 10_000,
-            "classloader.resolve-order": "parent-first",
-            "restart-strategy.type": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 5,
-            "restart-strategy.fixed-delay.delay": f"{RESTART_DELAY_MILLIS} ms",
         }
         if not _is_ours(self.processes().get("job_manager"), "job_manager"):
             lines = "".join(f"{name}: {value}\n" for name, value in settings.items())

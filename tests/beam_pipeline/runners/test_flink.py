@@ -10,7 +10,6 @@ What is killed while a job runs, and what becomes of it:
 | the client by SIGKILL | goes on, and publishes nothing |
 """
 
-import contextlib
 import os
 import re
 import signal
@@ -21,8 +20,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
-from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.runners.flink_rest import ENDED
 from tests.support import programs, worker_pool
@@ -40,8 +37,6 @@ from tests.support.worker_pool import GIVE_UP
 
 pytestmark = pytest.mark.cluster
 
-MANIFEST = Path(__file__).parents[3] / "resources" / "flink" / "session-cluster.yaml"
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -54,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
     programs.job_server("flink")
-    cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
+    cluster = FlinkCluster(folder, *(worker_pool.free_port() for _ in range(3)))
     try:
         cluster.up()
         yield cluster
@@ -165,9 +160,9 @@ def test_a_killed_job_server_is_one_line_and_leaves_nothing_behind(
         [*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
     )
     running = _wait_until_it_reads(cluster, process)
-    (server,) = [child for child in process.children(recursive=True) if child.name() == "java"]
-    server.kill()
+    os.kill(cluster.processes()["job_server"], signal.SIGKILL)
     _, err = process.communicate(timeout=GIVE_UP)
+    cluster.start_job_server()
     finished = Finished(process.returncode, b"", err.decode())
     assert_one_line_error(finished, "job server has ended", code=1)
     assert _end_of(cluster, running) == "CANCELED"
@@ -182,12 +177,8 @@ def test_a_job_whose_client_is_killed_publishes_nothing(
     job = ("--input", str(text), "--output=r.json", SLOWLY)
     process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
     running = _wait_until_it_reads(cluster, process)
-    children = process.children(recursive=True)
     process.kill()
     process.wait()
-    for child in children:  # the job server
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
     assert _end_of(cluster, running) == "FAILED"
     assert (tmp_path / "r.json").read_text() == "old"
 
@@ -220,15 +211,17 @@ def _end_of(cluster: FlinkCluster, job: str) -> str:
     return str(state)
 
 
+@pytest.mark.parametrize("server", ["kept", "its own"])
 def test_a_stopped_run_leaves_no_job_behind(
-    cluster: FlinkCluster, text: Path, tmp_path: Path
+    server: str, cluster: FlinkCluster, text: Path, tmp_path: Path
 ) -> None:
     """With Ctrl-C, which reaches its job server too: that can no longer cancel the job."""
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
+    options = cluster.options if server == "kept" else cluster.options_of_own_server
     with interruptible():
         process = psutil.Popen(
-            [*COMMAND, *job, *cluster.options],
+            [*COMMAND, *job, *options],
             cwd=tmp_path,
             env=environment(),
             stderr=subprocess.PIPE,
@@ -236,7 +229,7 @@ def test_a_stopped_run_leaves_no_job_behind(
         )
     running = _wait_until_it_reads(cluster, process)
     children = process.children(recursive=True)
-    assert any(child.name() == "java" for child in children)
+    assert any(child.name() == "java" for child in children) == (server == "its own")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=GIVE_UP)
     assert (process.returncode, err) == (130, b"error: interrupted; nothing was published\n")
@@ -285,7 +278,7 @@ def test_a_cluster_survives_the_loss_of_a_task_manager_and_can_be_ended(
     cluster.start_task_manager(1)
     cluster.wait_for_task_managers(TASK_MANAGERS)
     started = [psutil.Process(pid) for pid in cluster.processes().values()]
-    assert len(started) == 2 + TASK_MANAGERS
+    assert len(started) == 3 + TASK_MANAGERS
     cluster.down()
     assert not [process for process in started if is_alive(process)]
     assert cluster.processes() == {}
@@ -306,30 +299,3 @@ def test_a_runner_within_its_job_server_gives_the_same_bytes(
     finished = run("--input", text, "--output=r.json", *options, jar, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
-
-
-def test_manifest_names_the_versions_in_use() -> None:
-    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
-    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"]
-    images = {c["name"]: c["image"] for pod in pods for c in pod["containers"]}
-    assert images["jobmanager"] == images["taskmanager"] == f"flink:{FLINK}-java17"
-    assert images["worker-pool"].endswith(f"_sdk:{beam_version}")
-
-
-def test_manifest_fits_together() -> None:
-    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
-    (claim,) = (d["metadata"]["name"] for d in documents if d["kind"] == "PersistentVolumeClaim")
-    (config,) = (d for d in documents if d["kind"] == "ConfigMap")
-    (service,) = (d for d in documents if d["kind"] == "Service")
-    settings = yaml.safe_load(config["data"]["FLINK_PROPERTIES"])
-    assert settings["jobmanager.rpc.address"] == service["metadata"]["name"]
-    for deployment in (d for d in documents if d["kind"] == "Deployment"):
-        template = deployment["spec"]["template"]
-        labels = template["metadata"]["labels"]
-        assert deployment["spec"]["selector"]["matchLabels"] == labels
-        (volume,) = template["spec"]["volumes"]
-        assert volume["persistentVolumeClaim"]["claimName"] == claim
-        for container in template["spec"]["containers"]:
-            assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"]]
-            for source in container.get("envFrom", ()):
-                assert source["configMapRef"]["name"] == config["metadata"]["name"]
