@@ -4,7 +4,8 @@
     python -m tests.support.flink_cluster up FOLDER     starts the cluster
     python -m tests.support.flink_cluster down FOLDER   ends it, by the ids of its processes
 
-The cluster has a JobManager, two TaskManagers, one worker pool and a job server that is kept. Everything is kept in FOLDER:
+The cluster has a JobManager, two TaskManagers, one worker pool and a job server for all jobs.
+Everything is in FOLDER:
 Flink's jars, its configuration, logs, the pool's environment, and the process ids in
 ``cluster.json``. It needs Java 17 and pip.
 
