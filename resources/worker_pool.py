@@ -302,11 +302,41 @@ def _fail(request: beam_fn_api_pb2.StartWorkerRequest, reason: str) -> None:
         control = beam_fn_api_pb2_grpc.BeamFnControlStub(channel)
         identity = [("worker_id", request.worker_id)]
         for instruction in control.Control(until_end(), metadata=identity):
-            answers.put(
-                beam_fn_api_pb2.InstructionResponse(
-                    instruction_id=instruction.instruction_id, error=f"{_USER_ERROR}: {reason}"
-                )
-            )
+            answer = beam_fn_api_pb2.InstructionResponse(instruction_id=instruction.instruction_id)
+            if instruction.HasField("register"):
+                # Runners in Java send no bundle before somebody is there to receive its data.
+                for url in _data_endpoints(instruction.register):
+                    threading.Thread(target=_receive, args=(url, identity), daemon=True).start()
+                answer.register.SetInParent()
+            else:
+                answer.error = f"{_USER_ERROR}: {reason}"
+            answers.put(answer)
+
+
+def _data_endpoints(registered: beam_fn_api_pb2.RegisterRequest) -> set[str]:
+    """Returns where the data of bundles comes from, each as HOST:PORT."""
+    return {
+        beam_fn_api_pb2.RemoteGrpcPort.FromString(transform.spec.payload).api_service_descriptor.url
+        for descriptor in registered.process_bundle_descriptor
+        for transform in descriptor.transforms.values()
+        if transform.spec.urn in ("beam:runner:source:v1", "beam:runner:sink:v1")
+    }
+
+
+def _receive(url: str, identity: list[tuple[str, str]]) -> None:
+    """Takes the data of bundles, for nothing, until the runner sends no more."""
+    never = threading.Event()
+
+    def nothing() -> Iterator[beam_fn_api_pb2.Elements]:
+        never.wait()
+        yield beam_fn_api_pb2.Elements()
+
+    with (
+        contextlib.suppress(grpc.RpcError),
+        grpc.insecure_channel(url, options=_UNLIMITED) as channel,
+    ):
+        for _ in beam_fn_api_pb2_grpc.BeamFnDataStub(channel).Data(nothing(), metadata=identity):
+            pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@ What is killed while a job runs, and what becomes of it:
 | a Python worker, a TaskManager | is restarted; the result is the same bytes |
 | the worker pool | goes on, as its workers do; or one line |
 | the job server, the client by Ctrl-C | one line; it is cancelled, and nothing is left behind |
-| the client by SIGKILL | goes on, and publishes nothing |
+| the client by SIGKILL | goes on; the result is the same bytes |
 """
 
 import os
@@ -170,8 +170,8 @@ def test_a_killed_job_server_is_one_line_and_leaves_nothing_behind(
     assert os.listdir(tmp_path) == ["r.json"]
 
 
-def test_a_job_whose_client_is_killed_publishes_nothing(
-    cluster: FlinkCluster, text: Path, tmp_path: Path
+def test_a_job_whose_client_is_killed_publishes_its_result_whole(
+    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--output=r.json", SLOWLY)
@@ -179,8 +179,8 @@ def test_a_job_whose_client_is_killed_publishes_nothing(
     running = _wait_until_it_reads(cluster, process)
     process.kill()
     process.wait()
-    assert _end_of(cluster, running) == "FAILED"
-    assert (tmp_path / "r.json").read_text() == "old"
+    assert _end_of(cluster, running) == "FINISHED"
+    assert (tmp_path / "r.json").read_bytes() == expected
 
 
 def test_workers_of_another_python_fail_the_job_at_once(
@@ -190,10 +190,6 @@ def test_workers_of_another_python_fail_the_job_at_once(
     finished = run(*options, *cluster.options, cwd=tmp_path)
     assert_one_line_error(finished, "a worker of the pool cannot run", "with 2.7", code=1)
     assert os.listdir(tmp_path) == []
-    (job,) = [
-        job["jid"] for job in cluster.rest("jobs/overview")["jobs"] if job["state"] != "FINISHED"
-    ][:1]
-    assert len(cluster.rest(f"jobs/{job}/exceptions")["exceptionHistory"]["entries"]) <= 2
 
 
 def _workers(cluster: FlinkCluster) -> list[psutil.Process]:
