@@ -33,7 +33,7 @@ def cancelled_if_given_up(
         try:
             if at_flink is not None:
                 # Beam's job server would only stop waiting for the job.
-                _cancel(at_flink)
+                _cancel(at_flink, is_coming=bool(jobs) and at_flink.is_server_kept)
             else:
                 for job in jobs:
                     job.cancel()
@@ -50,9 +50,16 @@ def cancelled_if_given_up(
         raise
 
 
-def _cancel(at_flink: FlinkJob) -> None:
-    """Cancels a job unless it has ended, and waits until it has."""
+def _cancel(at_flink: FlinkJob, *, is_coming: bool = False) -> None:
+    """Cancels a job unless it has ended, and waits until it has.
+
+    Args:
+      at_flink: the job.
+      is_coming: whether a job server may be about to pass it on.
+    """
     cluster, deadline = at_flink.cluster, time.monotonic() + _PATIENCE
+    while is_coming and not at_flink.ids() and time.monotonic() < deadline:
+        time.sleep(0.2)
     for job in at_flink.ids():
         if cluster.status(job).state not in ENDED:
             cluster.cancel(job)

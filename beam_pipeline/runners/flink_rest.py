@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
+    PortableOptions,
 )
 
 from beam_pipeline.runners.environments import host_and_port
@@ -106,10 +107,11 @@ class FlinkJob:
     Args:
       cluster: where it is.
       name: its name, which earlier jobs may have had too.
+      is_server_kept: whether the job server that passes it on runs on when the client has ended.
     """
 
-    def __init__(self, cluster: FlinkRest, name: str):
-        self.cluster, self._name = cluster, name
+    def __init__(self, cluster: FlinkRest, name: str, *, is_server_kept: bool):
+        self.cluster, self._name, self.is_server_kept = cluster, name, is_server_kept
         self._earlier: frozenset[str] = frozenset()
         with contextlib.suppress(*NO_ANSWER):
             self._earlier = frozenset(cluster.jobs(name))
@@ -128,4 +130,7 @@ def flink_job(options: PipelineOptions) -> FlinkJob | None:
         return None
     address = host_and_port(str(options.view_as(FlinkRunnerOptions).flink_master))
     name = options.view_as(GoogleCloudOptions).job_name
-    return None if address is None else FlinkJob(FlinkRest(address), str(name))
+    if address is None:
+        return None
+    is_server_kept = bool(options.view_as(PortableOptions).job_endpoint)
+    return FlinkJob(FlinkRest(address), str(name), is_server_kept=is_server_kept)
