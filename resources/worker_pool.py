@@ -303,22 +303,23 @@ def _fail(request: beam_fn_api_pb2.StartWorkerRequest, reason: str) -> None:
         identity = [("worker_id", request.worker_id)]
         for instruction in control.Control(until_end(), metadata=identity):
             answer = beam_fn_api_pb2.InstructionResponse(instruction_id=instruction.instruction_id)
-            if instruction.HasField("register"):
-                # Runners in Java send no bundle before somebody is there to receive its data.
-                for url in _data_endpoints(instruction.register):
+            answer.error = f"{_USER_ERROR}: {reason}"
+            if instruction.HasField("process_bundle"):
+                # Runners in Java wait for minutes until somebody is there to receive its data.
+                wanted = beam_fn_api_pb2.GetProcessBundleDescriptorRequest(
+                    process_bundle_descriptor_id=instruction.process_bundle.process_bundle_descriptor_id
+                )
+                bundle = control.GetProcessBundleDescriptor(wanted, metadata=identity)
+                for url in _data_endpoints(bundle):
                     threading.Thread(target=_receive, args=(url, identity), daemon=True).start()
-                answer.register.SetInParent()
-            else:
-                answer.error = f"{_USER_ERROR}: {reason}"
             answers.put(answer)
 
 
-def _data_endpoints(registered: beam_fn_api_pb2.RegisterRequest) -> set[str]:
-    """Returns where the data of bundles comes from, each as HOST:PORT."""
+def _data_endpoints(bundle: beam_fn_api_pb2.ProcessBundleDescriptor) -> set[str]:
+    """Returns where the data of a bundle comes from, each as HOST:PORT."""
     return {
         beam_fn_api_pb2.RemoteGrpcPort.FromString(transform.spec.payload).api_service_descriptor.url
-        for descriptor in registered.process_bundle_descriptor
-        for transform in descriptor.transforms.values()
+        for transform in bundle.transforms.values()
         if transform.spec.urn in ("beam:runner:source:v1", "beam:runner:sink:v1")
     }
 

@@ -33,17 +33,25 @@ def explain(error: BaseException) -> AnagramError:
 
 
 def user_error(text: str) -> AnagramError | None:
-    """Returns the error for the user that a worker has raised last; None if there is none.
+    """Returns the error for the user that a worker has raised last, or that it lacks a package.
+
+    Either would occur again in every attempt. None if there is no such error.
 
     Args:
       text: tracebacks, of Python within those of Java maybe.
     """
     types = _user_errors()
     of_user = re.compile(rf"({'|'.join(map(re.escape, types))}): (.*)")
-    if not (found := [match for line in text.splitlines() if (match := of_user.search(line))]):
-        return None
-    name, message = found[-1].groups()  # raised last: it knows more than what caused it
-    return types[name](beam_internals.without_step(message))
+    if found := [match for line in text.splitlines() if (match := of_user.search(line))]:
+        name, message = found[-1].groups()  # raised last: it knows more than what caused it
+        return types[name](beam_internals.without_step(message))
+    raised = [line for line in text.splitlines() if _CAUSE.match(line)]
+    if raised and raised[-1].startswith(_MISSING):
+        reason = beam_internals.without_step(raised[-1].removeprefix(_MISSING))
+        return AnagramError(
+            f"workers lack a package ({reason}); install what they need, or let the job bring it"
+        )
+    return None
 
 
 def root_cause(text: str) -> str:
@@ -59,6 +67,7 @@ def root_cause(text: str) -> str:
     return causes[-1] if causes else first
 
 
+_MISSING = "ModuleNotFoundError: "
 _CAUSE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b: .")
 
 

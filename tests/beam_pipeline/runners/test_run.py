@@ -79,6 +79,16 @@ def test_of_two_errors_for_the_user_the_one_raised_last_counts() -> None:
             (AnagramError, "the job has failed: Docker is missing"),
         ),
         (
+            TRACEBACK.format(
+                inner="KeyError: 1", outer="ModuleNotFoundError: No module named 'x.y'"
+            ),
+            (
+                AnagramError,
+                "workers lack a package (No module named 'x.y'); install what they need, or let "
+                "the job bring it",
+            ),
+        ),
+        (
             TRACEBACK.format(inner="KeyError: 1", outer="zlib.error: bad\nEOFError: it ends"),
             (AnagramError, "EOFError: it ends [while running 'ReadText/ReadBlocks-ptransform-7']"),
         ),
