@@ -251,8 +251,7 @@ def test_job_failure() -> None:
     assert beam_internals.job_failure("another message") is None
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_is_lost_connection(tmp_path: Path) -> None:
+def test_is_lost_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of the pipeline kills the job server that runs it."""
     port = worker_pool.free_port()
     service = "apache_beam.runners.portability.local_job_service_main"
@@ -262,11 +261,15 @@ def test_is_lost_connection(tmp_path: Path) -> None:
         )
     worker_pool.wait_for(port, server)
     options = [f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"]
+    monkeypatch.setattr(threading, "excepthook", lambda failure: None)
     p = beam.Pipeline("PortableRunner", PipelineOptions(options))
     p | beam.Create([server.pid]) | beam.Map(os.kill, signal.SIGKILL)
     with pytest.raises(Exception) as caught:
         p.run().wait_until_finish()
     server.wait()
+    for thread in threading.enumerate():
+        if thread.name.startswith(("run_worker", "wait_until_finish")):  # they fail too
+            thread.join()
     assert beam_internals.is_lost_connection(caught.value)
     assert not beam_internals.is_lost_connection(OSError("another"))
 
