@@ -14,10 +14,11 @@ from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters
-from beam_pipeline.io.inputs import STDIN, resolve_input
+from beam_pipeline.io.inputs import ALLOW, STDIN, Listing, list_files, resolve_input
 from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.pipes import copy_of_pipe
-from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result
+from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result, size_of_result
+from beam_pipeline.io.shared_view import InputSize
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
@@ -391,7 +392,7 @@ class _Pipeline:
         merge, replay = self._options.merge, self._options.replay
         if not merge and not replay:
             return None
-        result = ""
+        result, matched = "", None
         if merge:
             with contextlib.suppress(OSError, OutputError):  # reading it will say why
                 publishing.recover(merge, is_only_read=True)
@@ -399,6 +400,7 @@ class _Pipeline:
                 result = copy_of_pipe(merge, self._scratch)
                 retrier = Retrier("read", self._stage["resilience"].without_chaos())
                 check_result(result, self.dictionary, retrier, name=merge)
+                matched = self._expected(size_of_result(result, retrier))
             except PreviousResultError as error:
                 raise UsageError(str(error)) from error
             except OSError as error:
@@ -409,8 +411,13 @@ class _Pipeline:
             result=result,
             dead_letters=replay or "",
             min_word_length=self._options.min_word_length,
+            matched=matched,
             **self._stage,
         )
+
+    def _expected(self, found: InputSize) -> InputSize | None:
+        """Returns what workers must find, where `found` is what is here; a template runs later."""
+        return None if is_template(self._options) else found
 
     def _source(self) -> beam.PTransform[Any, Any]:
         options = self._options
@@ -424,12 +431,14 @@ class _Pipeline:
             **self._stage,
         }
         if options.replay is not None:
-            return ReadDeadLetters(path=options.replay, **settings)
+            matched = self._expected(list_files([options.replay], ALLOW).total)
+            return ReadDeadLetters(path=options.replay, matched=matched, **settings)
+        listing = Listing()
         try:
-            patterns = [resolve_input(pattern, self._scratch) for pattern in options.input]
+            patterns = [resolve_input(given, self._scratch, listing) for given in options.input]
         except InputError as error:
             raise UsageError(str(error)) from error
         for given, path in zip(options.input, patterns, strict=True):
             if path.startswith(self._scratch):
                 self._source_names[path] = "standard input" if given == STDIN else given
-        return ReadFiles(tuple(patterns), **settings)
+        return ReadFiles(tuple(patterns), matched=self._expected(listing.total), **settings)

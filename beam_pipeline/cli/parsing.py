@@ -17,7 +17,7 @@ from beam_pipeline.cli.version import FLAG as VERSION
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags import canonical_flag
 from beam_pipeline.options import AnagramOptions
-from beam_pipeline.runners import flink_options  # noqa: F401  # declares options
+from beam_pipeline.runners import flink_options, worker_options  # noqa: F401  # declare options
 from beam_pipeline.runners.beam_internals import options_parser
 from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
 

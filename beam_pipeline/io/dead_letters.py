@@ -10,8 +10,9 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
 from beam_pipeline.errors import DeadLettersError
-from beam_pipeline.io.inputs import ALLOW
+from beam_pipeline.io.inputs import ALLOW, list_files
 from beam_pipeline.io.pipes import is_regular
+from beam_pipeline.io.shared_view import count_found, expect
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json
@@ -79,12 +80,14 @@ class ReadDeadLetters(ReadFiles):
 
     Attributes:
       path: of the file.
+      matched: of the file itself, as the program that begins the run has found it.
     """
 
     path: str = ""
     measures: ClassVar = ReadFiles.measures - {Count.INPUT_BYTES, Count.INPUT_BYTES_READ}
 
     def expand(self, root: PBegin) -> PCollection[Block]:
+        expect(self.side_outputs, self.matched)
         start = root | "Start" >> beam.Create([None], reshuffle=False)
         payloads = self.apply_fn(start, "ReadLetters", _LettersFn(self), Block | FileRange)
         spread = payloads | "SpreadPayloads" >> beam.Reshuffle()
@@ -95,8 +98,12 @@ class _LettersFn(ListFilesFn):
     def __init__(self, settings: ReadDeadLetters):
         super().__init__(settings)
         self._path, self._encoding = settings.path, settings.encoding
+        self._matched = settings.matched
 
     def process(self, _: None) -> Iterator[Any]:
+        found = self._retrier(list_files, [self._path], ALLOW).total
+        if (fault := count_found(self.totals, found, self._matched)) is not None:
+            raise DeadLettersError(f"{self._path}: {fault}")
         encoding = functools.cache(lambda name: Encoding(name or "utf-8").name)
         patterns = []
         excluded: set[str] = set()  # files that are counted without the patterns

@@ -21,6 +21,7 @@ from beam_pipeline.io.matching import (
 )
 from beam_pipeline.io.naming import is_temporary
 from beam_pipeline.io.pipes import copy_of_pipe, copy_of_stdin, is_regular, why_not_copied
+from beam_pipeline.io.shared_view import InputSize
 from transforms.errors import InputError, NotTextError
 from transforms.files.compression import is_compressed, open_decompressed
 from transforms.files.recognition import FormatError
@@ -53,12 +54,38 @@ class Listing:
     Attributes:
       sizes: the bytes of each file, as stored, by its path.
       unlisted: the folders that cannot be listed, by the pattern of what is missing.
-      skipped: how many FIFOs, sockets, devices and broken links there are in folders.
+      skipped: the FIFOs, sockets, devices and broken links that there are in folders.
     """
 
     sizes: dict[str, int] = field(default_factory=dict)
     unlisted: dict[str, UnlistedFolder] = field(default_factory=dict)
-    skipped: int = 0
+    skipped: set[str] = field(default_factory=set)
+
+    @property
+    def total(self) -> InputSize:
+        """How much there is to read."""
+        return InputSize(len(self.sizes), sum(self.sizes.values()))
+
+    def add(self, pattern: str) -> bool:
+        """Adds what a pattern matches; returns whether that is anything.
+
+        Raises:
+          Exception: whatever a filesystem raises that cannot be reached.
+        """
+        is_any = False
+        for match in match_files(pattern):
+            match match:
+                case SpecialFile(path):
+                    self.skipped.add(path)
+                    continue
+                case UnlistedFolder():
+                    self.unlisted[match.pattern] = match
+                case MatchedFile(path, size):
+                    if is_temporary(path):
+                        continue
+                    self.sizes[path] = size
+            is_any = True
+        return is_any
 
 
 def list_files(patterns: Iterable[str], empty_match_treatment: str = DISALLOW) -> Listing:
@@ -73,24 +100,9 @@ def list_files(patterns: Iterable[str], empty_match_treatment: str = DISALLOW) -
       Exception: whatever a filesystem raises that cannot be reached.
     """
     listing = Listing()
-    skipped: set[str] = set()
     for pattern in patterns:
-        is_empty = True
-        for match in match_files(pattern):
-            match match:
-                case SpecialFile(path):
-                    skipped.add(path)
-                    continue
-                case UnlistedFolder():
-                    listing.unlisted[match.pattern] = match
-                case MatchedFile(path, size):
-                    if is_temporary(path):
-                        continue
-                    listing.sizes[path] = size
-            is_empty = False
-        if is_empty and not _may_be_empty(pattern, empty_match_treatment):
+        if not listing.add(pattern) and not _may_be_empty(pattern, empty_match_treatment):
             raise InputError(f"{pattern}: no file matches")
-    listing.skipped = len(skipped)
     return listing
 
 
@@ -100,7 +112,7 @@ def _may_be_empty(pattern: str, treatment: str) -> bool:
     return treatment == ALLOW
 
 
-def resolve_input(pattern: str, spool_folder: str) -> str:
+def resolve_input(pattern: str, spool_folder: str, listing: Listing) -> str:
     """Returns the pattern that workers are given for what a user gave as an input.
 
     Local paths become absolute. Standard input, FIFOs and devices are copied, because no other
@@ -109,6 +121,7 @@ def resolve_input(pattern: str, spool_folder: str) -> str:
     Args:
       pattern: a file, a folder, a glob, or ``-`` for standard input.
       spool_folder: where copies are put.
+      listing: what the pattern matches is added to it.
 
     Raises:
       InputError: nothing matches, or it cannot be read.
@@ -116,23 +129,24 @@ def resolve_input(pattern: str, spool_folder: str) -> str:
     if not pattern:
         raise InputError(": no file has an empty name")
     if pattern == STDIN:
-        return _copied(copy_of_stdin, pattern, spool_folder)
+        return _copied(copy_of_stdin, pattern, spool_folder, listing)
     if (fault := why_unsupported(pattern)) is not None:
         raise InputError(f"{pattern}: {fault}")
     resolved = local_path(pattern)
     if is_local(resolved):
         resolved = os.path.abspath(resolved)
         if not is_regular(resolved):
-            return _copied(functools.partial(copy_of_pipe, resolved), pattern, spool_folder)
+            copy = functools.partial(copy_of_pipe, resolved)
+            return _copied(copy, pattern, spool_folder, listing)
         if os.path.isfile(resolved) and not os.access(resolved, os.R_OK):
             raise InputError(f"{pattern}: permission denied")
         if pattern.endswith("/"):
             resolved = os.path.join(resolved, "")
     try:
-        matches = any(not isinstance(match, SpecialFile) for match in match_files(resolved))
+        is_any = listing.add(resolved)
     except Exception as error:  # each filesystem raises its own
         raise InputError(f"{pattern}: cannot be matched ({error})") from error
-    if not matches:
+    if not is_any:
         raise InputError(f"{pattern}: no file matches")
     return resolved
 
@@ -154,13 +168,14 @@ def _is_terminal(pattern: str) -> bool:
         return False
 
 
-def _copied(copy: Callable[[str], str], name: str, folder: str) -> str:
+def _copied(copy: Callable[[str], str], name: str, folder: str, listing: Listing) -> str:
     """Copies what can be read only once, and returns the path of the copy.
 
     Args:
       copy: makes the copy in a folder.
       name: of the original, for messages.
       folder: where the copy is put.
+      listing: the copy is added to it.
 
     Raises:
       InputError: it cannot be copied.
@@ -176,6 +191,7 @@ def _copied(copy: Callable[[str], str], name: str, folder: str) -> str:
         raise NotTextError(f"{name}: {error.message('FILE')}") from error
     except Exception:  # each decompressor raises its own; the run will find it too
         pass
+    listing.add(path)
     return path
 
 

@@ -13,7 +13,9 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 from beam_pipeline.errors import DeadLettersError, PreviousResultError
 from beam_pipeline.io.dead_letters import open_buffered, read_dead_letters
 from beam_pipeline.io.formats import READERS, Counted, format_of
+from beam_pipeline.io.inputs import ALLOW, list_files
 from beam_pipeline.io.naming import all_shards, shard_path
+from beam_pipeline.io.shared_view import InputSize, count_found, expect
 from beam_pipeline.pages.text import brief
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
@@ -42,9 +44,12 @@ class ReadPreviousCounts(Stage):
       result: path of its result; may be empty.
       dead_letters: path of its dead letters, of which those that are words are read; may be empty.
       min_word_length: shorter words are left out.
+      matched: the files of the result, as the program that begins the run has found them; workers
+        must find the same. None if nobody has looked.
 
     Raises:
-      PreviousResultError: when it runs: the result cannot be read, or is not one of the dictionary.
+      PreviousResultError: when it runs: the result cannot be read, is not one of the dictionary, or
+        is not as it was `matched`.
       DeadLettersError: when it runs: the dead letters cannot be read.
     """
 
@@ -52,9 +57,13 @@ class ReadPreviousCounts(Stage):
     result: str = ""
     dead_letters: str = ""
     min_word_length: int = 1
-    measures: ClassVar = frozenset({Count.WORDS, Count.WORDS_KEYED})
+    matched: InputSize | None = None
+    measures: ClassVar = frozenset(
+        {Count.FILES_FOUND, Count.BYTES_FOUND, Count.WORDS, Count.WORDS_KEYED}
+    )
 
     def expand(self, root: PBegin) -> PCollection[tuple[str, Any]]:
+        expect(self.side_outputs, self.matched)
         start = root | "Previous" >> beam.Create([None], reshuffle=False)
         return self.apply_fn(start, "ReadCounts", _ReadPreviousFn(self), tuple[str, Any])
 
@@ -65,6 +74,7 @@ class _ReadPreviousFn(StageFn):
         self._dictionary = settings.dictionary
         self._result, self._dead_letters = settings.result, settings.dead_letters
         self._min_word_length = settings.min_word_length
+        self._matched = settings.matched
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def setup(self) -> None:
@@ -88,6 +98,9 @@ class _ReadPreviousFn(StageFn):
     def _from_result(self) -> Iterable[ClassCount]:
         if not self._result:
             return ()
+        found = size_of_result(self._result, self._retrier)
+        if (fault := count_found(self.totals, found, self._matched)) is not None:
+            raise PreviousResultError(f"{self._result}: {fault}")
         return read_result(self._result, self._dictionary, self._retrier)
 
     def _from_dead_letters(self) -> Iterator[ClassCount]:
@@ -224,6 +237,18 @@ def counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
         reason = str(error) if type(error) is ValueError else describe(error)
         message = f"{name}: cannot be read as a result ({reason})"
         raise PreviousResultError(message) from error
+
+
+def size_of_result(path: str, retrier: Retrier) -> InputSize:
+    """Returns how many files a result has, and their bytes.
+
+    Raises:
+      PreviousResultError: as `shards_of` does, or a filesystem cannot be reached.
+    """
+    try:
+        return retrier(lambda: list_files(shards_of(path), ALLOW).total)
+    except RetriesExhaustedError as error:
+        raise PreviousResultError(f"{path}: cannot be read: {error}") from error
 
 
 def shards_of(path: str, name: str = "") -> list[str]:

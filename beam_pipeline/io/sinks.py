@@ -321,12 +321,14 @@ class _PublishFn(beam.DoFn):
         self._dead_letters = sink.dead_letters
         self._files_expected = sink.num_shards + bool(sink.dead_letters)
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
+        self._known = sink.side_outputs.known if sink.side_outputs else Totals()
         self._token, self._has_client = sink.token, sink.has_client
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
         totals = Totals()
         totals.merge(outcome.totals)
+        totals.merge(self._known)
         totals.add(Count.FILES_TO_PUBLISH, len(outcome.files))
         totals.add(Count.FILES_EXPECTED, self._files_expected)
         # Dead letters first: there must be no result without those that belong to it.

@@ -11,6 +11,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.io.inputs import (
+    ALLOW,
     DISALLOW,
     EMPTY_MATCH,
     Listing,
@@ -18,6 +19,7 @@ from beam_pipeline.io.inputs import (
     list_files,
     plan_shards,
 )
+from beam_pipeline.io.shared_view import InputSize, count_found, expect
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError, InputError, NotTextError
@@ -89,6 +91,8 @@ class ReadFiles(Stage):
         a share of the whole.
       empty_match_treatment: whether a pattern may match no file, one of the constants of
         `apache_beam.io.fileio.EmptyMatchTreatment`.
+      matched: what the program that begins the run has found; workers must find the same. None if
+        nobody has looked.
       spool_folder: the folder of files that last as long as the run, such as copies of pipes.
         What of them cannot be read does not become a dead letter: nobody could read it again.
       progress_folder: where to write how far reading is; see
@@ -96,7 +100,8 @@ class ReadFiles(Stage):
 
     Raises:
       TypeError, ValueError: a setting is not possible.
-      InputError: when it runs: a file cannot be read, or a pattern matches none.
+      InputError: when it runs: a file cannot be read, a pattern matches none, or what is found is
+        not as it was `matched`.
       UndecodableTextError: when it runs: a file is not valid text, under ``strict``.
     """
 
@@ -106,11 +111,12 @@ class ReadFiles(Stage):
     block_size: int = BLOCK_SIZE
     shard_size: int | None = None
     empty_match_treatment: str = DISALLOW
+    matched: InputSize | None = None
     spool_folder: str = ""
     progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
     measures: ClassVar = frozenset(
         {
-            *(Count.INPUT_BYTES, Count.INPUT_BYTES_READ),
+            *(Count.FILES_FOUND, Count.BYTES_FOUND, Count.INPUT_BYTES, Count.INPUT_BYTES_READ),
             *(Count.RANGES_PLANNED, Count.RANGES_READ, Count.BYTES_READ, Count.BLOCKS_READ),
         }
     )
@@ -135,6 +141,7 @@ class ReadFiles(Stage):
         return super().expects_dead_letters or self.text.encoding_errors == "quarantine"
 
     def expand(self, root: PBegin) -> PCollection[Block]:
+        expect(self.side_outputs, self.matched)
         start = root | "Start" >> beam.Create([None], reshuffle=False)
         shards = self.apply_fn(start, "PlanShards", _PlanFn(self), ReadShard)
         spread = shards | "SpreadShards" >> beam.Reshuffle()
@@ -162,7 +169,7 @@ class ListFilesFn(StageFn):
             listing = self._retrier(list_files, patterns, empty_match_treatment)
         except RetriesExhaustedError as error:
             raise InputError(f"{', '.join(patterns)}: {error}") from error
-        self.totals.add(Count.FILES_SKIPPED, listing.skipped)
+        self.totals.add(Count.FILES_SKIPPED, len(listing.skipped))
         return listing
 
     def plan_shards(self, listing: Listing) -> Iterator[ReadShard]:
@@ -224,16 +231,21 @@ class _PlanFn(ListFilesFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings)
         self._patterns = settings._patterns
-        self._empty_match_treatment = settings.empty_match_treatment
+        self._matched = settings.matched
+        # What has been matched says more than that a pattern must match something.
+        self._empty_match_treatment = (
+            settings.empty_match_treatment if settings.matched is None else ALLOW
+        )
         self._progress_folder = settings.progress_folder
 
     def process(self, _: None) -> Iterator[Any]:
         listing = self.list_files(self._patterns, self._empty_match_treatment)
-        size = sum(listing.sizes.values())
-        write_plan(self._progress_folder, len(listing.sizes), size)
-        self.totals.add(Count.INPUT_FILES, len(listing.sizes))
-        self.totals.add(Count.INPUT_BYTES, size)
+        write_plan(self._progress_folder, *listing.total)
+        self.totals.add(Count.INPUT_FILES, listing.total.files)
+        self.totals.add(Count.INPUT_BYTES, listing.total.bytes)
         yield from self.unlisted(listing)
+        if (fault := count_found(self.totals, listing.total, self._matched)) is not None:
+            raise InputError(f"{', '.join(self._patterns)}: {fault}")
         for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield shard

@@ -260,7 +260,21 @@ def is_worker_thread(thread: threading.Thread) -> bool:
     return thread.name == "run_worker"
 
 
-# What Beam writes into error messages
+# What Beam raises, and writes into error messages
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Returns whether `error` says that the job server is gone.
+
+    Beam lets gRPC's own error through, whose code is UNAVAILABLE. Seen in Beam 2.77.
+    """
+    import grpc
+
+    return (
+        isinstance(error, grpc.RpcError)
+        and isinstance(error, grpc.Call)
+        and error.code() == grpc.StatusCode.UNAVAILABLE
+    )
 
 
 def without_step(message: str) -> str:

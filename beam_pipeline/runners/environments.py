@@ -84,8 +84,7 @@ def _check_pool(portable: PortableOptions, *, is_runner_here: bool) -> None:
     if is_runner_here and (fault := unreachable(address)):
         raise UsageError(
             f"no worker pool answers ({fault}); start one with "
-            "`python -m apache_beam.runners.worker.worker_pool_main "
-            f"--service_port={address.rpartition(':')[2]} --container_executable=/path/of/boot`",
+            f"`python resources/worker_pool.py --port={address.rpartition(':')[2]}`",
             setting="environment_config",
             value=address,
         )

@@ -58,12 +58,13 @@ def prepare(options: AnagramOptions, folder: str) -> None:
         _find_prism(options.view_as(PrismRunnerOptions))
     elif runner in ("FlinkRunner", "SparkRunner"):
         _check_job_server(options, runner)
-        names = options.view_as(GoogleCloudOptions)
-        names.job_name = names.job_name or f"anagrams-{uuid.uuid4().hex[:12]}"
     elif runner == "PortableRunner" and not options.view_as(PortableOptions).job_endpoint:
         raise UsageError(
             "PortableRunner needs the HOST:PORT of its job server", setting="job_endpoint"
         )
+    if runner in ("FlinkRunner", "SparkRunner", "PortableRunner"):
+        names = options.view_as(GoogleCloudOptions)
+        names.job_name = names.job_name or f"anagrams-{uuid.uuid4().hex[:12]}"
     if runner in ("PrismRunner", "FlinkRunner", "SparkRunner", "PortableRunner"):
         check_environment(options, runner, is_runner_here=_is_runner_here(options))
     if not is_local(runner) and STDIN in (options.input or ()):

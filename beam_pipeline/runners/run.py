@@ -1,9 +1,8 @@
-"""Runs a pipeline on the runner that its options name, and explains its failure in one line."""
+"""Runs a pipeline on the runner that its options name, to its end."""
 
 import contextlib
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -15,11 +14,12 @@ from apache_beam.runners.runner import PipelineResult
 from beam_pipeline import interruption
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import beam_internals, worker
-from beam_pipeline.runners.cancelling import cancelled_if_interrupted
+from beam_pipeline.runners.cancelling import cancelled_if_given_up
+from beam_pipeline.runners.explaining import explain
+from beam_pipeline.runners.flink_rest import flink_job
 from beam_pipeline.runners.names import is_in_process
 from beam_pipeline.runners.shutdown import fail_on_worker_death
-from transforms.errors import AnagramError
-from transforms.stages.retry import describe
+from beam_pipeline.runners.watching import fail_with_job
 
 
 def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResult:
@@ -56,7 +56,9 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
 
         command = interruption.Command(run)
         stack.enter_context(fail_on_worker_death(command, verbose=options.verbose))
-        stack.enter_context(cancelled_if_interrupted(jobs, options))
+        at_flink = None if is_in_process(options) else flink_job(options)
+        stack.enter_context(cancelled_if_given_up(jobs, at_flink))
+        stack.enter_context(fail_with_job(command, at_flink))
         try:
             command.run()
             return jobs[0]
@@ -104,62 +106,3 @@ def _is_standard_error(stream: TextIO) -> bool:
         return stream.fileno() == 2
     except (AttributeError, OSError, ValueError):
         return False
-
-
-def explain(error: BaseException) -> AnagramError:
-    """Returns the error for the user that is behind an error of a runner.
-
-    The error of a worker reaches this process as the text of a traceback, often inside an error of
-    the runner's own. The name of its type is looked for in that text.
-
-    Args:
-      error: what the runner has raised.
-
-    Returns:
-      The error that a worker raised, of the same type (`AnagramError` or derived from it) and with
-      the same message. Where there is none, an `AnagramError` that names the last cause.
-    """
-    types = _user_errors()
-    of_user = re.compile(rf"({'|'.join(map(re.escape, types))}): (.*)")
-    causes: list[str] = []
-    for link in _chain(error):
-        lines = f"{_full_name(type(link))}: {link}".splitlines()
-        if found := [match for line in lines if (match := of_user.search(line))]:
-            name, message = found[-1].groups()  # raised last: it knows more than what caused it
-            return types[name](beam_internals.without_step(message))
-        causes += [line for line in lines if _CAUSE.match(line)]
-    return AnagramError(_shortened(causes[-1]) if causes else describe(error))
-
-
-_CAUSE = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b: .")
-
-
-def _shortened(cause: str) -> str:
-    """Returns the line of a traceback that names a cause, without a job's number and state."""
-    reason = beam_internals.job_failure(cause.partition(": ")[2])
-    return cause if reason is None else f"the job has failed: {reason}"
-
-
-def _user_errors() -> dict[str, type[AnagramError]]:
-    """Returns the types of errors for the user, by their names in a traceback."""
-    found: dict[str, type[AnagramError]] = {}
-    pending = [AnagramError]
-    while pending:
-        error_type = pending.pop()
-        found[_full_name(error_type)] = error_type
-        pending += error_type.__subclasses__()
-    return found
-
-
-def _full_name(error_type: type[BaseException]) -> str:
-    return f"{error_type.__module__}.{error_type.__qualname__}"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yields `error`, its cause, the cause of that, and so on."""
-    link: BaseException | None = error
-    seen: set[int] = set()
-    while link is not None and id(link) not in seen:  # a chain of causes may be a ring
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__

@@ -12,20 +12,24 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import io
+import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from apache_beam.options.pipeline_options import SetupOptions, WorkerOptions
+from apache_beam.options.pipeline_options import DebugOptions, SetupOptions, WorkerOptions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from beam_pipeline.options import AnagramOptions
+from beam_pipeline.runners.worker_options import RemoteWorkerOptions
 from transforms.errors import AnagramError
 
 DISTRIBUTION = "beam-anagrams"
 _PACKAGES = ("beam_pipeline", "transforms")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: beam_pipeline\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_PYTHON = "{}.{}".format(*sys.version_info)
 # The earliest time that a zip file can hold: equal code gives equal wheels.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -33,8 +37,11 @@ _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 def stage(options: AnagramOptions, folder: str) -> None:
     """Makes the runner send this package to its workers.
 
-    What the user has chosen stays: with ``setup_file`` or ``sdk_container_image`` the workers have
-    the package already, and ``requirements_file`` replaces the requirements.
+    What the user has chosen stays: with ``staging=none``, ``setup_file`` or ``sdk_container_image``
+    the workers have the package already, and ``requirements_file`` replaces the requirements.
+
+    Workers are told which Python the job was submitted with, as theirs must be the same: in the
+    wheel, for pip, and as an experiment, for ``resources/worker_pool.py``.
 
     Args:
       options: those of the job; they are changed.
@@ -44,7 +51,12 @@ def stage(options: AnagramOptions, folder: str) -> None:
       AnagramError: this package is not installed here, so what it needs is not known.
     """
     setup = options.view_as(SetupOptions)
-    if setup.setup_file or options.view_as(WorkerOptions).sdk_container_image:
+    options.view_as(DebugOptions).add_experiment(f"submitted_with_python={_PYTHON}")
+    if (
+        options.view_as(RemoteWorkerOptions).staging == "none"
+        or setup.setup_file
+        or options.view_as(WorkerOptions).sdk_container_image
+    ):
         return
     setup.extra_packages = [*(setup.extra_packages or []), str(build_wheel(folder))]
     if setup.requirements_file is None:
@@ -57,7 +69,8 @@ def build_wheel(folder: str) -> Path:
     """Writes a wheel of this project's packages, as they are installed here, into `folder`.
 
     Returns:
-      Its path. The content depends on nothing but the packages.
+      Its path. The content depends on nothing but the packages and Python's minor version, the
+      only one that pip installs it for.
 
     Raises:
       AnagramError: this package is not installed here, so what it needs is not known.
@@ -66,7 +79,9 @@ def build_wheel(folder: str) -> Path:
     stem = f"{DISTRIBUTION.replace('-', '_')}-{distribution.version}"
     wheel, information = Path(folder, f"{stem}-py3-none-any.whl"), f"{stem}.dist-info"
     contents = dict(_files())
-    contents[f"{information}/METADATA"] = (distribution.read_text("METADATA") or "").encode()
+    metadata = distribution.read_text("METADATA") or ""
+    only_this = re.sub("(?m)^Requires-Python: .*$", f"Requires-Python: =={_PYTHON}.*", metadata)
+    contents[f"{information}/METADATA"] = only_this.encode()
     contents[f"{information}/WHEEL"] = _WHEEL.encode()
     contents[f"{information}/RECORD"] = _record(contents, f"{information}/RECORD")
     with zipfile.ZipFile(wheel, "w") as archive:

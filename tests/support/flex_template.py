@@ -11,7 +11,16 @@ from beam_pipeline.options import AnagramOptions
 
 #: Options that a template has no use for: they need a terminal, a person or this machine itself.
 LEFT_OUT = ("test_case", "replay", "report", "telemetry")
+# An option of Beam's.
+_IMAGE = {
+    "name": "sdk_container_image",
+    "label": "Image of the workers",
+    "helpText": "The image of this template: workers of it have all they need.",
+    "isOptional": True,
+}
 _NUMBER = "[1-9][0-9]*"
+# What the help of the command line says of a terminal.
+_OF_TERMINALS = ("; - is standard input", "; standard output when omitted or -")
 
 
 def metadata() -> dict[str, Any]:
@@ -29,12 +38,14 @@ def metadata() -> dict[str, Any]:
         "description": "For every word of a dictionary, how many words of a text are anagrams "
         "of it.",
         "streaming": False,
-        "parameters": parameters,
+        "parameters": [*parameters, _IMAGE],
     }
 
 
 def _parameter(action: argparse.Action) -> dict[str, Any]:
     help_text = " ".join(((action.help or "") % {"default": action.default}).split())
+    for phrase in _OF_TERMINALS:
+        help_text = help_text.replace(phrase, "")
     parameter: dict[str, Any] = {
         "name": action.dest,
         "label": action.dest.replace("_", " ").capitalize(),

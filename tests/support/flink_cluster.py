@@ -4,14 +4,17 @@
     python -m tests.support.flink_cluster up FOLDER     starts the cluster
     python -m tests.support.flink_cluster down FOLDER   ends it, by the ids of its processes
 
-The cluster has a JobManager, two TaskManagers and one worker pool. Everything is kept in FOLDER:
+The cluster has a JobManager, two TaskManagers, one worker pool and a job server for all jobs.
+Everything is in FOLDER:
 Flink's jars, its configuration, logs, the pool's environment, and the process ids in
-``cluster.json``. It needs Java 17, pip, and Beam's boot program (see `tests.support.worker_pool`).
+``cluster.json``. It needs Java 17 and pip.
 
-Two things keep a job from starting new workers for each of its stages, which takes seconds. The
-pool has what this package requires, as a container would. And Flink has Beam's classes in its own
-class path: when only the job brings them, Flink ends the workers with each stage, whatever
-``--environment_cache_millis`` says.
+Workers are prepared: the pool has this package and what it requires, as a container would, and
+jobs stage nothing (``--staging=none``). Two things keep a job from starting new workers for each of
+its stages. Flink has Beam's classes in its own class path: when only the job brings them, Flink
+ends the workers with each stage, whatever ``--environment_cache_millis`` says. And that time is
+longer than stages are apart, but shorter than Flink waits before it restarts a job: a restarted
+job must not get the worker whose death was the reason.
 
 An EXTERNAL environment names one address for all TaskManagers, "localhost" as each of them sees
 it. On one machine that is one pool, which starts a worker of its own for each TaskManager.
@@ -24,17 +27,18 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline.runners.staging import requirements
+from beam_pipeline.runners.staging import build_wheel, requirements
 from tests.support import worker_pool
 
 #: Of the newest series for which Beam's libraries are available, see resources/job_servers.
@@ -42,6 +46,23 @@ FLINK = "1.19.3"
 #: Flink's version as Beam names it in its job server and in ``--flink_version``.
 FLINK_SERIES = FLINK.rpartition(".")[0]
 TASK_MANAGERS = 2
+#: How long a TaskManager keeps the workers of a job that it has no work for.
+CACHE_MILLIS = 3000
+#: How long Flink waits before it restarts a job, which then gets new workers.
+RESTART_DELAY_MILLIS = 5000
+#: What a Flink cluster needs for these jobs, wherever it runs.
+SETTINGS: Mapping[str, int | str] = {
+    "taskmanager.numberOfTaskSlots": 1,
+    # Beam sends workers what was staged from direct memory, without waiting for them.
+    "taskmanager.memory.task.off-heap.size": "512m",
+    "classloader.resolve-order": "parent-first",
+    # A lost TaskManager is noticed within seconds, and its job is restarted.
+    "heartbeat.interval": 2000,
+    "heartbeat.timeout": 10_000,
+    "restart-strategy.type": "fixed-delay",
+    "restart-strategy.fixed-delay.attempts": 5,
+    "restart-strategy.fixed-delay.delay": f"{RESTART_DELAY_MILLIS} ms",
+}
 JOB_SERVER = worker_pool.ROOT / "resources" / "job_servers" / "target" / "flink-job-server.jar"
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -74,26 +95,39 @@ class FlinkCluster:
       folder: where all its files are.
       rest_port: of Flink's REST API, on the loopback interface.
       pool_port: of the worker pool.
+      job_port: of the job server.
     """
 
     folder: Path
     rest_port: int = 8081
     pool_port: int = 50000
+    job_port: int = 8099
 
     @property
     def options(self) -> list[str]:
-        """The options of a job on this cluster."""
+        """The options of a job on this cluster, with the job server that is kept."""
+        return [f"--job_endpoint=localhost:{self.job_port}", *self._common_options]
+
+    @property
+    def options_of_own_server(self) -> list[str]:
+        """The options of a job on this cluster that starts a job server of its own."""
+        return [
+            f"--flink_job_server_jar={JOB_SERVER}",
+            f"--flink_version={FLINK_SERIES}",
+            f"--artifacts_dir={self.folder / 'artifacts'}",
+            *self._common_options,
+        ]
+
+    @property
+    def _common_options(self) -> list[str]:
         return [
             "--runner=FlinkRunner",
-            f"--flink_job_server_jar={JOB_SERVER}",
             f"--flink_master=127.0.0.1:{self.rest_port}",
-            f"--flink_version={FLINK_SERIES}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self.pool_port}",
             f"--parallelism={TASK_MANAGERS}",
-            f"--artifacts_dir={self.folder / 'artifacts'}",
-            f"--requirements_file={self.folder / 'nothing.txt'}",
-            "--environment_cache_millis=60000",
+            "--staging=none",
+            f"--environment_cache_millis={CACHE_MILLIS}",
         ]
 
     def up(self) -> None:
@@ -102,24 +136,49 @@ class FlinkCluster:
         Raises:
           RuntimeError: a part has ended, or does not answer; its log is in the folder.
         """
-        boot = worker_pool.go_program("python/container")
-        if boot is None or shutil.which("java") is None:
-            raise RuntimeError("needs Java 17 on PATH and Beam's boot program in Go's bin folder")
+        if shutil.which("java") is None:
+            raise RuntimeError("needs Java 17 on PATH")
         if not JOB_SERVER.exists():
             raise RuntimeError(f"no {JOB_SERVER}: mvn -B -f resources/job_servers -P flink package")
         _unpack_flink(self.folder)
-        programs = worker_pool.bare_environment(self.folder / "workers", *requirements())
-        (self.folder / "nothing.txt").touch()
+        self._install_package(
+            worker_pool.bare_environment(self.folder / "workers", *requirements())
+        )
         self._write_configuration()
         self._start("job_manager", self._java("-Xmx512m", _ENTRY))
         for number in range(1, TASK_MANAGERS + 1):
             self.start_task_manager(number)
-        self._start(
-            "worker_pool",
-            worker_pool.command(programs, self.pool_port),
-            worker_pool.pool_environment(programs, boot),
-        )
+        self.start_worker_pool()
+        self.start_job_server()
         self.wait_for_task_managers(TASK_MANAGERS)
+
+    def _install_package(self, programs: Path) -> None:
+        """Installs this package as it is now."""
+        wheel = build_wheel(str(self.folder))
+        pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+        subprocess.run([*pip, "--force-reinstall", str(wheel)], check=True)
+
+    def start_worker_pool(self) -> None:
+        """Starts the pool, unless it runs."""
+        command = worker_pool.command(self.folder / "workers" / "bin", self.pool_port)
+        self._start("worker_pool", command, worker_pool.pool_environment())
+
+    def start_job_server(self) -> None:
+        """Starts Beam's job server, unless it runs, and waits until it can be reached."""
+        ports = (f"--job-port={self.job_port}", "--artifact-port=0", "--expansion-port=0")
+        places = (
+            f"--flink-master=127.0.0.1:{self.rest_port}",
+            f"--artifacts-dir={self.folder / 'artifacts'}",
+        )
+        self._start("job_server", ["java", "-Xmx512m", "-jar", str(JOB_SERVER), *ports, *places])
+
+        def answers() -> bool:
+            if not _is_ours(self.processes().get("job_server"), "job_server"):
+                raise RuntimeError(f"the job server has ended; see the logs in {self.folder}")
+            socket.create_connection(("localhost", self.job_port), 1).close()
+            return True
+
+        _wait(answers, f"the job server; see the logs in {self.folder}")
 
     def start_task_manager(self, number: int) -> None:
         """Starts one TaskManager, which finds the JobManager by itself."""
@@ -159,9 +218,8 @@ class FlinkCluster:
     def down(self) -> None:
         """Ends all processes that `up` has started, and no others."""
         running = {name: pid for name, pid in self.processes().items() if _is_ours(pid, name)}
-        for name, pid in running.items():
-            # The pool ends its workers only when it is interrupted.
-            os.kill(pid, signal.SIGINT if name == "worker_pool" else signal.SIGTERM)
+        for pid in running.values():
+            os.kill(pid, signal.SIGTERM)
         for name, pid in running.items():
             has_ended = functools.partial(_has_ended, pid, name)
             with contextlib.suppress(RuntimeError):
@@ -211,6 +269,7 @@ class FlinkCluster:
         conf.mkdir(exist_ok=True)
         (conf / "log4j.properties").write_text(_LOG4J)
         settings = {
+            **SETTINGS,
             "jobmanager.rpc.address": "127.0.0.1",
             "jobmanager.rpc.port": worker_pool.free_port(),
             "jobmanager.bind-host": "127.0.0.1",
@@ -218,21 +277,11 @@ class FlinkCluster:
             "taskmanager.host": "127.0.0.1",
             "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.memory.process.size": "2g",
-            # Beam sends workers what was staged from direct memory, without waiting for them.
-            "taskmanager.memory.task.off-heap.size": "512m",
-            "taskmanager.numberOfTaskSlots": 1,
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
             # The answers of the REST API may be this old, in milliseconds.
             "web.refresh-interval": 200,
-            # A lost TaskManager is noticed within seconds, and its job is restarted.
-            "heartbeat.interval": 2000,
-            "heartbeat.timeout": 10_000,
-            "classloader.resolve-order": "parent-first",
-            "restart-strategy.type": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 5,
-            "restart-strategy.fixed-delay.delay": "2 s",
         }
         if not _is_ours(self.processes().get("job_manager"), "job_manager"):
             lines = "".join(f"{name}: {value}\n" for name, value in settings.items())

@@ -18,12 +18,6 @@ def prism() -> Path:
     return worker_pool.go_program(package) or _missing(f"prism: go install {package}")
 
 
-def boot() -> Path:
-    """Returns Beam's boot program for Python workers."""
-    package = "github.com/apache/beam/sdks/v2/python/container"
-    return worker_pool.go_program(package) or _missing(f"Beam's boot program: go install {package}")
-
-
 def job_server(runner: str) -> Path:
     """Returns the jar of Beam's job server for ``flink`` or ``spark``; Java is there to run it."""
     if shutil.which("java") is None:

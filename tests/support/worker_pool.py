@@ -2,7 +2,8 @@
 
     python -m tests.support.worker_pool FOLDER [PORT]
 
-makes the environment in FOLDER, unless it is there, and serves until it is ended.
+makes the environment in FOLDER, unless it is there, and serves resources/worker_pool.py until it
+is ended.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from pathlib import Path
 from beam_pipeline.runners.prepare import go_programs
 
 ROOT = Path(__file__).parents[2]
-BOOT = ROOT / "resources" / "worker_boot.sh"
+POOL = ROOT / "resources" / "worker_pool.py"
 #: Seconds after which a test gives up. No test depends on how long a process takes to start or to
 #: end: this only keeps a process that hangs from blocking all other tests.
 GIVE_UP = 600
@@ -60,22 +61,14 @@ def bare_environment(folder: Path, *more: str) -> Path:
     return programs
 
 
-def pool_environment(programs: Path, boot: Path) -> dict[str, str]:
-    """Returns the environment variables of a pool whose `python` is that of the folder `programs`.
-
-    Args:
-      programs: of a virtual environment.
-      boot: Beam's boot program.
-    """
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return {**kept, "PATH": f"{programs}:{os.environ['PATH']}", "BEAM_BOOT": str(boot)}
+def pool_environment() -> dict[str, str]:
+    """Returns the environment variables of a pool, to which this checkout is not importable."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def command(programs: Path, port: int) -> list[str]:
-    """Returns the command that serves a worker pool at `port`."""
-    pool = "apache_beam.runners.worker.worker_pool_main"
-    options = (f"--service_port={port}", f"--container_executable={BOOT}")
-    return [str(programs / "python"), "-m", pool, *options]
+    """Returns the command that serves a worker pool at `port`, with the Python in a folder."""
+    return [str(programs / "python"), str(POOL), f"--port={port}"]
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
@@ -105,17 +98,23 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextlib.contextmanager
-def serving(programs: Path, boot: Path, port: int, log: Path) -> Iterator[int]:
+def serving(programs: Path, port: int, log: Path, *, wrapper: Sequence[str] = ()) -> Iterator[int]:
     """Serves a worker pool inside the ``with`` block.
+
+    Args:
+      programs: of its Python.
+      port: where it listens.
+      log: the file that it prints to.
+      wrapper: a program, with its arguments, that executes the pool.
 
     Yields:
       The id of the pool's process.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(programs, port),
+            [*wrapper, *command(programs, port)],
             cwd=programs,  # not the checkout: Python would find our modules there
-            env=pool_environment(programs, boot),
+            env=pool_environment(),
             stdout=output,
             stderr=output,
         )
@@ -130,11 +129,8 @@ def main(arguments: Sequence[str]) -> None:
     """Serves a pool in the foreground."""
     folder = Path(arguments[0]).absolute()
     port = int(arguments[1]) if len(arguments) > 1 else 50000
-    boot = go_program("python/container")
-    if boot is None:
-        sys.exit("no boot program: go install github.com/apache/beam/sdks/v2/python/container")
     programs = bare_environment(folder)
-    os.execve(programs / "python", command(programs, port), pool_environment(programs, boot))
+    os.execve(programs / "python", command(programs, port), pool_environment())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ class SideOutputs:
       totals: a collection for each stage.
       dead_letters: a collection for each stage.
       measured: what the stages count, and so which invariants apply to the pipeline.
+      known: what is known to the program that builds the pipeline, to be held against what its
+        stages count.
       expects_dead_letters: whether any stage may emit dead letters.
 
     Example:
@@ -33,6 +35,7 @@ class SideOutputs:
         self.totals: list[PCollection[Totals]] = []
         self.dead_letters: list[PCollection[DeadLetter]] = []
         self.measured: set[Count] = set()
+        self.known = Totals()
         self.expects_dead_letters = False
 
     def add(
@@ -55,4 +58,10 @@ class SideOutputs:
         self.totals += others.totals
         self.dead_letters += others.dead_letters
         self.measured |= others.measured
+        self.known.merge(others.known)
         self.expects_dead_letters |= others.expects_dead_letters
+
+    def add_known(self, count: Count, number: int) -> None:
+        """Adds a figure that no stage has to count."""
+        self.known.add(count, number)
+        self.measured.add(count)

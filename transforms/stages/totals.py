@@ -17,6 +17,10 @@ MAX_COUNTED_LENGTH = 64
 class Count(str, enum.Enum):
     """What is counted. The value is the name in reports and in Beam's metrics."""
 
+    FILES_MATCHED = "files_matched"
+    BYTES_MATCHED = "bytes_matched"
+    FILES_FOUND = "files_found"
+    BYTES_FOUND = "bytes_found"
     INPUT_FILES = "input_files"
     INPUT_BYTES = "input_bytes"
     INPUT_BYTES_READ = "input_bytes_read"
@@ -150,6 +154,16 @@ class _Rule(NamedTuple):
 
 # Both sides are counted as far apart in the pipeline as possible.
 _RULES = (
+    _Rule(
+        "files matched where the run began = files that its workers found",
+        Count.FILES_MATCHED,
+        (Count.FILES_FOUND,),
+    ),
+    _Rule(
+        "bytes of the files matched where the run began = bytes of those that its workers found",
+        Count.BYTES_MATCHED,
+        (Count.BYTES_FOUND,),
+    ),
     _Rule("file ranges read = ranges planned", Count.RANGES_READ, (Count.RANGES_PLANNED,)),
     _Rule(
         "bytes of the files listed = bytes of them read + bytes in dead letters",

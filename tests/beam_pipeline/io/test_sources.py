@@ -233,9 +233,17 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def resolved(pattern: str, spool: Path) -> str:
+    """What workers are given for a pattern of a user; what it matches is what they will find."""
+    listing = Listing()
+    path = resolve_input(pattern, str(spool), listing)
+    assert list_files((path,)) == listing
+    return path
+
+
 def matched(pattern: str, spool: Path) -> list[str]:
     """The files that a pattern of a user matches, relative to the current folder."""
-    return sorted(map(os.path.relpath, list_files((resolve_input(pattern, str(spool)),)).sizes))
+    return sorted(map(os.path.relpath, list_files((resolved(pattern, spool),)).sizes))
 
 
 @pytest.mark.parametrize(
@@ -270,7 +278,7 @@ def test_what_matches_nothing_is_an_error_that_names_it(
 ) -> None:
     (tree / "empty").mkdir()
     with pytest.raises(AnagramError) as caught:
-        resolve_input(pattern, str(tmp_path))
+        resolved(pattern, tmp_path)
     assert str(caught.value).startswith(f"{pattern}: ")
 
 
@@ -286,7 +294,7 @@ def test_pipes_are_copied_so_that_any_process_can_read_them(tmp_path: Path) -> N
         os.mkfifo(path)
         writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
         writer.start()
-        found.append(resolve_input(str(path), str(spool)))
+        found.append(resolved(str(path), spool))
         writer.join(60)
     assert sorted(Path(path).read_bytes() for path in list_files(found).sizes) == sorted(
         contents.values()
@@ -567,7 +575,7 @@ def test_a_text_is_read_whatever_it_is_in(
         os.mkfifo(path)
         writer = threading.Thread(target=path.write_bytes, args=(data,), daemon=True)
         writer.start()
-        pattern = resolve_input(str(path), str(root))
+        pattern = resolved(str(path), root)
         writer.join(60)
     else:
         path.write_bytes(data)

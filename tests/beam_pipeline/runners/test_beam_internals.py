@@ -26,7 +26,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from apache_beam.utils.subprocess_server import JavaJarServer
 
 from beam_pipeline.runners import beam_internals, worker
-from tests.support import programs
+from tests.support import programs, worker_pool
 from tests.support.beam import pipeline
 from tests.support.cli import environment
 
@@ -249,6 +249,29 @@ def test_job_failure() -> None:
     assert first.endswith(f": {reason}")
     assert "FAILED" in first and "FAILED" not in reason
     assert beam_internals.job_failure("another message") is None
+
+
+def test_is_lost_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of the pipeline kills the job server that runs it."""
+    port = worker_pool.free_port()
+    service = "apache_beam.runners.portability.local_job_service_main"
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", service, "-p", str(port)], cwd=tmp_path, stdout=log, stderr=log
+        )
+    worker_pool.wait_for(port, server)
+    options = [f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"]
+    monkeypatch.setattr(threading, "excepthook", lambda failure: None)
+    p = beam.Pipeline("PortableRunner", PipelineOptions(options))
+    p | beam.Create([server.pid]) | beam.Map(os.kill, signal.SIGKILL)
+    with pytest.raises(Exception) as caught:
+        p.run().wait_until_finish()
+    server.wait()
+    for thread in threading.enumerate():
+        if thread.name.startswith(("run_worker", "wait_until_finish")):  # they fail too
+            thread.join()
+    assert beam_internals.is_lost_connection(caught.value)
+    assert not beam_internals.is_lost_connection(OSError("another"))
 
 
 def test_stop_job_servers() -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import apache_beam as beam
 import pytest
+from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline import __version__
 from beam_pipeline.cli.parsing import parse
@@ -22,6 +23,7 @@ from beam_pipeline.pipeline import ENGINES, build
 from beam_pipeline.runners.prepare import prepare
 from beam_pipeline.runners.run import run_to_end
 from tests.support.cli import environment
+from tests.support.dockerfile import Dockerfile
 from tests.support.flex_template import LEFT_OUT, metadata
 
 RESOURCES = Path(__file__).parents[3] / "resources" / "dataflow"
@@ -156,9 +158,10 @@ def test_the_launchers_program_is_the_command_line(tmp_path: Path) -> None:
 
 
 def test_the_dockerfile_copies_and_runs_what_there_is() -> None:
-    lines = (RESOURCES / "Dockerfile").read_text().splitlines()
-    copied = [line.split() for line in lines if line.startswith("COPY ")]
-    root = RESOURCES.parents[1]
-    assert all((root / source).exists() for _, source, _ in copied)
-    (program,) = (line.partition("PY_FILE=")[2] for line in lines if "PYTHON_PY_FILE=" in line)
-    assert program in {target for _, _, target in copied}
+    dockerfile = Dockerfile(RESOURCES / "Dockerfile")
+    dockerfile.check()
+    program = dockerfile.variables["FLEX_TEMPLATE_PYTHON_PY_FILE"]
+    assert dockerfile.copied["resources/dataflow/main.py"] == program
+    assert dockerfile.images[-1] == f"apache/beam_python3.11_sdk:{beam_version}"
+    launcher = "/opt/google/dataflow/python_template_launcher"
+    assert f"COPY --from=launcher {launcher} {launcher}" in dockerfile.text

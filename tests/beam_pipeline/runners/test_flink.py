@@ -1,4 +1,14 @@
-"""Jobs on a real Flink cluster, and on Flink and Spark within their job servers."""
+"""Jobs on a real Flink cluster, and on Flink and Spark within their job servers.
+
+What is killed while a job runs, and what becomes of it:
+
+| killed | the job |
+| --- | --- |
+| a Python worker, a TaskManager | is restarted; the result is the same bytes |
+| the worker pool | goes on, as its workers do; or one line |
+| the job server, the client by Ctrl-C | one line; it is cancelled, and nothing is left behind |
+| the client by SIGKILL | goes on; the result is the same bytes |
+"""
 
 import os
 import re
@@ -10,18 +20,22 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
-from apache_beam.version import __version__ as beam_version
 
+from beam_pipeline.runners.flink_rest import ENDED
 from tests.support import programs, worker_pool
-from tests.support.cli import COMMAND, assert_one_line_error, environment, interruptible, run
+from tests.support.cli import (
+    COMMAND,
+    Finished,
+    assert_one_line_error,
+    environment,
+    interruptible,
+    run,
+)
 from tests.support.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
 from tests.support.reference import dictionary_words
 from tests.support.worker_pool import GIVE_UP
 
 pytestmark = pytest.mark.cluster
-
-MANIFEST = Path(__file__).parents[3] / "resources" / "flink" / "session-cluster.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
     programs.job_server("flink")
-    programs.boot()
-    cluster = FlinkCluster(folder, worker_pool.free_port(), worker_pool.free_port())
+    cluster = FlinkCluster(folder, *(worker_pool.free_port() for _ in range(3)))
     try:
         cluster.up()
         yield cluster
@@ -101,15 +114,111 @@ def test_flink_survives_the_loss_of_a_task_manager(
     assert failures  # otherwise the job had ended before
 
 
-def test_a_stopped_run_leaves_no_job_behind(
+#: Reading takes a while, so that what is killed is at work.
+SLOWLY = "--chaos=filter=0:2"
+
+
+@pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
+def test_flink_survives_the_loss_of_a_python_worker(
+    engine: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    job = ("--input", str(text), f"--engine={engine}", "--output=r.json", SLOWLY)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    running = _wait_until_it_reads(cluster, process)
+    newest = max(_workers(cluster), key=psutil.Process.create_time)  # others may be of earlier jobs
+    newest.kill()
+    assert process.wait(GIVE_UP) == 0
+    assert (tmp_path / "r.json").read_bytes() == expected
+    assert os.listdir(tmp_path) == ["r.json"]
+    assert cluster.rest(f"jobs/{running}/exceptions")["exceptionHistory"]["entries"]
+
+
+def test_a_killed_pool_leaves_its_workers_at_work(
+    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    job = ("--input", str(text), "--output=r.json", SLOWLY)
+    process = psutil.Popen(
+        [*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+    )
+    running = _wait_until_it_reads(cluster, process)
+    os.kill(cluster.processes()["worker_pool"], signal.SIGKILL)
+    _, err = process.communicate(timeout=GIVE_UP)
+    cluster.start_worker_pool()
+    if process.returncode == 0:
+        assert (tmp_path / "r.json").read_bytes() == expected
+    else:  # a stage needed new workers
+        assert_one_line_error(Finished(process.returncode, b"", err.decode()), code=1)
+        assert _end_of(cluster, running) in ("CANCELED", "FAILED")
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_job_server_is_one_line_and_leaves_nothing_behind(
     cluster: FlinkCluster, text: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text("old")
+    job = ("--input", str(text), "--output=r.json", SLOWLY)
+    process = psutil.Popen(
+        [*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+    )
+    running = _wait_until_it_reads(cluster, process)
+    os.kill(cluster.processes()["job_server"], signal.SIGKILL)
+    _, err = process.communicate(timeout=GIVE_UP)
+    cluster.start_job_server()
+    finished = Finished(process.returncode, b"", err.decode())
+    assert_one_line_error(finished, "job server has ended", code=1)
+    assert _end_of(cluster, running) == "CANCELED"
+    assert (tmp_path / "r.json").read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_a_job_whose_client_is_killed_publishes_its_result_whole(
+    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text("old")
+    job = ("--input", str(text), "--output=r.json", SLOWLY)
+    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    running = _wait_until_it_reads(cluster, process)
+    process.kill()
+    process.wait()
+    assert _end_of(cluster, running) == "FINISHED"
+    assert (tmp_path / "r.json").read_bytes() == expected
+
+
+def test_workers_of_another_python_fail_the_job_at_once(
+    cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    options = ("--text=cat", "--output=r.json", "--experiments=submitted_with_python=2.7")
+    finished = run(*options, *cluster.options, cwd=tmp_path)
+    assert_one_line_error(finished, "a worker of the pool cannot run", "with 2.7", code=1)
+    assert os.listdir(tmp_path) == []
+
+
+def _workers(cluster: FlinkCluster) -> list[psutil.Process]:
+    """Returns the Python workers of the cluster's pool."""
+    pool = psutil.Process(cluster.processes()["worker_pool"])
+    return [child for child in pool.children() if "sdk_worker_main" in " ".join(child.cmdline())]
+
+
+def _end_of(cluster: FlinkCluster, job: str) -> str:
+    """Waits until a job has ended; returns the state in which it has."""
+    deadline = time.monotonic() + GIVE_UP
+    while (state := cluster.rest(f"jobs/{job}")["state"]) not in ENDED:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.3)
+    return str(state)
+
+
+@pytest.mark.parametrize("server", ["kept", "its own"])
+def test_a_stopped_run_leaves_no_job_behind(
+    server: str, cluster: FlinkCluster, text: Path, tmp_path: Path
 ) -> None:
     """With Ctrl-C, which reaches its job server too: that can no longer cancel the job."""
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--engine=elementwise", "--output=r.json")
+    options = cluster.options if server == "kept" else cluster.options_of_own_server
     with interruptible():
         process = psutil.Popen(
-            [*COMMAND, *job, *cluster.options],
+            [*COMMAND, *job, *options],
             cwd=tmp_path,
             env=environment(),
             stderr=subprocess.PIPE,
@@ -117,16 +226,12 @@ def test_a_stopped_run_leaves_no_job_behind(
         )
     running = _wait_until_it_reads(cluster, process)
     children = process.children(recursive=True)
-    assert any(child.name() == "java" for child in children)
+    assert any(child.name() == "java" for child in children) == (server == "its own")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=GIVE_UP)
     assert (process.returncode, err) == (130, b"error: interrupted; nothing was published\n")
     assert psutil.wait_procs(children, timeout=GIVE_UP)[1] == []
-    deadline = time.monotonic() + GIVE_UP
-    while (state := cluster.rest(f"jobs/{running}")["state"]) in ("RUNNING", "CANCELLING"):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    assert state == "CANCELED"
+    assert _end_of(cluster, running) == "CANCELED"
     assert (tmp_path / "r.json").read_text() == "old"
     assert os.listdir(tmp_path) == ["r.json"]
 
@@ -170,7 +275,7 @@ def test_a_cluster_survives_the_loss_of_a_task_manager_and_can_be_ended(
     cluster.start_task_manager(1)
     cluster.wait_for_task_managers(TASK_MANAGERS)
     started = [psutil.Process(pid) for pid in cluster.processes().values()]
-    assert len(started) == 2 + TASK_MANAGERS
+    assert len(started) == 3 + TASK_MANAGERS
     cluster.down()
     assert not [process for process in started if is_alive(process)]
     assert cluster.processes() == {}
@@ -191,30 +296,3 @@ def test_a_runner_within_its_job_server_gives_the_same_bytes(
     finished = run("--input", text, "--output=r.json", *options, jar, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
-
-
-def test_manifest_names_the_versions_in_use() -> None:
-    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
-    pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"]
-    images = {c["name"]: c["image"] for pod in pods for c in pod["containers"]}
-    assert images["jobmanager"] == images["taskmanager"] == f"flink:{FLINK}-java17"
-    assert images["worker-pool"].endswith(f"_sdk:{beam_version}")
-
-
-def test_manifest_fits_together() -> None:
-    documents = list(yaml.safe_load_all(MANIFEST.read_text()))
-    (claim,) = (d["metadata"]["name"] for d in documents if d["kind"] == "PersistentVolumeClaim")
-    (config,) = (d for d in documents if d["kind"] == "ConfigMap")
-    (service,) = (d for d in documents if d["kind"] == "Service")
-    settings = yaml.safe_load(config["data"]["FLINK_PROPERTIES"])
-    assert settings["jobmanager.rpc.address"] == service["metadata"]["name"]
-    for deployment in (d for d in documents if d["kind"] == "Deployment"):
-        template = deployment["spec"]["template"]
-        labels = template["metadata"]["labels"]
-        assert deployment["spec"]["selector"]["matchLabels"] == labels
-        (volume,) = template["spec"]["volumes"]
-        assert volume["persistentVolumeClaim"]["claimName"] == claim
-        for container in template["spec"]["containers"]:
-            assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"]]
-            for source in container.get("envFrom", ()):
-                assert source["configMapRef"]["name"] == config["metadata"]["name"]

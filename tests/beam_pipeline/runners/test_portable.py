@@ -6,10 +6,11 @@ package requires, as it takes long to install.
 """
 
 import contextlib
+import os
 import random
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -47,8 +48,10 @@ def expected(text: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a Python with apache-beam only."""
-    return worker_pool.bare_environment(tmp_path_factory.mktemp("workers") / "bare")
+    """The programs of a Python with apache-beam only, in a folder that BARE_WORKERS may name."""
+    given = os.environ.get("BARE_WORKERS")
+    folder = Path(given).absolute() if given else tmp_path_factory.mktemp("workers") / "bare"
+    return worker_pool.bare_environment(folder)
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +67,30 @@ def prepared(bare: Path) -> Path:
     return folder / "bin"
 
 
+def can_unshare() -> bool:
+    """Returns whether this user may give a process file systems of its own."""
+    try:
+        return subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
-def external(python: Path, folder: Path) -> Iterator[tuple[list[str], int]]:
+def external(
+    python: Path, folder: Path, *, wrapper: Sequence[str] = ()
+) -> Iterator[tuple[list[str], int]]:
     """Serves a pool with the Python of the folder `python` inside the ``with`` block.
+
+    Args:
+      python: the folder of its programs.
+      folder: for its log.
+      wrapper: a program, with its arguments, that executes the pool.
 
     Yields:
       The options of a job with workers of that pool, and the id of the pool's process.
     """
-    boot, port = programs.boot(), worker_pool.free_port()
-    with worker_pool.serving(python, boot, port, folder / "pool.log") as pid:
+    port = worker_pool.free_port()
+    with worker_pool.serving(python, port, folder / "pool.log", wrapper=wrapper) as pid:
         yield ["--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"], pid
 
 
@@ -179,6 +197,26 @@ def test_a_failing_job_is_one_line_and_publishes_nothing(
     assert_one_line_error(finished, text, "not valid utf-8", code=FAILED)
     assert (tmp_path / "r.json").read_text() == "old"
     assert has_no_leftovers(tmp_path)
+
+
+@pytest.mark.skipif(not can_unshare(), reason="needs the right to make a mount namespace")
+def test_workers_with_another_folder_at_that_path_fail_the_run(
+    prism: list[str], prepared: Path, tmp_path: Path
+) -> None:
+    seen, other = tmp_path / "texts", tmp_path / "other"
+    for folder, names in ((seen, "abc"), (other, "a")):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("cat act\n")
+    mount = ["unshare", "-m", "sh", "-c", f'mount --bind "{other}" "{seen}" && exec "$@"', "sh"]
+    with external(prepared, tmp_path, wrapper=mount) as (options, _):
+        nothing = tmp_path / "requirements.txt"
+        nothing.touch()
+        job = ("--input=texts", "--output=r.json", f"--requirements_file={nothing}")
+        finished = run(*job, *prism, *options, cwd=tmp_path)
+    difference = "the workers find 1 file of 8 bytes there, and this program found 3 files of 24"
+    assert_one_line_error(finished, f"--input={seen}: {difference}", code=FAILED)
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_workers_run_the_code_that_was_staged(

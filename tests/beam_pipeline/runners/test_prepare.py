@@ -177,7 +177,7 @@ def test_a_pool_that_does_not_answer_is_found_before_submission(
         prepare(parse([*common, f"--environment_config=localhost:{port}"]), str(tmp_path))
     error = raised.value
     assert (error.setting, error.value) == ("environment_config", f"localhost:{port}")
-    assert f"--service_port={port}" in str(error)
+    assert f"--port={port}" in str(error)
     prepare(parse([*common, f"--environment_config=localhost:{listening}"]), str(tmp_path))
 
 

@@ -21,7 +21,8 @@ from apache_beam.runners.worker.statesampler import StateSampler
 from beam_pipeline import run
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.errors import OutputError
-from beam_pipeline.runners.run import explain, run_to_end
+from beam_pipeline.runners.explaining import explain
+from beam_pipeline.runners.run import run_to_end
 from tests.support import programs
 from transforms.errors import (
     AnagramError,
@@ -76,6 +77,16 @@ def test_of_two_errors_for_the_user_the_one_raised_last_counts() -> None:
         (
             "Pipeline job-1 failed in state FAILED: Docker is missing",
             (AnagramError, "the job has failed: Docker is missing"),
+        ),
+        (
+            TRACEBACK.format(
+                inner="KeyError: 1", outer="ModuleNotFoundError: No module named 'x.y'"
+            ),
+            (
+                AnagramError,
+                "workers lack a package (No module named 'x.y'); install what they need, or let "
+                "the job bring it",
+            ),
         ),
         (
             TRACEBACK.format(inner="KeyError: 1", outer="zlib.error: bad\nEOFError: it ends"),

@@ -26,6 +26,7 @@ def test_the_wheel_installs_and_is_the_code_that_runs_here(tmp_path: Path) -> No
             assert installed.read_bytes() == module.read_bytes()
     (metadata,) = target.glob("*.dist-info/METADATA")
     assert f"\nName: {DISTRIBUTION}\n" in metadata.read_text()
+    assert "\nRequires-Python: =={}.{}.*\n".format(*sys.version_info) in metadata.read_text()
     assert not list(target.glob("tests")) + list(target.glob("resources"))
 
 
@@ -45,7 +46,8 @@ def test_requirements_are_what_beam_lacks_in_the_versions_installed_here() -> No
 
 
 @pytest.mark.parametrize(
-    "chosen", ["--setup_file=pyproject.toml", "--sdk_container_image=example/anagrams:1"]
+    "chosen",
+    ["--staging=none", "--setup_file=pyproject.toml", "--sdk_container_image=example/anagrams:1"],
 )
 def test_nothing_is_staged_for_workers_that_have_the_package(chosen: str, tmp_path: Path) -> None:
     options = parse(["--text=cat", chosen])

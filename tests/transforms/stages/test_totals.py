@@ -158,7 +158,7 @@ def test_all_totals_lost_are_found(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sinks, "_to_outcome", lambda totals: sinks.WriteOutcome((), Totals()))
-    assert_found(here, tmp_path, "files to publish", "vectorized", "gcide")
+    assert_found(here, tmp_path, "files matched", "vectorized", "gcide")
 
 
 def test_every_invariant_can_be_broken() -> None:
