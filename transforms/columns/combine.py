@@ -20,7 +20,7 @@ class CombineColumns(beam.PTransform[PCollection[BucketOfCounts], PCollection[Bu
         more than this, and more than the merged one.
     """
 
-    max_unmerged_bytes: int = 8 << 20
+    max_unmerged_bytes: int = 1 << 20
 
     def __post_init__(self) -> None:
         super().__init__()
