@@ -20,6 +20,7 @@ from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import flink_options, worker_options  # noqa: F401  # declare options
 from beam_pipeline.runners.beam_internals import options_parser
 from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
+from transforms.files.stores import use_options
 
 # How similar an unknown option must be to a known one to be taken for a misspelling of it. The job
 # server of a remote runner may have options of its own, so only close ones are refused for it.
@@ -39,11 +40,7 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
       UsageError: an argument is not possible. For a misspelt option, the message has the right
         name.
     """
-    parser = options_parser(_fail, ACTIONS)
-    known = list(parser._option_string_actions)
-    flags = [_canonical(argument, known) for argument in argv]
-    _, unknown = parser.parse_known_args(flags)
-    options = AnagramOptions(flags)
+    options, known, unknown = _parsed(argv)
     expand_paths(options)
     runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     local = is_local(runner)
@@ -51,6 +48,29 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     validate(options, local=local)
     complete(options, runner=runner)
     return options
+
+
+def use_filesystem_options(argv: Sequence[str]) -> None:
+    """Tells Beam's filesystems their options, for what is read before the arguments are complete.
+
+    Raises:
+      UsageError: the value of an argument is not possible.
+    """
+    _parsed(argv)
+
+
+def _parsed(argv: Sequence[str]) -> tuple[AnagramOptions, list[str], list[str]]:
+    """Returns the options that arguments give, all known flags, and the unknown arguments.
+
+    From here on Beam's filesystems have these options.
+    """
+    parser = options_parser(_fail, ACTIONS)
+    known = list(parser._option_string_actions)
+    flags = [_canonical(argument, known) for argument in argv]
+    _, unknown = parser.parse_known_args(flags)
+    options = AnagramOptions(flags)
+    use_options(options)
+    return options, known, unknown
 
 
 def help_text() -> str:
