@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import NoReturn
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.completion import complete
@@ -20,7 +21,6 @@ from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import flink_options, worker_options  # noqa: F401  # declare options
 from beam_pipeline.runners.beam_internals import options_parser
 from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
-from transforms.files.stores import use_options
 
 # How similar an unknown option must be to a known one to be taken for a misspelling of it. The job
 # server of a remote runner may have options of its own, so only close ones are refused for it.
@@ -62,14 +62,15 @@ def use_filesystem_options(argv: Sequence[str]) -> None:
 def _parsed(argv: Sequence[str]) -> tuple[AnagramOptions, list[str], list[str]]:
     """Returns the options that arguments give, all known flags, and the unknown arguments.
 
-    From here on Beam's filesystems have these options.
+    From here on Beam's filesystems have these options. Beam gives them to them when a pipeline is
+    made, but dictionaries, dead letters and results to merge are read before.
     """
     parser = options_parser(_fail, ACTIONS)
     known = list(parser._option_string_actions)
     flags = [_canonical(argument, known) for argument in argv]
     _, unknown = parser.parse_known_args(flags)
     options = AnagramOptions(flags)
-    use_options(options)
+    FileSystems.set_options(options)
     return options, known, unknown
 
 

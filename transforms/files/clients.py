@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.utils import retry
 
 # Nobody answers any more if nothing has come for so many seconds.
@@ -123,23 +122,26 @@ def _adapt_gcs(module: Any) -> None:
         pipeline_options: Any = None,
     ) -> None:
         if storage_client is None:
-            options = pipeline_options or PipelineOptions()
-            # Where there are no credentials, Beam would look for them for half a minute.
-            is_anonymous = bool(os.environ.get("STORAGE_EMULATOR_HOST")) or _has_no_auth(options)
-            make = functools.partial(
-                module.create_storage_client, options, use_credentials=not is_anonymous
-            )
-            storage_client = _cached("gs", options, make)
+            make = functools.partial(_google_client, module, pipeline_options)
+            storage_client = _cached("gs", pipeline_options, make)
         original(self, storage_client, pipeline_options)
         self._storage_client_retry = Retry(predicate=_never)
 
     module.GcsIO.__init__ = _in_scope(init, module.GcsIO.__init__)
 
 
-def _has_no_auth(options: Any) -> bool:
-    if not isinstance(options, PipelineOptions):
-        return False
-    return bool(options.view_as(GoogleCloudOptions).no_auth)
+def _google_client(module: Any, options: Any) -> Any:
+    """Returns a client; an anonymous one for an emulator, and if the options say so.
+
+    Where there are no credentials, Beam would look for them for half a minute.
+    """
+    if not isinstance(options, module.PipelineOptions):
+        options = module.PipelineOptions.from_dictionary(options or {})
+    is_anonymous = (
+        bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+        or options.view_as(module.GoogleCloudOptions).no_auth
+    )
+    return module.create_storage_client(options, use_credentials=not is_anonymous)
 
 
 def _never(error: Exception) -> bool:

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from apache_beam.io.filesystem import CompressedFile, CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from transforms.files.clients import own_clients
 from transforms.files.schemes import why_unsupported
@@ -28,14 +27,6 @@ T = TypeVar("T")
 
 # Copies inside a store take moments, and are looked at so often, in seconds.
 _POLL_SECONDS = 0.2
-
-
-def use_options(options: PipelineOptions) -> None:
-    """Tells Beam's filesystems the options of the run, such as the address of a server.
-
-    Beam does so when a pipeline is made. Whatever is read before needs them too.
-    """
-    FileSystems.set_options(options)
 
 
 def open_file(path: str) -> BinaryIO:
