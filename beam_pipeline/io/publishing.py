@@ -426,7 +426,7 @@ def _if_abandoned(path: str, token: str, files: Sequence[str]) -> Iterator[bool]
     newest = 0.0
     for file in files:
         try:
-            newest = max(newest, stores.metadata(file).last_updated_in_seconds or 0.0)
+            newest = max(newest, stores.last_updated(file))
         except Exception as error:  # each filesystem raises its own
             if not is_missing(error):  # another run has removed it
                 raise

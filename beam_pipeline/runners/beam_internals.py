@@ -24,6 +24,12 @@ Undo = Callable[[], None]
 
 _SAMPLING_PERIOD_MS = 10
 
+#: The environment variable with the path of a file of JSON, from which a worker process of Beam
+#: takes its options, ``{"options": {"name": value}}``. Beam's local runner starts its workers in
+#: the environment of this process, and gives them no options. Read by ``create_harness`` of the
+#: module `sdk_worker_main`. Seen in Beam 2.77.
+WORKER_OPTIONS_FILE = "PIPELINE_OPTIONS_FILE"
+
 
 # Options
 

@@ -61,7 +61,7 @@ class Store(ABC):
     def options(self, port: int | None = None) -> list[str]:
         """Returns the options with which a run finds the server, or a proxy at another port."""
 
-    def environment(self, port: int | None = None) -> Mapping[str, str]:
+    def environment(self, port: int | None = None) -> dict[str, str]:
         """Returns the environment variables with which a run finds it."""
         return {}
 
@@ -127,9 +127,8 @@ def _request(method: str, url: str, data: bytes | None = None, **headers: str) -
     Raises:
       OSError: there is no answer, or the server says that something is wrong.
     """
-    request = urllib.request.Request(
-        url, data, {"Content-Type": "text/plain", **headers}, method=method
-    )
+    headers = {"Content-Type": "text/plain", **headers}
+    request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return bytes(answer.read())
 
@@ -178,14 +177,14 @@ class GCS(Store):
     def commands(self) -> Iterator[Sequence[str]]:
         program = _program("gcp-storage-emulator", "stores")
         yield [
-            *(program, "start", "--host=127.0.0.1", f"--port={self.port}"),
-            *(f"--default-bucket={BUCKET}", f"--data-dir={self.folder / 'objects'}"),
+            *(program, "--data-dir", str(self.folder / "objects"), "start"),
+            *("--host=127.0.0.1", f"--port={self.port}", f"--default-bucket={BUCKET}"),
         ]
 
     def options(self, port: int | None = None) -> list[str]:
         return []
 
-    def environment(self, port: int | None = None) -> Mapping[str, str]:
+    def environment(self, port: int | None = None) -> dict[str, str]:
         return {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port or self.port}"}
 
     def prepare(self) -> None:

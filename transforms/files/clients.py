@@ -113,7 +113,7 @@ def _adapt_s3(module: Any) -> None:
 
 
 def _adapt_gcs(module: Any) -> None:
-    from google.api_core.retry import Retry  # type: ignore[import-untyped]
+    from google.api_core.retry import Retry
 
     def init(
         original: Callable[..., None],

@@ -10,8 +10,9 @@ These are Beam's own operations, but
 
 import functools
 import io
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from apache_beam.io.filesystem import CompressedFile, CompressionTypes, FileMetadata, FileSystem
@@ -25,6 +26,7 @@ from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_WILDCARD = re.compile(r"[*?[]")
 # Copies inside a store take moments, and are looked at so often, in seconds.
 _POLL_SECONDS = 0.2
 
@@ -86,15 +88,25 @@ def exists(path: str) -> bool:
 
 
 def metadata(path: str) -> FileMetadata:
-    """Returns the size of a file, in bytes, and the time when it was written."""
+    """Returns the size of a file, in bytes, and where Beam knows it, when it was written."""
 
     def look() -> FileMetadata:
         filesystem: Any = FileSystems.get_filesystem(path)
-        if filesystem.scheme() != "hdfs":
-            return cast(FileMetadata, filesystem.metadata(path))
-        # Beam's own takes every error of the server for a file that is missing.
-        status = filesystem._hdfs_client.status(filesystem._parse_url(path)[1])
-        return FileMetadata(path, status["length"], status["modificationTime"] / 1000)
+        if filesystem.scheme() == "hdfs":
+            return _hdfs_metadata(filesystem, path)
+        return cast(FileMetadata, filesystem.metadata(path))
+
+    return retried("read", look)
+
+
+def last_updated(path: str) -> float:
+    """Returns when a file was written, in seconds since the epoch."""
+
+    def look() -> float:
+        filesystem: Any = FileSystems.get_filesystem(path)
+        if filesystem.scheme() == "hdfs":
+            return _hdfs_metadata(filesystem, path).last_updated_in_seconds
+        return float(filesystem.last_updated(path))
 
     return retried("read", look)
 
@@ -107,13 +119,42 @@ def match(patterns: Sequence[str]) -> list[FileMetadata]:
     found: list[FileMetadata] = []
     for pattern in patterns:
         try:
-            (result,) = retried("read", FileSystems.match, [pattern])
+            found += retried("read", _match, pattern)
         except Exception as error:  # each filesystem raises its own
             if not is_missing(error):
                 raise
-        else:
-            found += result.metadata_list
     return found
+
+
+def _match(pattern: str) -> list[FileMetadata]:
+    filesystem: Any = FileSystems.get_filesystem(pattern)
+    if filesystem.scheme() == "hdfs":
+        # Beam's own lists folders as files, and nothing of what is in them.
+        filesystem._list = functools.partial(_hdfs_files, filesystem)
+        if _WILDCARD.search(pattern) is None and not pattern.endswith("/"):
+            return list(_hdfs_files(filesystem, pattern))
+    (result,) = filesystem.match([pattern])
+    return list(result.metadata_list)
+
+
+def _hdfs_metadata(filesystem: Any, url: str) -> FileMetadata:
+    """Asks for a file; Beam's own takes every error of the server for a file that is missing."""
+    status = filesystem._hdfs_client.status(filesystem._parse_url(url)[1])
+    return FileMetadata(url, status["length"], status["modificationTime"] / 1000)
+
+
+def _hdfs_files(filesystem: Any, url: str) -> Iterator[FileMetadata]:
+    """Yields a file, or all files below a folder."""
+    pending = [url.rstrip("/")]
+    while pending:
+        url = pending.pop()
+        path = filesystem._parse_url(url)[1]
+        for name, status in filesystem._hdfs_client.list(path, status=True):
+            inside = f"{url}/{name}" if name else url
+            if status["type"] == "DIRECTORY":
+                pending.append(inside)
+            else:
+                yield FileMetadata(inside, status["length"], status["modificationTime"] / 1000)
 
 
 def rename(source: str, target: str) -> None:

@@ -40,7 +40,8 @@ class Local:
 def on(store: Store, *arguments: object, cwd: Path, port: int | None = None) -> Finished:
     """A run with arguments in which ``ROOT`` is the folder of the store."""
     spelled = [str(argument).replace("ROOT", store.root) for argument in arguments]
-    return run(*spelled, *store.options(port), cwd=cwd, **store.environment(port))
+    variables = store.environment(port)
+    return run(*spelled, *store.options(port), cwd=cwd, stdin=b"", **variables)
 
 
 def locally(local: Local, *arguments: object) -> Finished:
