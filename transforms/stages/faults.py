@@ -32,6 +32,15 @@ _PERMANENT_ERRNOS = {
     errno.EPERM,
     errno.EROFS,
 }
+# Errors that mean the same, also where they have no number.
+_PERMANENT_ERRORS = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    ssl.SSLCertVerificationError,
+)
 # Answers of servers that are busy or broken, and say nothing about the request.
 _TRANSIENT_STATUSES = {
     http.HTTPStatus.REQUEST_TIMEOUT,
@@ -184,7 +193,7 @@ def _is_transient(error: BaseException) -> bool:
         return True
     if (status := _status(error)) is not None:
         return _is_transient_status(status)
-    if known is not None or isinstance(error, ssl.SSLCertVerificationError):
+    if known is not None or isinstance(error, _PERMANENT_ERRORS):
         return False
     return isinstance(error, OSError) and error.errno not in _PERMANENT_ERRNOS
 
