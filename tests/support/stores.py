@@ -191,8 +191,13 @@ class GCS(Store):
         self.names()
 
     def put(self, name: str, data: bytes) -> None:
-        quoted = urllib.parse.quote(name, safe="")
-        _request("POST", self._url("upload/") + f"?uploadType=media&name={quoted}", data)
+        from google.cloud import storage
+
+        endpoint = {"api_endpoint": f"http://127.0.0.1:{self.port}"}
+        credentials = storage.Client.create_anonymous_client()._credentials
+        client = storage.Client(BUCKET, credentials, client_options=endpoint)
+        with client.bucket(BUCKET).blob(name).open("wb") as file:  # an empty one, too
+            file.write(data)
 
     def get(self, name: str) -> bytes:
         quoted = urllib.parse.quote(name, safe="")
@@ -202,8 +207,8 @@ class GCS(Store):
         listed = json.loads(_request("GET", self._url()))
         return {item["name"] for item in listed.get("items", ())}
 
-    def _url(self, before: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}/{before}storage/v1/b/{BUCKET}/o"
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/storage/v1/b/{BUCKET}/o"
 
 
 class Azure(Store):
