@@ -252,7 +252,23 @@ def run_worker() -> None:
     """
     from apache_beam.runners.worker import sdk_worker_main
 
+    hide_worker_options()
     sdk_worker_main.main([])
+
+
+def hide_worker_options() -> Undo:
+    """Stops a worker from logging its options, of which some are secrets.
+
+    Relies on the message ``Pipeline_options: ...`` of the module `sdk_worker_main`.
+    Seen in Beam 2.77.
+    """
+    logger = logging.getLogger("apache_beam.runners.worker.sdk_worker_main")
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Pipeline_options")
+
+    logger.addFilter(is_shown)
+    return lambda: logger.removeFilter(is_shown)
 
 
 def is_worker_thread(thread: threading.Thread) -> bool:
