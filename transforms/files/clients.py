@@ -109,7 +109,12 @@ def _adapt_s3(module: Any) -> None:
         # The wrapped client may be shared; what Beam keeps beside it belongs to one file.
         vars(self).update(_cached("s3", options, make))
 
+    def error_code(original: Callable[..., Any], error: Exception) -> Any:
+        # Errors of connections have a response too, which is none.
+        return original(error) if getattr(error, "response", None) is not None else None
+
     module.Client.__init__ = _in_scope(init, module.Client.__init__)
+    module.get_http_error_code = _in_scope(error_code, module.get_http_error_code)
 
 
 def _adapt_gcs(module: Any) -> None:

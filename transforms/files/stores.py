@@ -275,13 +275,12 @@ class _S3File(io.RawIOBase):
 
     def write(self, data: Any, /) -> int:
         size = memoryview(data).nbytes
-        if self._file is None and size:
-            with own_clients():
-                self._file = self._filesystem.create(
-                    self._path, compression_type=CompressionTypes.UNCOMPRESSED
-                )
-        if self._file is not None:
-            self._file.write(data)
+        with own_clients():
+            if self._file is None and size:
+                plain = CompressionTypes.UNCOMPRESSED
+                self._file = self._filesystem.create(self._path, compression_type=plain)
+            if self._file is not None:
+                self._file.write(data)
         self._position += size
         return size
 

@@ -77,7 +77,7 @@ TRANSIENT = {
     ),
     "HDFS standby": hdfs("StandbyException"),
     "HDFS safe mode": hdfs("SafeModeException"),
-    "HDFS in Beam's": BeamIOError("Rename", hdfs("RetriableException")),  # type: ignore[arg-type]
+    "HDFS in Beam's": BeamIOError("Rename", hdfs("RetriableException")),
     "HTTP 502": made(
         "requests.exceptions.HTTPError", OSError, response=SimpleNamespace(status_code=502)
     ),
