@@ -20,7 +20,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.files.clients import own_clients
 from transforms.files.schemes import why_unsupported
-from transforms.stages.faults import is_missing
+from transforms.stages.faults import is_missing, is_transient
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 
 P = ParamSpec("P")
@@ -208,7 +208,7 @@ def retried(stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
             _with_own_clients, functools.partial(work, *args, **kwargs)
         )
     except RetriesExhaustedError as error:
-        if error.attempts > 1:
+        if is_transient(error.cause):
             raise
         raise error.cause from None
 

@@ -144,7 +144,7 @@ def test_dead_letters_are_replayed_and_merged_and_reported(
         == b'{\n  "act": 2,\n  "cat": 2,\n  "tac": 2\n}\n'
     )
     report = json.loads(texts.get("report.json"))
-    (file,) = report["output"]["files"]
+    (file,) = report["result"]
     assert file["path"] == f"{texts.root}/bad.json"
     secrets = ("hush", "AccountKey=Eby8")
     assert not [secret for secret in secrets if secret in texts.get("report.html").decode()]
