@@ -13,6 +13,7 @@ thread is inside.
 
 import contextlib
 import functools
+import logging
 import os
 import sys
 import threading
@@ -173,6 +174,7 @@ def _adapt_hdfs(module: Any) -> None:
         client = self._hdfs_client
         client._timeout = _TIMEOUT  # it would wait forever
         client._session.hooks["response"].append(_raise_server_error)
+        logging.getLogger("hdfs.client").setLevel(logging.CRITICAL)  # the error is reported
 
     module.HadoopFileSystem.__init__ = _in_scope(init, module.HadoopFileSystem.__init__)
 
