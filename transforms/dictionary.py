@@ -15,10 +15,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-from apache_beam.io.filesystems import FileSystems
-
 from transforms.checks import check_one_of
 from transforms.errors import DictionaryError, UndecodableDictionaryError
+from transforms.files import stores
 from transforms.files.schemes import is_local
 from transforms.stages.retry import RetriesExhaustedError, describe
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
@@ -477,7 +476,7 @@ def _absolute(path: str) -> str:
 
 def _exists(path: str) -> bool:
     try:
-        return bool(FileSystems.exists(path))
+        return os.path.exists(path) if is_local(path) else stores.exists(path)
     except Exception:  # each filesystem raises its own; reading the file will raise it again
         return False
 

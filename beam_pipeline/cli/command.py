@@ -20,7 +20,12 @@ from beam_pipeline.cli.messages import (
     print_verdict,
     wants_json,
 )
-from beam_pipeline.cli.parsing import COMPARE_REPORTS, help_text, parse
+from beam_pipeline.cli.parsing import (
+    COMPARE_REPORTS,
+    help_text,
+    parse,
+    use_filesystem_options,
+)
 from beam_pipeline.cli.paths import has_current_folder
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.replay import replay_arguments
@@ -85,6 +90,7 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
         print_result(help_text().rstrip("\n"))
         return ExitCode.DONE
     if argv[:1] == [REPLAY]:
+        use_filesystem_options(argv[1:])
         argv = replay_arguments(argv[1:])
     options = parse(argv)
     stack.enter_context(_logging(options))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import NoReturn
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.completion import complete
@@ -39,11 +40,7 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
       UsageError: an argument is not possible. For a misspelt option, the message has the right
         name.
     """
-    parser = options_parser(_fail, ACTIONS)
-    known = list(parser._option_string_actions)
-    flags = [_canonical(argument, known) for argument in argv]
-    _, unknown = parser.parse_known_args(flags)
-    options = AnagramOptions(flags)
+    options, known, unknown = _parsed(argv)
     expand_paths(options)
     runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
     local = is_local(runner)
@@ -51,6 +48,30 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     validate(options, local=local)
     complete(options, runner=runner)
     return options
+
+
+def use_filesystem_options(argv: Sequence[str]) -> None:
+    """Tells Beam's filesystems their options, for what is read before the arguments are complete.
+
+    Raises:
+      UsageError: the value of an argument is not possible.
+    """
+    _parsed(argv)
+
+
+def _parsed(argv: Sequence[str]) -> tuple[AnagramOptions, list[str], list[str]]:
+    """Returns the options that arguments give, all known flags, and the unknown arguments.
+
+    From here on Beam's filesystems have these options. Beam gives them to them when a pipeline is
+    made, but dictionaries, dead letters and results to merge are read before.
+    """
+    parser = options_parser(_fail, ACTIONS)
+    known = list(parser._option_string_actions)
+    flags = [_canonical(argument, known) for argument in argv]
+    _, unknown = parser.parse_known_args(flags)
+    options = AnagramOptions(flags)
+    FileSystems.set_options(options)
+    return options, known, unknown
 
 
 def help_text() -> str:

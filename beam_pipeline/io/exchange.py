@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from beam_pipeline.io.naming import (
@@ -24,6 +24,7 @@ from beam_pipeline.io.naming import (
     target_of,
     why_not_followed,
 )
+from transforms.files import stores
 from transforms.files.compression import compression_for
 from transforms.files.schemes import is_local
 
@@ -234,7 +235,9 @@ def create(temporary: str, final: str, *, compressed: bool = False) -> BinaryIO:
     if is_local(final) and os.path.exists(final):
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     compression = compression_for(final) if compressed else CompressionTypes.UNCOMPRESSED
-    return FileSystems.create(temporary, compression_type=compression)
+    if is_local(temporary):
+        return FileSystems.create(temporary, compression_type=compression)
+    return stores.create(temporary, compression)
 
 
 def identity_of(path: str) -> str:
@@ -245,31 +248,24 @@ def identity_of(path: str) -> str:
     if is_local(path):
         found = os.stat(path, follow_symlinks=False)
         return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
-    return str(FileSystems.get_filesystem(path).metadata(path).size_in_bytes)
+    return str(stores.metadata(path).size_in_bytes)
 
 
 def rename(source: str, target: str) -> None:
     """Renames a file, replacing what is at `target`.
 
     Raises:
-      OSError: it cannot be done.
+      Exception: it cannot be done; each filesystem raises its own.
     """
-    if is_local(target):
-        os.replace(source, target)
-        return
-    try:
-        FileSystems.rename([source], [target])
-    except BeamIOError:  # some filesystems do not rename onto a file
-        FileSystems.delete([target])
-        FileSystems.rename([source], [target])
+    os.replace(source, target) if is_local(target) else stores.rename(source, target)
 
 
 def remove(paths: Iterable[str]) -> None:
     """Deletes files, as far as possible."""
     for path in paths:
         # Another run may clean up too; what cannot be removed now is removed by a later one.
-        with contextlib.suppress(OSError, BeamIOError):
-            os.remove(path) if is_local(path) else FileSystems.delete([path])
+        with contextlib.suppress(Exception):  # each filesystem raises its own
+            os.remove(path) if is_local(path) else stores.delete([path])
 
 
 def copy_mode(source: str, target: str) -> None:
@@ -287,7 +283,7 @@ def copy_mode(source: str, target: str) -> None:
 
 
 def _exists(path: str) -> bool:
-    return os.path.lexists(path) if is_local(path) else bool(FileSystems.exists(path))
+    return os.path.lexists(path) if is_local(path) else stores.exists(path)
 
 
 def _is_in_place(file: NewFile) -> bool:

@@ -26,6 +26,7 @@ from transforms.errors import InputError, NotTextError
 from transforms.files.compression import is_compressed, open_decompressed
 from transforms.files.recognition import FormatError
 from transforms.files.schemes import is_local, local_path, why_unsupported
+from transforms.stages.retry import describe
 from transforms.text.blocks import FileRange
 
 #: No range and no read shard is larger, in bytes.
@@ -145,7 +146,7 @@ def resolve_input(pattern: str, spool_folder: str, listing: Listing) -> str:
     try:
         is_any = listing.add(resolved)
     except Exception as error:  # each filesystem raises its own
-        raise InputError(f"{pattern}: cannot be matched ({error})") from error
+        raise InputError(f"{pattern}: cannot be matched ({describe(error)})") from error
     if not is_any:
         raise InputError(f"{pattern}: no file matches")
     return resolved

@@ -15,10 +15,9 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
-
+from transforms.files import stores
 from transforms.files.schemes import is_local, local_path
-from transforms.stages.retry import is_transient
+from transforms.stages.faults import is_transient
 
 _WILDCARD = re.compile(r"[*?[]")
 # What identifies a folder, whatever it is called: its device and inode.
@@ -92,11 +91,10 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def _match_remote(pattern: str) -> Iterator[MatchedFile]:
-    if "[" in pattern and FileSystems.exists(pattern):
-        files = [FileSystems.get_filesystem(pattern).metadata(pattern)]
+    if "[" in pattern and stores.exists(pattern):
+        files = [stores.metadata(pattern)]
     else:
-        variants = _variants(pattern + "**" if pattern.endswith("/") else pattern)
-        files = [file for match in FileSystems.match(variants) for file in match.metadata_list]
+        files = stores.match(_variants(pattern + "**" if pattern.endswith("/") else pattern))
     for file in files:
         yield MatchedFile(file.path, file.size_in_bytes)
 

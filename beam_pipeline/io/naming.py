@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.files import stores
 from transforms.files.decompression import without_shard
 from transforms.files.schemes import is_local
 
@@ -193,5 +194,4 @@ def listed(path: str, prefix: str, infix: str) -> list[str]:
     pattern = f"{glob.escape(prefix)}*{infix}*"
     if is_local(path):  # Beam would walk through all folders below
         return glob.glob(os.path.join(glob.escape(folder), pattern))
-    matches = FileSystems.match([FileSystems.join(folder, pattern)])
-    return [file.path for match in matches for file in match.metadata_list]
+    return [file.path for file in stores.match([FileSystems.join(folder, pattern)])]

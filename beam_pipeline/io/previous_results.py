@@ -1,13 +1,13 @@
 """Reads what earlier runs have counted, so that it can be added to the counts of this one."""
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.errors import DeadLettersError, PreviousResultError
@@ -19,6 +19,8 @@ from beam_pipeline.io.shared_view import InputSize, count_found, expect
 from beam_pipeline.pages.text import brief
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
+from transforms.files import stores
+from transforms.files.schemes import is_local
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import Stage, StageFn
@@ -263,7 +265,7 @@ def shards_of(path: str, name: str = "") -> list[str]:
     """
     name = name or path
     shards = all_shards(path)
-    if FileSystems.exists(path):
+    if os.path.exists(path) if is_local(path) else stores.exists(path):
         if shards:
             raise PreviousResultError(f"{name}: there is also {shards[0]}; which is the result?")
         return [path]

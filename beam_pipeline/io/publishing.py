@@ -44,9 +44,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
-
 from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io.exchange import (
@@ -72,8 +69,10 @@ from beam_pipeline.io.naming import (
     temporary_path,
     why_not_followed,
 )
+from transforms.files import stores
 from transforms.files.decompression import without_shard
 from transforms.files.schemes import is_local
+from transforms.stages.faults import is_missing, root_causes
 from transforms.stages.retry import Retrier, describe
 from transforms.stages.totals import Totals
 
@@ -107,8 +106,7 @@ class Manifest(NamedTuple):
             "totals": self.totals.to_json(),
         }
         try:
-            with create(temporary, temporary) as file:
-                file.write(json.dumps(fields).encode())
+            _write(temporary, temporary, json.dumps(fields).encode())
             rename(temporary, manifest_path(path, token))
         except Exception as error:  # each filesystem raises its own
             remove([temporary])
@@ -171,10 +169,9 @@ def _read_local(file: str, *, only_own: bool) -> bytes | None:
 
 
 def _read_remote(file: str) -> bytes | None:
-    if not FileSystems.exists(file):
+    if not stores.exists(file):
         return None
-    with FileSystems.open(file) as opened:
-        return _limited(opened.read(_MAX_MANIFEST_SIZE + 1))
+    return _limited(stores.read_file(file, _MAX_MANIFEST_SIZE + 1))
 
 
 def _limited(data: bytes) -> bytes:
@@ -249,7 +246,7 @@ def _stale(path: str, num_shards: int, files: Sequence[WrittenFile]) -> list[str
         target = target_of(path)
         if (fault := why_not_followed(path)) is not None:
             raise ExchangeError(target, ValueError(fault))
-        if os.path.isfile(target) if is_local(path) else FileSystems.exists(path):
+        if os.path.isfile(target) if is_local(path) else stores.exists(path):
             stale.append(target)
     return stale
 
@@ -259,7 +256,7 @@ def _error_of(error: ExchangeError, path: str, files: Sequence[WrittenFile]) -> 
     final = finals.get(error.target, error.target)
     is_output = final not in finals.values() or without_shard(final) == path
     kept = f"; what stood there is in {', '.join(error.backups)}" if error.backups else ""
-    message = f"{final}: cannot be written: {error.cause}{kept}"
+    message = f"{final}: cannot be written: {next(root_causes(error.cause))}{kept}"
     return OutputError(message) if is_output else DeadLettersError(message)
 
 
@@ -327,8 +324,7 @@ def write_whole(path: str, data: bytes) -> None:
     try:
         with interruption.scope() as stack:
             stack.enter_context(output_lock(path, token))
-            with create(temporary, path) as file:
-                file.write(data)
+            _write(temporary, path, data)
             written = WrittenFile(temporary, path, identity_of(temporary))
             Exchange.plan([written], (), token, is_last_alone=True).carry_out()
     except OutputError:
@@ -339,9 +335,24 @@ def write_whole(path: str, data: bytes) -> None:
         raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
+def _write(temporary: str, final: str, data: bytes) -> None:
+    """Writes a small temporary file; `create` takes the same paths."""
+
+    def write() -> None:
+        try:
+            with create(temporary, final) as file:
+                file.write(data)
+        except BaseException:
+            remove([temporary])  # another attempt could not create it again everywhere
+            raise
+
+    write() if is_local(temporary) else stores.retried("write", write)
+
+
 def _reason(error: Exception) -> str:
     """Returns what an error says, without the name of a hidden file, of which users do not know."""
-    return str(getattr(error, "strerror", None) or error)
+    cause = next(root_causes(error))
+    return str(getattr(cause, "strerror", None) or cause)
 
 
 @contextlib.contextmanager
@@ -414,6 +425,9 @@ def _if_abandoned(path: str, token: str, files: Sequence[str]) -> Iterator[bool]
         return
     newest = 0.0
     for file in files:
-        with contextlib.suppress(BeamIOError):  # another run has removed it
-            newest = max(newest, FileSystems.last_updated(file))
+        try:
+            newest = max(newest, stores.last_updated(file))
+        except Exception as error:  # each filesystem raises its own
+            if not is_missing(error):  # another run has removed it
+                raise
     yield time.time() - newest > _ABANDONED_AGE

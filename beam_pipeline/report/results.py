@@ -4,14 +4,12 @@ import hashlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
-
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from typing import BinaryIO, cast
 
 from beam_pipeline.io.formats import READERS, Counted
 from beam_pipeline.report.model import LargestClass, ResultFile
-from transforms.files.compression import open_decompressed
+from transforms.files.retrying_file import open_raw_retrying, open_retrying
+from transforms.stages.retry import Resilience, Retrier
 from transforms.text.signature import signature
 
 _READ_SIZE = 1 << 20
@@ -25,7 +23,7 @@ def identify(path: str, shown_path: str | None) -> ResultFile:
       shown_path: how the report names it; None for standard output.
     """
     digest, size = hashlib.sha256(), 0
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with open_raw_retrying(path, Retrier("read", Resilience())) as file:
         while data := file.read(_READ_SIZE):
             digest.update(data)
             size += len(data)
@@ -64,8 +62,9 @@ def largest_classes(
 
 
 def _read(path: str, output_format: str) -> Iterator[Counted]:
-    with open_decompressed(path, is_text=output_format != "parquet") as file:
-        yield from _READERS[output_format](file)
+    is_text = output_format != "parquet"
+    with open_retrying(path, Retrier("read", Resilience()), is_text=is_text) as file:
+        yield from _READERS[output_format](cast(BinaryIO, file))
 
 
 def _read_json(file: BinaryIO) -> Iterator[Counted]:

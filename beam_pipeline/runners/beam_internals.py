@@ -24,6 +24,12 @@ Undo = Callable[[], None]
 
 _SAMPLING_PERIOD_MS = 10
 
+#: The environment variable with the path of a file of JSON, from which a worker process of Beam
+#: takes its options, ``{"options": {"name": value}}``. Beam's local runner starts its workers in
+#: the environment of this process, and gives them no options. Read by ``create_harness`` of the
+#: module `sdk_worker_main`. Seen in Beam 2.77.
+WORKER_OPTIONS_FILE = "PIPELINE_OPTIONS_FILE"
+
 
 # Options
 
@@ -246,7 +252,23 @@ def run_worker() -> None:
     """
     from apache_beam.runners.worker import sdk_worker_main
 
+    hide_worker_options()
     sdk_worker_main.main([])
+
+
+def hide_worker_options() -> Undo:
+    """Stops a worker from logging its options, of which some are secrets.
+
+    Relies on the message ``Pipeline_options: ...`` of the module `sdk_worker_main`.
+    Seen in Beam 2.77.
+    """
+    logger = logging.getLogger("apache_beam.runners.worker.sdk_worker_main")
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Pipeline_options")
+
+    logger.addFilter(is_shown)
+    return lambda: logger.removeFilter(is_shown)
 
 
 def is_worker_thread(thread: threading.Thread) -> bool:

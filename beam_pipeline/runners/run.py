@@ -1,14 +1,16 @@
 """Runs a pipeline on the runner that its options name, to its end."""
 
 import contextlib
+import json
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import TextIO
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.options.pipeline_options import DirectOptions, GoogleCloudOptions
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline import interruption
@@ -41,6 +43,8 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
         if not is_in_process(options):  # loading them takes a while
             stack.callback(beam_internals.stop_job_servers())
         stack.callback(beam_internals.use_own_worker_program(worker.command()))
+        if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
+            stack.enter_context(_options_for_workers(options))
         stack.callback(beam_internals.sample_states_often())
         if not options.verbose:
             stack.callback(beam_internals.silence_worker_tracebacks())
@@ -64,6 +68,27 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
             return jobs[0]
         except Exception as error:  # whatever a runner, stage or worker may raise
             raise explain(error) from error
+
+
+@contextlib.contextmanager
+def _options_for_workers(options: AnagramOptions) -> Iterator[None]:
+    """Within, worker processes of the local runner find the options of the run, of filesystems too.
+
+    Beam passes none to them. They may be secrets, so they are in a file that only this user reads.
+    """
+    given = {"options": options.get_all_options(drop_default=True)}
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(given, file, default=str)
+        file.flush()
+        before = os.environ.get(beam_internals.WORKER_OPTIONS_FILE)
+        os.environ[beam_internals.WORKER_OPTIONS_FILE] = file.name
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[beam_internals.WORKER_OPTIONS_FILE]
+            else:
+                os.environ[beam_internals.WORKER_OPTIONS_FILE] = before
 
 
 def is_template(options: AnagramOptions) -> bool:

@@ -6,6 +6,7 @@ Where one is missing, a test that asks for it is skipped; in CI it fails.
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,28 +16,29 @@ from tests.support import worker_pool
 def prism() -> Path:
     """Returns the program of Beam's Prism runner."""
     package = "github.com/apache/beam/sdks/v2/go/cmd/prism"
-    return worker_pool.go_program(package) or _missing(f"prism: go install {package}")
+    return worker_pool.go_program(package) or missing(f"prism: go install {package}")
 
 
 def job_server(runner: str) -> Path:
     """Returns the jar of Beam's job server for ``flink`` or ``spark``; Java is there to run it."""
     if shutil.which("java") is None:
-        _missing("Java 17")
+        missing("Java 17")
     folder = worker_pool.ROOT / "resources" / "job_servers"
     jar = folder / "target" / f"{runner}-job-server.jar"
-    return jar if jar.exists() else _missing(f"{jar.name}: mvn -B -f {folder} -P {runner} package")
+    return jar if jar.exists() else missing(f"{jar.name}: mvn -B -f {folder} -P {runner} package")
 
 
 def java_example() -> Path:
     """Returns the jar of the pipeline in Java; Java is there to run it."""
     if shutil.which("java") is None:
-        _missing("Java 17")
+        missing("Java 17")
     folder = worker_pool.ROOT / "resources" / "java"
     jar = folder / "target" / "count-anagrams.jar"
-    return jar if jar.exists() else _missing(f"{jar.name}: mvn -B -f {folder} package")
+    return jar if jar.exists() else missing(f"{jar.name}: mvn -B -f {folder} package")
 
 
-def _missing(what: str) -> Path:
+def missing(what: str) -> NoReturn:
+    """Skips the test that needs `what`; in CI it fails."""
     if os.environ.get("CI"):
         pytest.fail(f"CI must have {what}")
     pytest.skip(f"needs {what}")

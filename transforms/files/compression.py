@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.files.decompression import HeadFile, decompressed, without_shard
 from transforms.files.decompression import is_compressed as is_compressed
-from transforms.files.schemes import is_local, local_path, why_unsupported
+from transforms.files.schemes import is_local, local_path
+from transforms.files.stores import open_file
 
 
 def compression_for(path: str) -> str:
@@ -38,9 +38,7 @@ def open_raw(path: str, buffering: int = -1) -> BinaryIO:
     path = local_path(path)
     if is_local(path):  # spares Beam's search for the filesystem of each file
         return open(path, "rb", buffering)
-    if (fault := why_unsupported(path)) is not None:
-        raise ValueError(fault)
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return open_file(path)
 
 
 def open_decompressed(

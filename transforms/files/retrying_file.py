@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
+from transforms.files.clients import own_clients
 from transforms.files.compression import open_raw, open_recognized
 from transforms.files.decompression import HeadFile
 from transforms.files.recognition import is_plain_text
@@ -39,12 +40,16 @@ def open_retrying(
       FormatError: it is not text, or not compressed as its extension says.
       RetriesExhaustedError: all attempts at opening it, or at reading its beginning, have failed.
     """
+    opener = functools.partial(open_raw_retrying, retrier=retrier, on_read=on_read)
+    return open_recognized(path, opener, is_text=is_text)
 
-    def open_raw_retrying(path: str) -> BinaryIO:
-        unbuffered = functools.partial(open_raw, path, buffering=0)
-        return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
-    return open_recognized(path, open_raw_retrying, is_text=is_text)
+def open_raw_retrying(
+    path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore
+) -> BinaryIO:
+    """Opens a file for reading its bytes as they are, with retries; see `open_retrying`."""
+    unbuffered = functools.partial(open_raw, path, buffering=0)
+    return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
 
 def is_plain(path: str, retrier: Retrier) -> bool:
@@ -57,8 +62,7 @@ def is_plain(path: str, retrier: Retrier) -> bool:
     Raises:
       RetriesExhaustedError: all attempts at reading its beginning have failed.
     """
-    raw = RetryingFile(functools.partial(open_raw, path, buffering=0), retrier)
-    with HeadFile(cast(BinaryIO, raw)) as file:
+    with HeadFile(open_raw_retrying(path, retrier)) as file:
         return is_plain_text(file.head, path)
 
 
@@ -121,19 +125,20 @@ class RetryingFile(io.RawIOBase):
 
     def _size(self) -> int:
         self._discard()
-        with self._open_file() as file:
+        with own_clients(), self._open_file() as file:
             return file.seek(0, io.SEEK_END)
 
     def _read(self, size: int) -> bytes:
         """Makes one attempt, at the right position whatever the last attempt left behind."""
         try:
-            if self._file is None:
-                self._file = self._open_file()
-                if self._position:
+            with own_clients():
+                if self._file is None:
+                    self._file = self._open_file()
+                    if self._position:
+                        self._file.seek(self._position)
+                elif self._file_position != self._position:
                     self._file.seek(self._position)
-            elif self._file_position != self._position:
-                self._file.seek(self._position)
-            data = self._file.read(size)
+                data = self._file.read(size)
             self._file_position = self._position + len(data)
             return data
         except Exception:

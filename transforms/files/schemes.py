@@ -10,9 +10,9 @@ from apache_beam.io.filesystems import FileSystems
 # By the schemes of filesystems of Beam: the extra of Beam that has the package they need, and the
 # module that is missing without it.
 _EXTRAS = {
-    "gs": ("gcp", "apitools"),
+    "gs": ("gcp", "google.cloud.storage"),
     "s3": ("aws", "boto3"),
-    "azfs": ("azure", "azure"),
+    "azfs": ("azure", "azure.storage.blob"),
     "hdfs": ("hadoop", "hdfs"),
 }
 # Schemes of other programs for the same filesystems.
@@ -47,6 +47,13 @@ def local_path(path: str) -> str:
     return urllib.parse.unquote(slash + rest, errors="surrogateescape")
 
 
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
+
+
 def why_unsupported(path: str) -> str | None:
     """Returns why there is no filesystem for a path, and what to do; None if there is one.
 
@@ -58,7 +65,7 @@ def why_unsupported(path: str) -> str | None:
         return None
     is_known = any(each.scheme() == scheme for each in FileSystem.get_all_subclasses())
     extra, module = _EXTRAS.get(scheme, ("", ""))
-    if is_known and (not module or importlib.util.find_spec(module) is not None):
+    if is_known and (not module or _is_installed(module)):
         return None
     if extra:
         return f"{scheme}:// needs a package: pip install 'apache-beam[{extra}]'"

@@ -1,36 +1,19 @@
 """Retries: faults that may pass are tried again, with growing pauses; others are final."""
 
-import errno
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
 import tenacity
-from apache_beam.io.filesystem import BeamIOError
 
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError
 from transforms.stages.chaos import Chaos, FaultInjector, InjectedError, stage_named
+from transforms.stages.faults import is_transient, retry_after, root_causes
 
 #: What to do with an element at which all attempts have failed.
 FAULT_POLICIES = ("fail", "dead_letter")
-
-# Errors of the operating system that will be the same the next time.
-_PERMANENT_ERRNOS = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.EFBIG,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +30,8 @@ class Resilience:
       chaos: faults to inject.
       initial_backoff, max_backoff: in seconds. The pause between two attempts is random; its
         upper bound doubles from the first to the second of these.
+      max_retry_after: in seconds. A server that asks for a pause (``Retry-After``) gets it, but
+        no longer one.
     """
 
     max_attempts: int = 10
@@ -54,28 +39,18 @@ class Resilience:
     chaos: Chaos = field(default_factory=Chaos)
     initial_backoff: float = 0.1
     max_backoff: float = 10.0
+    max_retry_after: float = 60.0
 
     def __post_init__(self) -> None:
         check_positive(max_attempts=self.max_attempts)
         check_type(Chaos, chaos=self.chaos)
         check_type(int, float, initial_backoff=self.initial_backoff, max_backoff=self.max_backoff)
+        check_type(int, float, max_retry_after=self.max_retry_after)
         check_one_of(FAULT_POLICIES, on_error=self.on_error)
 
     def without_chaos(self) -> "Resilience":
         """Returns the same without injected faults, for what a run cannot do without."""
         return replace(self, chaos=Chaos())
-
-
-def is_transient(error: BaseException) -> bool:
-    """Tells whether another attempt may succeed: faults of filesystems, networks, and chaos.
-
-    What depends on the data alone (it cannot be decompressed, decoded, parsed) stays as it is.
-    """
-    if isinstance(error, BeamIOError):
-        return all(map(is_transient, (error.exception_details or {}).values()))
-    if isinstance(error, OSError):
-        return error.errno not in _PERMANENT_ERRNOS
-    return isinstance(error, InjectedError)
 
 
 class RetriesExhaustedError(Exception):
@@ -97,7 +72,8 @@ class RetriesExhaustedError(Exception):
 
 
 def describe(error: BaseException) -> str:
-    """Returns the type and message of an exception in one line."""
+    """Returns the type and message of an exception, or of the one that it wraps, in one line."""
+    error = next(root_causes(error))
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
@@ -176,12 +152,14 @@ class Retrier:
 
     def _backoff(self, state: tenacity.RetryCallState) -> float:
         assert state.outcome is not None
-        injected = isinstance(state.outcome.exception(), InjectedError)
-        factor = self._resilience.chaos.latency if injected else 1.0
+        error = state.outcome.exception()
+        assert error is not None
         pause = tenacity.wait_random_exponential(
             self._resilience.initial_backoff, self._resilience.max_backoff
-        )
-        return factor * pause(state)
+        )(state)
+        if isinstance(error, InjectedError):
+            return self._resilience.chaos.latency * pause
+        return max(pause, min(retry_after(error), self._resilience.max_retry_after))
 
     def _count_retry(self, _: tenacity.RetryCallState) -> None:
         self._retries += 1

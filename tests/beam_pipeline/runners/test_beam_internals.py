@@ -17,10 +17,12 @@ from typing import NoReturn
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions, S3Options
+from apache_beam.options.value_provider import RuntimeValueProvider
 from apache_beam.runners.portability import job_server, prism_runner
 from apache_beam.runners.runner import create_runner
-from apache_beam.runners.worker import sdk_worker, statesampler
+from apache_beam.runners.worker import sdk_worker, sdk_worker_main, statesampler
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from apache_beam.utils.subprocess_server import JavaJarServer
@@ -240,6 +242,29 @@ def test_without_step(runner: str) -> None:
     assert message != "this is broken"
     assert beam_internals.without_step(message) == "this is broken"
     assert beam_internals.without_step("as it is") == "as it is"
+
+
+def test_worker_options_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    undo = beam_internals.hide_worker_options()
+    file = tmp_path / "options.json"
+    file.write_text('{"options": {"s3_endpoint_url": "http://here"}}')
+    monkeypatch.setattr(FileSystems, "_pipeline_options", None)
+    monkeypatch.setattr(RuntimeValueProvider, "runtime_options", None)
+    level = logging.getLogger().level
+    try:
+        # Beam's own runner gives its workers no options in this variable.
+        variables = {beam_internals.WORKER_OPTIONS_FILE: str(file), "PIPELINE_OPTIONS": "{}"}
+        with pytest.raises(KeyError, match="SERVICE_DESCRIPTOR"):  # of its runner, behind that
+            sdk_worker_main.create_harness(variables, dry_run=True)
+    finally:
+        logging.getLogger().setLevel(level)
+        undo()
+    assert caplog.text
+    assert "here" not in caplog.text
+    assert FileSystems._pipeline_options is not None
+    assert FileSystems._pipeline_options.view_as(S3Options).s3_endpoint_url == "http://here"
 
 
 def test_job_failure() -> None:

@@ -8,7 +8,8 @@ from apache_beam.io.filesystem import BeamIOError
 
 from transforms.errors import AnagramError
 from transforms.stages.chaos import Chaos, Fault, InjectedError
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, is_transient
+from transforms.stages.faults import is_transient
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 
 
 class Work:

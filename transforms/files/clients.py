@@ -1,0 +1,198 @@
+"""Beam's clients of object stores and HDFS, used as this program needs them.
+
+Beam makes a new client, with a connection of its own, for each operation on a file, and repeats
+what has failed, up to seven times with pauses from five seconds on. So do most of the libraries
+below it. That is long where a server is not there or a password is wrong, and none of it is counted
+or limited by `transforms.stages.retry`. Inside `own_clients` a thread has one client of each kind,
+which makes one attempt.
+
+Everything here is undocumented, and was seen in Beam 2.77; tests with real servers fail when an
+upgrade changes it. Elsewhere, Beam's clients are as they were: each change looks whether its
+thread is inside.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from apache_beam.utils import retry
+
+# Nobody answers any more if nothing has come for so many seconds.
+_TIMEOUT = 60.0
+
+
+class _Scope(threading.local):
+    """What a thread knows: how often it has entered `own_clients`, and its clients.
+
+    Attributes:
+      depth: how often it has entered and not left.
+      clients: by their kind, with what they are made of.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.clients: dict[str, tuple[Any, str, Any]] = {}
+
+
+_SCOPE = _Scope()
+_ADAPTED: set[str] = set()
+_ADAPTING = threading.Lock()
+
+
+@contextlib.contextmanager
+def own_clients() -> Iterator[None]:
+    """Inside, Beam's filesystems use clients of this thread, which make one attempt."""
+    _adapt()
+    _SCOPE.depth += 1
+    try:
+        yield
+    finally:
+        _SCOPE.depth -= 1
+
+
+def _adapt() -> None:
+    """Changes the clients that have been loaded, each once in a process."""
+    for module, adapt in _ADAPTERS.items():
+        if module not in _ADAPTED and module in sys.modules:
+            with _ADAPTING:
+                if module not in _ADAPTED:
+                    adapt(sys.modules[module])
+                    _ADAPTED.add(module)
+
+
+def _in_scope(instead: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that calls `instead`, which is given `original` first, in the scope."""
+
+    @functools.wraps(original)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if _SCOPE.depth:
+            return instead(original, *args, **kwargs)
+        return original(*args, **kwargs)
+
+    return called
+
+
+def _cached(kind: str, options: Any, make: Callable[[], Any]) -> Any:
+    """Returns the client of this thread, which is made anew when the options are other ones."""
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")  # of Google's client
+    found = _SCOPE.clients.get(kind)
+    if found is None or found[0] is not options or found[1] != emulator:
+        found = _SCOPE.clients[kind] = options, emulator, make()
+    return found[2]
+
+
+def _adapt_retries(module: Any) -> None:
+    # Called between the attempts of the decorator that Beam's clients have: the error that is
+    # being handled is raised instead.
+    module.Clock.sleep = _in_scope(_raise_current, module.Clock.sleep)
+
+
+def _raise_current(original: Callable[..., Any], *args: Any) -> None:
+    error = sys.exc_info()[1]
+    if error is not None:
+        raise error
+    original(*args)
+
+
+def _adapt_s3(module: Any) -> None:
+    def init(original: Callable[..., None], self: Any, options: Any) -> None:
+        def make() -> dict[str, Any]:
+            original(self, options)
+            events = self.client.meta.events
+            events.unregister("needs-retry.s3", unique_id="retry-config-s3")
+            return dict(vars(self))
+
+        # The wrapped client may be shared; what Beam keeps beside it belongs to one file.
+        vars(self).update(_cached("s3", options, make))
+
+    def error_code(original: Callable[..., Any], error: Exception) -> Any:
+        # Errors of connections have a response too, which is none.
+        return original(error) if getattr(error, "response", None) is not None else None
+
+    module.Client.__init__ = _in_scope(init, module.Client.__init__)
+    module.get_http_error_code = _in_scope(error_code, module.get_http_error_code)
+
+
+def _adapt_gcs(module: Any) -> None:
+    from google.api_core.retry import Retry
+
+    def init(
+        original: Callable[..., None],
+        self: Any,
+        storage_client: Any = None,
+        pipeline_options: Any = None,
+    ) -> None:
+        if storage_client is None:
+            make = functools.partial(_google_client, module, pipeline_options)
+            storage_client = _cached("gs", pipeline_options, make)
+        original(self, storage_client, pipeline_options)
+        self._storage_client_retry = Retry(predicate=_never)
+
+    module.GcsIO.__init__ = _in_scope(init, module.GcsIO.__init__)
+
+
+def _google_client(module: Any, options: Any) -> Any:
+    """Returns a client; an anonymous one for an emulator, and if the options say so.
+
+    Where there are no credentials, Beam would look for them for half a minute.
+    """
+    if not isinstance(options, module.PipelineOptions):
+        options = module.PipelineOptions.from_dictionary(options or {})
+    is_anonymous = (
+        bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+        or options.view_as(module.GoogleCloudOptions).no_auth
+    )
+    return module.create_storage_client(options, use_credentials=not is_anonymous)
+
+
+def _never(error: Exception) -> bool:
+    return False
+
+
+def _adapt_azure(module: Any) -> None:
+    def init(
+        original: Callable[..., None], self: Any, client: Any = None, pipeline_options: Any = None
+    ) -> None:
+        def make() -> Any:
+            original(self, client, pipeline_options)
+            self.client._config.retry_policy.total_retries = 0
+            return self.client
+
+        original(self, client or _cached("azfs", pipeline_options, make), pipeline_options)
+
+    module.BlobStorageIO.__init__ = _in_scope(init, module.BlobStorageIO.__init__)
+
+
+def _adapt_hdfs(module: Any) -> None:
+    def init(original: Callable[..., None], self: Any, pipeline_options: Any) -> None:
+        original(self, pipeline_options)
+        client = self._hdfs_client
+        client._timeout = _TIMEOUT  # it would wait forever
+        client._session.hooks["response"].append(_raise_server_error)
+        logging.getLogger("hdfs.client").setLevel(logging.CRITICAL)  # the error is reported
+
+    module.HadoopFileSystem.__init__ = _in_scope(init, module.HadoopFileSystem.__init__)
+
+
+def _raise_server_error(response: Any, *args: Any, **kwargs: Any) -> None:
+    """Raises an error with the status; that of the client's own has none.
+
+    What the servers of HDFS answer themselves names an exception of Java's.
+    """
+    is_of_hdfs = response.headers.get("content-type", "").startswith("application/json")
+    if not is_of_hdfs and (response.status_code >= 500 or response.status_code == 429):
+        response.raise_for_status()
+
+
+_ADAPTERS: dict[str, Callable[[Any], None]] = {
+    retry.__name__: _adapt_retries,
+    "apache_beam.io.aws.clients.s3.boto3_client": _adapt_s3,
+    "apache_beam.io.gcp.gcsio": _adapt_gcs,
+    "apache_beam.io.azure.blobstorageio": _adapt_azure,
+    "apache_beam.io.hadoopfilesystem": _adapt_hdfs,
+}
