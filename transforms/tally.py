@@ -14,7 +14,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
-from transforms.columns.tables import BucketOfCounts, split_into_buckets
+from transforms.columns.tables import BUCKETS, BucketOfCounts, split_into_buckets
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
@@ -56,7 +56,7 @@ class TallyBlocks(Stage):
     text: TextSettings = field(default_factory=TextSettings)
     min_word_length: int = 1
     threads: int = 1
-    buckets: int = 64
+    buckets: int = BUCKETS
     max_distinct: int = 1 << 18
     small_bundle_bytes: int = 1 << 18
     batch_bytes: int = 2 * BLOCK_SIZE

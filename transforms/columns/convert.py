@@ -12,6 +12,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive
 from transforms.columns.tables import (
+    BUCKETS,
     BucketOfCounts,
     RecordColumns,
     counts_table,
@@ -34,7 +35,7 @@ class PackCounts(beam.PTransform[PCollection[tuple[str, Any]], PCollection[Bucke
       max_rows: how many rows are packed at once.
     """
 
-    buckets: int = 64
+    buckets: int = BUCKETS
     max_rows: int = 1 << 16
 
     def __post_init__(self) -> None:

@@ -25,6 +25,8 @@ RECORDS = pyarrow.schema(
 #: A bucket, and the bytes of a table of counts.
 BucketOfCounts = tuple[int, bytes]
 
+#: How many buckets there are by default. Counts that are added up must have the same number.
+BUCKETS = 64
 #: Tables of so few rows are treated without `pyarrow.compute`, which takes longer to load.
 SMALL = 1 << 10
 
