@@ -35,7 +35,7 @@ from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.files.schemes import is_local
 from transforms.stages.chaos import Chaos
-from transforms.stages.retry import Resilience, Retrier, describe
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
 from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
@@ -394,7 +394,8 @@ class _Pipeline:
             return None
         result, matched = "", None
         if merge:
-            with contextlib.suppress(OSError, OutputError):  # reading it will say why
+            # Reading it will say why.
+            with contextlib.suppress(OSError, OutputError, RetriesExhaustedError):
                 publishing.recover(merge, is_only_read=True)
             try:
                 result = copy_of_pipe(merge, self._scratch)

@@ -63,7 +63,7 @@ ENOUGH = "--max_attempts=60"
 # Steps of stages that are split.
 SPLIT = (
     "ReadText/ReadBlocks/ParDo(_ReadShardFn)",
-    "CountAnagrams/ExpandSignatures/ExpandToMembers/ParDo(_ExpandFn)",
+    "CountAnagrams/CountWords/ExpandSignatures/ExpandBuckets/ParDo(_ExpandFn)",
     "WriteResults/EmptyChunks/Map(decode)",
 )
 

@@ -1,5 +1,6 @@
 """Adds up counts that are columns: the vectorized form of `transforms.counts`."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,7 +9,14 @@ import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
-from transforms.columns.tables import COUNTS, BucketOfCounts, from_bytes, to_bytes
+from transforms.columns.tables import (
+    COUNTS,
+    SMALL,
+    BucketOfCounts,
+    counts_table,
+    from_bytes,
+    to_bytes,
+)
 
 
 @dataclass
@@ -60,6 +68,11 @@ class CombineColumnsFn(beam.CombineFn):
         if len(accumulator) < 2:
             return accumulator
         tables = pyarrow.concat_tables(map(from_bytes, accumulator))
+        if tables.num_rows <= SMALL:
+            counts: defaultdict[str, int] = defaultdict(int)
+            for key, count in zip(*(column.to_pylist() for column in tables.columns), strict=True):
+                counts[key] += count
+            return [to_bytes(counts_table(counts, counts.values()))]
         merged = tables.group_by("key", use_threads=False).aggregate([("count", "sum")])
         return [to_bytes(merged.select(["key", "count_sum"]).rename_columns(COUNTS.names))]
 

@@ -73,11 +73,15 @@ def create(path: str, compression: str = CompressionTypes.UNCOMPRESSED) -> Binar
 def exists(path: str) -> bool:
     """Returns whether there is a file.
 
-    Beam's own answer is an error for Azure, and for HDFS it is no when the server does not answer.
+    Of the stores that are known here, the metadata says so: Beam's own answer is an error for
+    Azure, and for HDFS it is no when the server does not answer.
 
     Raises:
       Exception: whatever the filesystem raises if that cannot be found out.
     """
+    filesystem: Any = FileSystems.get_filesystem(path)
+    if filesystem.scheme() not in ("azfs", "gs", "hdfs", "s3"):
+        return bool(retried("read", filesystem.exists, path))
     try:
         metadata(path)
     except Exception as error:  # each filesystem raises its own

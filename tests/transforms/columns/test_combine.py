@@ -61,6 +61,13 @@ def test_each_bucket_is_merged_by_itself(max_unmerged_bytes: int) -> None:
         assert_that(merged, equal_to(expected))
 
 
+def test_large_tables_add_up() -> None:
+    tables = [{f"{n * step:x}é": n for n in range(1, 2000)} for step in (1, 3, 7)]
+    fn = CombineColumnsFn(1 << 20)
+    merged = fn.merge_accumulators([columns_of(counts)] for counts in tables)
+    assert Counter(rows_of(from_bytes(fn.extract_output(merged)))) == Counter(total(tables).items())
+
+
 def test_no_counts_make_no_columns() -> None:
     assert_gives([], CombineColumns(), [])
 

