@@ -103,8 +103,11 @@ class Store(ABC):
 
     def kill(self) -> None:
         """Ends the server at once, as a power failure would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
         for process in self._processes:
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(number)
             process.wait()
         self._processes.clear()
 
@@ -227,6 +230,10 @@ class Azure(Store):
 
     def options(self, port: int | None = None) -> list[str]:
         return [f"--azure_connection_string={self._connection(port or self.port)}"]
+
+    def kill(self) -> None:
+        """Ends the server: at its own pace, as it has blobs of the last seconds in memory only."""
+        self._end(signal.SIGTERM)
 
     def prepare(self) -> None:
         container = self._container()

@@ -150,6 +150,10 @@ def _hdfs_metadata(filesystem: Any, url: str) -> FileMetadata:
 def _hdfs_files(filesystem: Any, url: str) -> Iterator[FileMetadata]:
     """Yields a file, or all files below a folder."""
     pending = [url.rstrip("/")]
+    status = filesystem._hdfs_client.status(filesystem._parse_url(pending[0])[1])
+    if status["type"] == "FILE":
+        yield FileMetadata(url, status["length"], status["modificationTime"] / 1000)
+        return
     while pending:
         url = pending.pop()
         path = filesystem._parse_url(url)[1]
