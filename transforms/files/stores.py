@@ -150,14 +150,16 @@ def _hdfs_metadata(filesystem: Any, url: str) -> FileMetadata:
 def _hdfs_files(filesystem: Any, url: str) -> Iterator[FileMetadata]:
     """Yields a file, or all files below a folder."""
     pending = [url.rstrip("/")]
-    status = filesystem._hdfs_client.status(filesystem._parse_url(pending[0])[1])
+    client = filesystem._hdfs_client
+    # Each request is retried by itself: of many, one would always fail.
+    status = retried("read", client.status, filesystem._parse_url(pending[0])[1])
     if status["type"] == "FILE":
         yield FileMetadata(url, status["length"], status["modificationTime"] / 1000)
         return
     while pending:
         url = pending.pop()
         path = filesystem._parse_url(url)[1]
-        for name, status in filesystem._hdfs_client.list(path, status=True):
+        for name, status in retried("read", client.list, path, status=True):
             inside = f"{url}/{name}" if name else url
             if status["type"] == "DIRECTORY":
                 pending.append(inside)
