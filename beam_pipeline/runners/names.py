@@ -9,7 +9,6 @@ from apache_beam.runners.runner import PipelineRunner
 from beam_pipeline.errors import UsageError
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import beam_internals
-from transforms.dictionary import NO_DICTIONARY
 
 #: Beam's in-process runner. `DirectRunner` would first try to download another one.
 LOCAL_RUNNER = "FnApiRunner"
@@ -76,8 +75,7 @@ def threads_for(options: AnagramOptions) -> int:
     """
     direct = options.view_as(DirectOptions)
     is_only_worker = is_in_process(options) and direct.direct_running_mode == "in_memory"
-    is_compiled = options.engine == "vectorized" and options.dictionary != [NO_DICTIONARY]
-    return _cores() if is_only_worker and is_compiled else 1
+    return _cores() if is_only_worker and options.engine == "vectorized" else 1
 
 
 def describe_runner(options: AnagramOptions) -> str:

@@ -63,7 +63,7 @@ def test_only_the_default_runner_is_in_process() -> None:
     ("arguments", "threads", "described"),
     [
         ([], 3, "FnApiRunner (in_memory, 3 threads)"),
-        (["--dictionary=none"], 1, "FnApiRunner (in_memory, 1 worker)"),
+        (["--dictionary=none"], 3, "FnApiRunner (in_memory, 3 threads)"),
         (["--engine=elementwise"], 1, "FnApiRunner (in_memory, 1 worker)"),
         (
             ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
