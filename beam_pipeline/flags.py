@@ -50,12 +50,24 @@ def whole_number(at_least: int, at_most: int = 2**63 - 1) -> Callable[[str], int
     return convert
 
 
-def seconds(text: str) -> float:
-    """Converts a time in seconds, above 0; an argparse type."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return number
+def positive(description: str) -> Callable[[str], float]:
+    """Returns an argparse type that converts a number above 0.
+
+    Args:
+      description: of what the number must be, for the message.
+    """
+
+    def convert(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {description}")
+        return number
+
+    return convert
+
+
+#: Converts a time in seconds, above 0; an argparse type.
+seconds = positive("a number of seconds above 0")

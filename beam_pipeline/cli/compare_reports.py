@@ -6,7 +6,6 @@ is opened.
 
 import argparse
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -17,7 +16,7 @@ from beam_pipeline.cli.parsing import COMPARE_REPORTS as COMMAND
 from beam_pipeline.cli.paths import expand_path
 from beam_pipeline.cli.single_values import ACTIONS
 from beam_pipeline.errors import ExitCode, PreviousResultError, ReportError, UsageError
-from beam_pipeline.flags import canonical_flag, whole_number
+from beam_pipeline.flags import canonical_flag, positive, whole_number
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.previous_results import counted_words
 from beam_pipeline.options import LOG_FORMATS
@@ -151,14 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ratio(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a ratio above 0, such as 1.2")
-    return number
+_ratio = positive("a ratio above 0, such as 1.2")
 
 
 @dataclass(frozen=True)

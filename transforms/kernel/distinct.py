@@ -190,16 +190,16 @@ class DistinctTally:
         lengths = np.empty(ends.size - 1, np.int64)
         word_loops.lengths_of(data, ends, lengths)
         counts = np.where(lengths >= self._min_word_length, self._counts, 0)
-        words_by_length: Counter[int] = Counter()
         present, numbers = np.unique(np.minimum(lengths, MAX_COUNTED_LENGTH), return_inverse=True)
         sums = np.zeros(present.size, np.int64)
         np.add.at(sums, numbers, counts)
-        words_by_length.update(dict(zip(present.tolist(), sums.tolist(), strict=True)))
+        of_length = zip(present.tolist(), sums.tolist(), strict=True)
+        words_by_length = {length: number for length, number in of_length if number}
         columns = pyarrow.table([strings_of(data, ends), pyarrow.array(counts)], COUNTS)
         is_kept = (counts > 0) & (lengths <= MAX_WORD_LENGTH)
         if not is_kept.all():
             columns = columns.filter(pyarrow.array(is_kept))
-        counted = Counted(columns, +words_by_length, self._invalid_bytes)
+        counted = Counted(columns, words_by_length, self._invalid_bytes)
         self._begin_anew()
         return counted
 

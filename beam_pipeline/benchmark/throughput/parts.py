@@ -9,6 +9,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transforms.kernel.fallback import Tally
 
 _BLOCK_BYTES = 1 << 20
 
@@ -19,17 +23,7 @@ def kernel(path: str) -> float:
     from transforms.kernel.tally import BlockTally, tally_table
     from transforms.text.settings import TextSettings
 
-    tally = BlockTally(tally_table(DictionarySpec(), TextSettings()), 1)
-    tally.add(b"compiles the code")
-    taken = 0.0
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            block += file.readline()  # a block ends between words
-            began = time.perf_counter()
-            tally.add(block)
-            tally.commit()
-            taken += time.perf_counter() - began
-    return taken
+    return _tallied(BlockTally(tally_table(DictionarySpec(), TextSettings()), 1), path)
 
 
 def words(path: str) -> float:
@@ -37,7 +31,11 @@ def words(path: str) -> float:
     from transforms.kernel.distinct import DistinctTally, spelling_table
     from transforms.text.settings import TextSettings
 
-    tally = DistinctTally(spelling_table(TextSettings()))
+    return _tallied(DistinctTally(spelling_table(TextSettings())), path)
+
+
+def _tallied(tally: "Tally", path: str) -> float:
+    """Adds a text to a tally, and returns the seconds, without those of reading it."""
     tally.add(b"compiles the code")
     taken = 0.0
     with open(path, "rb") as file:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support import reference
 from tests.support.examples import at_most
 from tests.support.strategies import (
     ALL_CHARS,
@@ -18,21 +17,11 @@ from tests.support.strategies import (
     texts,
 )
 from tests.support.tables import rows_of
+from tests.support.text_rules import RULES, rules, words_of
 from transforms.kernel.distinct import DistinctTally, spelling_table
 from transforms.kernel.fallback import Counted, PlainTally, Tally
-from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATION_RULES
+from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.settings import TextSettings
-
-RULES = [
-    TextSettings(normalization, punctuation=punctuation)
-    for normalization in NORMALIZATIONS
-    for punctuation in PUNCTUATION_RULES
-]
-rules = st.sampled_from(RULES)
-
-
-def words_of(text: str, rule: TextSettings) -> list[str]:
-    return reference.words(text, rule.normalization, rule.punctuation)
 
 
 def tallied(tally: Tally, *blocks: bytes) -> Counted:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support import reference
 from tests.support.examples import at_most
 from tests.support.strategies import (
     ALL_CHARS,
@@ -23,6 +22,7 @@ from tests.support.strategies import (
     texts,
 )
 from tests.support.tables import rows_of
+from tests.support.text_rules import RULES, rules, words_of
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.classes import ClassTable
 from transforms.kernel.loops import scramble
@@ -31,21 +31,10 @@ from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATI
 from transforms.text.settings import TextSettings
 from transforms.word_set import WordSet
 
-RULES = [
-    TextSettings(normalization, punctuation=punctuation)
-    for normalization in NORMALIZATIONS
-    for punctuation in PUNCTUATION_RULES
-]
-rules = st.sampled_from(RULES)
-
 
 def table_of(members: Iterable[str], rule: TextSettings = RULES[0]) -> TallyTable:
     """Returns the table of a dictionary of these words, even of such as would be rejected."""
     return TallyTable(ClassTable(WordSet(members).column()), rule)
-
-
-def words_of(text: str, rule: TextSettings) -> list[str]:
-    return reference.words(text, rule.normalization, rule.punctuation)
 
 
 def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict[str, int]:
