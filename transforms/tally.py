@@ -5,7 +5,7 @@ import itertools
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -14,7 +14,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
-from transforms.columns.tables import BUCKETS, BucketOfCounts, split_into_buckets
+from transforms.columns.tables import BUCKETS, BucketOfCounts, split_into_buckets, to_bytes
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
@@ -41,8 +41,8 @@ class TallyBlocks(Stage):
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
       buckets: over how many buckets the counts are distributed.
-      max_distinct: in corpus mode, how many distinct words a thread may hold before they are
-        emitted.
+      max_table_bytes: in corpus mode, how much memory the distinct words of a bundle may take
+        before they are emitted.
       small_bundle_bytes: a bundle of no more text than this is counted without loading the
         compiler.
       batch_bytes: blocks are counted together up to this size, as each time all counters are
@@ -57,7 +57,7 @@ class TallyBlocks(Stage):
     min_word_length: int = 1
     threads: int = 1
     buckets: int = BUCKETS
-    max_distinct: int = 1 << 18
+    max_table_bytes: int = 1 << 30
     small_bundle_bytes: int = 1 << 18
     batch_bytes: int = 2 * BLOCK_SIZE
     measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
@@ -76,7 +76,7 @@ class TallyBlocks(Stage):
             threads=self.threads,
             batch_bytes=self.batch_bytes,
             buckets=self.buckets,
-            max_distinct=self.max_distinct,
+            max_table_bytes=self.max_table_bytes,
         )
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[BucketOfCounts]:
@@ -92,7 +92,7 @@ class _TallyFn(StageFn):
         self._small_bundle_bytes = settings.small_bundle_bytes
         self._batch_bytes = settings.batch_bytes
         self._buckets = settings.buckets
-        self._max_distinct = settings.max_distinct
+        self._max_table_bytes = settings.max_table_bytes
         self._retriers = [
             (Retrier("extract", own), Retrier("key", own))
             for own in (
@@ -141,19 +141,22 @@ class _TallyFn(StageFn):
                 self.totals.add(Count.BLOCKS_PROCESSED, len(result.batch))
                 self.totals.add(Count.INVALID_BYTES, result.invalid_bytes)
                 beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * result.seconds))
-            if result.drained is not None:
-                yield from self._emit(result.drained)
+            yield from self._emit(result.drained)
 
-    def _emit(self, counted: Counted) -> Iterator[BucketOfCounts]:
+    def _emit(self, parts: Iterable[Counted]) -> Iterator[BucketOfCounts]:
         """Yields the columns of what was counted, and adds it to the totals."""
-        keyed = int(counted.columns["count"].to_numpy().sum())
-        words = sum(counted.words_by_length.values())
-        self.totals.add(Count.WORDS, words)
-        self.totals.add(Count.WORDS_KEYED, keyed)
-        self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
-        self.totals.add(Count.INVALID_BYTES, counted.invalid_bytes)
-        self.totals.add_words_by_length(counted.words_by_length)
-        yield from split_into_buckets(counted.columns, self._buckets)
+        for counted in parts:
+            keyed = int(counted.columns["count"].to_numpy().sum())
+            words = sum(counted.words_by_length.values())
+            self.totals.add(Count.WORDS, words)
+            self.totals.add(Count.WORDS_KEYED, keyed)
+            self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
+            self.totals.add(Count.INVALID_BYTES, counted.invalid_bytes)
+            self.totals.add_words_by_length(counted.words_by_length)
+            if counted.bucket is None:
+                yield from split_into_buckets(counted.columns, self._buckets)
+            else:
+                yield counted.bucket, to_bytes(counted.columns)
 
     def _make_pool(self) -> "_TallyPool":
         dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
@@ -161,20 +164,23 @@ class _TallyFn(StageFn):
         if self._batch_size <= self._small_bundle_bytes and not is_large:
             plain = PlainTally(dictionary, self._text, self._min_word_length)
             return _TallyPool([_Counter(plain, *self._retriers[0])])
-        return _TallyPool(
-            [_Counter(self._compiled_tally(), *retriers) for retriers in self._retriers]
-        )
+        make_tally = self._tally_maker()
+        return _TallyPool([_Counter(make_tally(), *retriers) for retriers in self._retriers])
 
-    def _compiled_tally(self) -> Tally:
+    def _tally_maker(self) -> Callable[[], Tally]:
+        """Returns what makes a compiled tally for each thread."""
         # Imported only here, as it loads the compiler.
         if self._dictionary.is_corpus:
             from transforms.kernel.distinct import DistinctTally, spelling_table
+            from transforms.kernel.word_table import WordStore
 
             spellings = spelling_table(self._text)
-            return DistinctTally(spellings, self._min_word_length, self._max_distinct)
+            store = WordStore(self._buckets, self._max_table_bytes)
+            return lambda: DistinctTally(spellings, store, self._min_word_length)
         from transforms.kernel.tally import BlockTally, tally_table
 
-        return BlockTally(tally_table(self._dictionary, self._text), self._min_word_length)
+        table = tally_table(self._dictionary, self._text)
+        return lambda: BlockTally(table, self._min_word_length)
 
 
 def _in_global_window(result: Any) -> Iterator[Any]:
@@ -210,14 +216,14 @@ class _BatchResult(NamedTuple):
       error: why they were not counted, if so.
       seconds: how long it took.
       invalid_bytes: those left out before the text was counted.
-      drained: what a tally that was full had counted so far.
+      drained: what tallies that were full had counted so far.
     """
 
     batch: list[Block]
     error: RetriesExhaustedError | None
     seconds: float
     invalid_bytes: int
-    drained: Counted | None
+    drained: list[Counted]
 
 
 class _TallyPool:
@@ -263,14 +269,15 @@ class _TallyPool:
         return first
 
     def _count(self, batch: list[Block]) -> _BatchResult:
-        began, error, invalid_bytes, drained = time.perf_counter(), None, 0, None
+        began, error, invalid_bytes = time.perf_counter(), None, 0
+        drained: list[Counted] = []
         counter = self._free.get()
         try:
             data, invalid_bytes = _to_utf8(batch)
             counter.extract_retrier(counter.key_retrier, counter.tally.add, data)
             counter.tally.commit()
             if counter.tally.is_full:
-                drained = counter.tally.drain()
+                drained = list(counter.tally.drain())
         except RetriesExhaustedError as exhausted:
             error = exhausted
         finally:

@@ -7,7 +7,7 @@ and sorted. Parts are independent of each other, so several threads can work on 
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -16,12 +16,8 @@ import pyarrow
 
 from transforms.columns.tables import SMALL, take
 
-_SORT_KEYS: Mapping[str, list[tuple[str, str]]] = {
-    "word": [("word", "ascending")],
-    "count": [("count", "descending"), ("word", "ascending")],
-}
 #: How records can be sorted: by their words, or the greatest counts first and equal ones by word.
-ORDERS = tuple(_SORT_KEYS)
+ORDERS = ("word", "count")
 # So many rows of each table are looked at for a part.
 _SAMPLES = 16
 
@@ -42,9 +38,12 @@ def sort(table: pyarrow.Table, order: str) -> pyarrow.Table:
             table,
             np.array(sorted(range(table.num_rows), key=_Rows(table, order).__getitem__), np.int64),
         )
-    import pyarrow.compute as pc  # only here, as it takes a while to load
+    from transforms.kernel.word_order import order_of_words  # loads the compiler
 
-    return table.take(pc.sort_indices(table, sort_keys=_SORT_KEYS[order]))
+    rows = order_of_words(table["word"].combine_chunks())
+    if order == "count":
+        rows = rows[np.argsort(-table["count"].to_numpy()[rows], kind="stable")]
+    return table.take(pyarrow.array(rows))
 
 
 def split_into_parts(

@@ -88,8 +88,8 @@ CORPUS = DictionarySpec("none")
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("max_distinct", [2, 1 << 18])
-def test_in_corpus_mode_words_are_counted(limit: int, threads: int, max_distinct: int) -> None:
+@pytest.mark.parametrize("max_table_bytes", [1, 1 << 30])
+def test_in_corpus_mode_words_are_counted(limit: int, threads: int, max_table_bytes: int) -> None:
     blocks = [Block("a", 0, b"cat act cat\n"), Block("b", 0, "tac é a".encode())] * 40
     blocks += [Block("c", 0, "a café b".encode("utf-16-le"), "utf-16-le"), Block("d", 0, b"!")]
     expected = {"cat": 80, "act": 40, "tac": 40, "é": 40, "a": 41, "café": 1, "b": 1}
@@ -98,7 +98,7 @@ def test_in_corpus_mode_words_are_counted(limit: int, threads: int, max_distinct
             dictionary=CORPUS,
             min_word_length=shortest,
             threads=threads,
-            max_distinct=max_distinct,
+            max_table_bytes=max_table_bytes,
             small_bundle_bytes=limit,
             batch_bytes=30,
         )
@@ -115,7 +115,7 @@ def test_in_corpus_mode_giants_are_left_out(limit: int) -> None:
     ("make", "message"),
     [
         (lambda: TallyBlocks(buckets=0), r"buckets=0.*1 or more"),
-        (lambda: TallyBlocks(max_distinct=0), r"max_distinct=0.*1 or more"),
+        (lambda: TallyBlocks(max_table_bytes=0), r"max_table_bytes=0.*1 or more"),
         (lambda: TallyBlocks(min_word_length=0), r"min_word_length=0.*1 or more"),
         (lambda: TallyBlocks(threads=0), r"threads=0.*1 or more"),
         (

@@ -5,12 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import apache_beam as beam
-import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
 from transforms.columns.tables import (
-    COUNTS,
     SMALL,
     BucketOfCounts,
     counts_table,
@@ -67,14 +65,16 @@ class CombineColumnsFn(beam.CombineFn):
     def compact(self, accumulator: list[bytes]) -> list[bytes]:
         if len(accumulator) < 2:
             return accumulator
-        tables = pyarrow.concat_tables(map(from_bytes, accumulator))
-        if tables.num_rows <= SMALL:
-            counts: defaultdict[str, int] = defaultdict(int)
-            for key, count in zip(*(column.to_pylist() for column in tables.columns), strict=True):
+        tables = list(map(from_bytes, accumulator))
+        if sum(table.num_rows for table in tables) > SMALL:
+            from transforms.kernel.grouping import merge_counts  # loads the compiler
+
+            return [to_bytes(merge_counts(tables))]
+        counts: defaultdict[str, int] = defaultdict(int)
+        for table in tables:
+            for key, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
                 counts[key] += count
-            return [to_bytes(counts_table(counts, counts.values()))]
-        merged = tables.group_by("key", use_threads=False).aggregate([("count", "sum")])
-        return [to_bytes(merged.select(["key", "count_sum"]).rename_columns(COUNTS.names))]
+        return [to_bytes(counts_table(counts, counts.values()))]
 
     def extract_output(self, accumulator: list[bytes]) -> bytes:
         (columns,) = self.compact(accumulator)

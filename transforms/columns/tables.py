@@ -35,9 +35,9 @@ UInt64Array = npt.NDArray[np.uint64]
 
 _COMPRESSED = pyarrow.ipc.IpcWriteOptions(compression="lz4")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-# By byte, a number as good as random.
-_MIXED = (np.arange(1, 257, dtype=np.uint64) * _MULTIPLIER) >> np.uint64(7)
-_MIXED *= _MIXED | np.uint64(1)
+#: By byte, a number as good as random. The hash of a key is the upper half of their sum.
+HASH_OF_BYTE = (np.arange(1, 257, dtype=np.uint64) * _MULTIPLIER) >> np.uint64(7)
+HASH_OF_BYTE *= (HASH_OF_BYTE | np.uint64(1)) * _MULTIPLIER
 
 
 class RecordColumns(NamedTuple):
@@ -130,8 +130,9 @@ def _letter_hashes(keys: pyarrow.Array) -> UInt64Array:
     Keys with the same letters have the same bytes in UTF-8, so it adds up a number for each byte.
     """
     letters, ends = letters_and_ends(keys)
-    sums: UInt64Array = np.add.reduceat(_MIXED[letters[ends[0] : ends[-1]]], ends[:-1] - ends[0])
-    return (sums * _MULTIPLIER) >> np.uint64(32)
+    of_letters = HASH_OF_BYTE[letters[ends[0] : ends[-1]]]
+    sums: UInt64Array = np.add.reduceat(of_letters, ends[:-1] - ends[0])
+    return sums >> np.uint64(32)
 
 
 def to_bytes(table: pyarrow.Table) -> bytes:

@@ -36,9 +36,8 @@ class ClassTable:
         word_loops.sort_letters(letters, ends, longest, sorted_letters)
         self._table = WordTable(1 << len(words).bit_length())
         class_of_word = self._table.add(sorted_letters, ends, np.ones(len(words), np.int64))
-        self._letters, self._ends, sizes = self._table.to_columns()
+        self._letters, self._ends, self.sizes = self._table.to_columns()
         self.signatures = strings_of(self._letters, self._ends)
-        self.sizes = sizes.copy()
         self.words = words.take(pyarrow.array(np.argsort(class_of_word, kind="stable")))
         self._begins = np.cumsum(self.sizes) - self.sizes
 

@@ -15,16 +15,17 @@ import functools
 import threading
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow
 
-from transforms.columns.tables import COUNTS, Int64Array, strings_of
+from transforms.columns.tables import COUNTS, counts_table, strings_of
 from transforms.kernel import word_loops
 from transforms.kernel.fallback import Counted
 from transforms.kernel.letter_weights import PAGE, is_independent
 from transforms.kernel.word_loops import NEEDS_SLOW_PATH, NOT_FILLED, SEPARATES
-from transforms.kernel.word_table import WordTable
+from transforms.kernel.word_table import WordStore, WordTable
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH, is_separator, letters_of, words
@@ -114,82 +115,119 @@ _spelling_table = functools.lru_cache(_MAX_TABLES)(SpellingTable)
 class DistinctTally:
     """The compiled `transforms.kernel.fallback.Tally` of words. Each thread needs one of its own.
 
+    It counts in a table that fits into the caches of a core, because most occurrences are of few
+    words. When that table has many words, they are moved to the store that all threads share.
+
     Args:
       spellings: how text becomes words.
+      store: where words are kept.
       min_word_length: shorter words, in code points, are not counted.
-      max_distinct: how many distinct words make it full.
+      max_distinct: how many distinct words may be in the table.
       max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
         return, so that it can read them.
-      capacity: for how many distinct words there is room at first; a power of two.
     """
 
     def __init__(
         self,
         spellings: SpellingTable,
+        store: WordStore,
         min_word_length: int = 1,
-        max_distinct: int = 1 << 18,
+        max_distinct: int = 1 << 17,
         max_slow_pieces: int = 1 << 14,
-        capacity: int = 1 << 12,
     ):
-        self._capacity = capacity
         self._spellings = spellings
+        self._store = store
         self._min_word_length = min_word_length
         self._max_distinct = max_distinct
         self._slow = np.zeros((max_slow_pieces, 2), np.int64)
-        self._pending_invalid = 0
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        self._table = WordTable(self._capacity)  # its counts are those that are pending
-        self._counts = np.zeros(0, np.int64)
+        self._table = WordTable(seed=store.seed)
         self._invalid_bytes = 0
+        self._pending, self._pending_bytes = b"", 0
 
     @property
     def is_full(self) -> bool:
-        return self._table.size >= self._max_distinct
+        return self._store.is_full
 
     def add(self, data: bytes) -> None:
+        self._drop_pending()
+        self._pending = data
+        self._read(len(data), 1)
+
+    def commit(self) -> None:
+        self._pending, self._pending_bytes = b"", 0
+        if self._table.size >= self._max_distinct:
+            self._move_to_store()
+
+    def merge(self, other: "DistinctTally") -> None:
+        other._drop_pending()
+        other._move_to_store()
+        self._invalid_bytes += other._invalid_bytes
+        other._invalid_bytes = 0
+
+    def drain(self) -> Iterator[Counted]:
+        self._drop_pending()
+        self._move_to_store()
+        invalid_bytes, self._invalid_bytes = self._invalid_bytes, 0
+        if invalid_bytes:
+            yield Counted(None, counts_table((), ()), {}, invalid_bytes)
+        for bucket, table in self._store.drain():
+            yield self._counted(bucket, table)
+
+    def _move_to_store(self) -> None:
+        self._store.add(self._table)
+        self._table.clear()
+
+    def _drop_pending(self) -> None:
+        """Takes back what was counted since the last commit, by reading it once more."""
+        if self._pending_bytes:
+            self._read(self._pending_bytes, -1)
+        self._pending, self._pending_bytes = b"", 0
+
+    def _read(self, stop: int, sign: int) -> None:
+        """Reads the first bytes of the pending text, and adds 1 or -1 for each word."""
         table = self._table
-        table.arrays.counts.fill(0)
-        self._pending_invalid = 0
-        text = np.frombuffer(data, np.uint8)
+        text = np.frombuffer(self._pending, np.uint8)
         position = 0
-        table.make_room(text.size + word_loops.MAX_SPELLING)
-        while position < text.size:
+        while position < stop:
+            table.make_room(2 * (stop - position) + word_loops.MAX_SPELLING)
             position, table.size, slow, page = word_loops.read_words(
                 text,
                 position,
+                stop,
                 self._spellings.by_byte,
                 self._spellings.spellings,
                 table.arrays,
                 table.size,
+                np.uint64(sign % (1 << 64)),
                 self._slow,
             )
             if slow:
                 pieces = self._slow[:slow].tolist()
-                self._add_slow_path(Counter(data[start:stop] for start, stop in pieces))
+                self._add_slow_path(
+                    Counter(self._pending[start:end] for start, end in pieces), sign
+                )
+            self._pending_bytes = position
             if page >= 0:
                 self._spellings.fill_page(page)
-            table.make_room(2 * (text.size - position) + word_loops.MAX_SPELLING)
 
-    def commit(self) -> None:
-        self._add_counts(self._table.arrays.counts[: self._table.size])
-        self._invalid_bytes += self._pending_invalid
+    def _add_slow_path(self, pieces: Counter[bytes], sign: int) -> None:
+        found: Counter[str] = Counter()
+        for piece, occurrences in pieces.items():
+            in_piece, invalid = Block("", 0, piece).words(self._spellings.text)
+            self._invalid_bytes += sign * occurrences * invalid
+            for word in in_piece:
+                found[word] += sign * occurrences
+        if found:
+            encoded = [word.encode() for word in found]
+            ends = np.cumsum([0, *map(len, encoded)])
+            counts = np.fromiter(found.values(), np.int64, len(found))
+            self._table.add(np.frombuffer(b"".join(encoded), np.uint8), ends, counts)
 
-    def merge(self, other: "DistinctTally") -> None:
-        other._add_counts(np.zeros(other._table.size, np.int64))
-        data, ends, _ = other._table.to_columns()
-        self._table.arrays.counts.fill(0)
-        self._table.add(data, ends, other._counts)
-        self._add_counts(self._table.arrays.counts[: self._table.size])
-        self._invalid_bytes += other._invalid_bytes
-
-    def drain(self) -> Counted:
-        self._add_counts(np.zeros(self._table.size, np.int64))  # for words that were not committed
-        data, ends, _ = self._table.to_columns()
-        lengths = np.empty(ends.size - 1, np.int64)
+    def _counted(self, bucket: int, table: WordTable) -> Counted:
+        data, ends, counts = table.to_columns()
+        lengths = np.empty(counts.size, np.int64)
         word_loops.lengths_of(data, ends, lengths)
-        counts = np.where(lengths >= self._min_word_length, self._counts, 0)
+        counts = np.where(lengths >= self._min_word_length, counts, 0)
         present, numbers = np.unique(np.minimum(lengths, MAX_COUNTED_LENGTH), return_inverse=True)
         sums = np.zeros(present.size, np.int64)
         np.add.at(sums, numbers, counts)
@@ -199,24 +237,4 @@ class DistinctTally:
         is_kept = (counts > 0) & (lengths <= MAX_WORD_LENGTH)
         if not is_kept.all():
             columns = columns.filter(pyarrow.array(is_kept))
-        counted = Counted(columns, words_by_length, self._invalid_bytes)
-        self._begin_anew()
-        return counted
-
-    def _add_counts(self, counts: Int64Array) -> None:
-        counts = counts.copy()
-        counts[: self._counts.size] += self._counts
-        self._counts = counts
-
-    def _add_slow_path(self, pieces: Counter[bytes]) -> None:
-        found: Counter[str] = Counter()
-        for piece, occurrences in pieces.items():
-            in_piece, invalid = Block("", 0, piece).words(self._spellings.text)
-            self._pending_invalid += occurrences * invalid
-            for word in in_piece:
-                found[word] += occurrences
-        if found:
-            encoded = [word.encode() for word in found]
-            ends = np.cumsum([0, *map(len, encoded)])
-            counts = np.fromiter(found.values(), np.int64, len(found))
-            self._table.add(np.frombuffer(b"".join(encoded), np.uint8), ends, counts)
+        return Counted(bucket, columns, words_by_length, 0)

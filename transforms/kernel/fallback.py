@@ -1,6 +1,7 @@
 """What a tally of words can do, and a tally in plain Python."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow
@@ -15,9 +16,11 @@ from transforms.text.signature import signature
 
 
 class Counted(NamedTuple):
-    """What a tally has counted.
+    """What a tally has counted, or a part of it.
 
     Attributes:
+      bucket: the one that all keys of `columns` are in, see `transforms.columns.tables`; None if
+        they may be in any.
       columns: a table of counts: of the dictionary's classes that occurred, by their signatures;
         or, if there is no dictionary, of all words that can be in a result.
       words_by_length: lengths in code points, and the number of words that have each, also of those
@@ -25,6 +28,7 @@ class Counted(NamedTuple):
       invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
+    bucket: int | None
     columns: pyarrow.Table
     words_by_length: dict[int, int]
     invalid_bytes: int
@@ -54,8 +58,8 @@ class Tally(Protocol):
     def merge(self, other: Any) -> None:
         """Adds what another tally of the same kind and settings has committed."""
 
-    def drain(self) -> Counted:
-        """Returns what is committed, and begins anew."""
+    def drain(self) -> Iterator[Counted]:
+        """Yields what is committed, each key once, and begins anew."""
 
 
 class PlainTally:
@@ -91,7 +95,7 @@ class PlainTally:
         self._words.update(other._words)
         self._invalid_bytes += other._invalid_bytes
 
-    def drain(self) -> Counted:
+    def drain(self) -> Iterator[Counted]:
         lengths: Counter[int] = Counter()
         counts: Counter[str] = Counter()
         for word, count in self._words.items():
@@ -101,6 +105,7 @@ class PlainTally:
                     counts[key] += count
             elif len(word) <= MAX_WORD_LENGTH:
                 counts[word] += count
-        counted = Counted(counts_table(counts, counts.values()), lengths, self._invalid_bytes)
+        columns = counts_table(counts, counts.values())
+        counted = Counted(None, columns, lengths, self._invalid_bytes)
         self._words, self._invalid_bytes = Counter(), 0
-        return counted
+        yield counted

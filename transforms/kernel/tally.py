@@ -16,6 +16,7 @@ U+FFFF, or bytes that are not valid UTF-8.
 import functools
 import threading
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow
@@ -199,16 +200,16 @@ class BlockTally:
         self.lengths += other.lengths
         self.invalid_bytes += other.invalid_bytes
 
-    def drain(self) -> Counted:
+    def drain(self) -> Iterator[Counted]:
         slots = np.flatnonzero(self.counts)
         keys = self._table.dictionary.signatures.take(pyarrow.array(self._table.class_in[slots]))
         columns = pyarrow.table([keys, pyarrow.array(self.counts[slots])], COUNTS)
         lengths = {int(n): int(self.lengths[n]) for n in np.flatnonzero(self.lengths)}
-        counted = Counted(columns, lengths, self.invalid_bytes)
+        counted = Counted(None, columns, lengths, self.invalid_bytes)
         self.counts.fill(0)
         self.lengths.fill(0)
         self.invalid_bytes = 0
-        return counted
+        yield counted
 
     def _add_slow_path(self, pieces: Counter[bytes]) -> None:
         for piece, occurrences in pieces.items():

@@ -3,10 +3,13 @@
 Words are kept in UTF-8, one behind the other in an array of bytes, and are found through a hash
 table with open addressing. The normalized letters of the word that is being read are written behind
 the last word. If it turns out to be new, they stay there; if not, the next word overwrites them.
-The hash of a word decides only where to look first: two words are the same if their bytes are.
+The hash of a word decides only where to look first: two words are the same if their bytes are, and
+for words shorter than 8 bytes the hash is a bijection of the bytes.
 
 Code points beyond ASCII are looked up in a table of spellings, which has what normalization makes
-of each. What that table cannot treat is left to the slow path of `transforms.kernel.word_table`.
+of each. What that table cannot treat is left to the slow path of `transforms.kernel.distinct`.
+
+All numbers are unsigned, as the compiler makes floating-point numbers of both kinds together.
 
 This module loads the compiler, which takes a while.
 """
@@ -19,7 +22,7 @@ import numpy.typing as npt
 from transforms.kernel.compiling import compiled
 
 ByteArray = npt.NDArray[np.uint8]
-Int64Array = npt.NDArray[np.int64]
+UInt64Array = npt.NDArray[np.uint64]
 
 # What a byte of the text becomes, if it does not become a lower-case letter or a digit.
 DELETED, SEPARATOR, BEYOND_ASCII = range(3)
@@ -28,7 +31,15 @@ SEPARATES, NEEDS_SLOW_PATH, NOT_FILLED = range(-1, -4, -1)
 #: The greatest size of a spelling: U+FDFA becomes 18 code points of 2 bytes, less its spaces.
 MAX_SPELLING = 64
 
+# The columns of `Words.entries`.
+HASH, BEGIN, SIZE, COUNT = range(4)
+
+# So few letters are sorted without counting.
+_FEW = 16
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_SECOND_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+_NUMBERS: Any = map(np.uint64, (0, 1, 7, 8, 29, 32))
+_0, _1, _7, _8, _29, _32 = _NUMBERS
 
 
 class Words(NamedTuple):
@@ -36,20 +47,17 @@ class Words(NamedTuple):
 
     Attributes:
       data: the bytes of all words, and room for more.
-      ends: where each word ends in `data`, after a 0 for where the first one begins.
-      hashes: by number of the word, its hash.
+      entries: by number of the word, its hash, where it begins in `data`, its size in bytes, and
+        how often it was read.
       slots: the hash table; in each slot, of which there is a power of two, the number of a word,
         or -1.
-      counts: by number of the word, how often it was read.
-      seed: the hash of an empty word. It is a random number, so that nobody who writes a text can
-        know words that are looked for in one place.
+      seed: a random number in all hashes, so that nobody who writes a text can know words that are
+        looked for in one place.
     """
 
     data: ByteArray
-    ends: Int64Array
-    hashes: npt.NDArray[np.uint64]
+    entries: UInt64Array
     slots: npt.NDArray[np.int32]
-    counts: Int64Array
     seed: np.uint64
 
 
@@ -70,43 +78,72 @@ class Spellings(NamedTuple):
 
 
 @compiled
-def add_to_hash(hashed: Any, byte: Any) -> Any:
-    """Returns the hash of a word to which one more byte has been added."""
-    mixed = (hashed ^ np.uint64(byte)) * _MULTIPLIER
-    return mixed ^ (mixed >> np.uint64(29))
+def mix(hashed: Any, letters: Any) -> Any:
+    """Returns the hash of a word to which up to 8 more bytes have been added.
+
+    It is a bijection of `letters`, in which every bit changes all others.
+    """
+    mixed = (hashed ^ letters) * _MULTIPLIER
+    mixed = (mixed ^ (mixed >> _32)) * _SECOND_MULTIPLIER
+    return mixed ^ (mixed >> _29)
 
 
 @compiled
-def find_or_add(words: Any, size: int, length: int, hashed: Any) -> Any:
-    """Finds the word whose bytes stand behind those of the last word, or adds it.
+def hash_of(data: Any, begin: Any, size: Any, seed: Any) -> Any:
+    """Returns the hash of a word that stands in `data`, as `read_words` makes it."""
+    hashed, letters = seed, _0
+    for index in range(size):
+        letters = letters << _8 | np.uint64(data[begin + np.uint64(index)])
+        if np.uint64(index) & _7 == _7:
+            hashed, letters = mix(hashed, letters), _0
+    return mix(hashed, letters)
+
+
+@compiled
+def find_slot(words: Any, data: Any, begin: Any, size: Any, hashed: Any) -> Any:
+    """Finds a word.
 
     Args:
-      words: a `Words` with room for one more.
-      size: how many words there are.
-      length: how many bytes the word has.
+      words: a `Words`.
+      data: has the bytes of the word.
+      begin: where the word begins in `data`.
+      size: its size in bytes.
       hashed: its hash.
 
     Returns:
-      The number of the word, which is `size` if it is new.
+      The slot that has the number of the word, or the free one where it belongs.
     """
-    data, ends, hashes, slots, _, _ = words
-    begin = np.uint64(ends[size])
-    mask = np.uint64(slots.size - 1)
-    slot = (hashed ^ (hashed >> np.uint64(32))) & mask
-    while slots[slot] >= 0:
-        number = np.uint64(slots[slot])
-        other = np.uint64(ends[number])
-        if hashes[number] == hashed and ends[number + np.uint64(1)] - ends[number] == length:
-            same = np.uint64(0)
-            while same < np.uint64(length) and data[other + same] == data[begin + same]:
-                same += np.uint64(1)
-            if same == np.uint64(length):
-                return np.int64(number)
-        slot = (slot + np.uint64(1)) & mask
-    slots[slot] = size
-    hashes[size] = hashed
-    ends[size + 1] = ends[size] + length
-    return size
+    mask = np.uint64(words.slots.size - 1)
+    slot = hashed & mask
+    while words.slots[slot] >= 0:
+        number = np.uint64(words.slots[slot])
+        if words.entries[number, HASH] == hashed and words.entries[number, SIZE] == size:
+            if size < _8:
+                return slot
+            other = words.entries[number, BEGIN]
+            same = _0
+            while same < size and words.data[other + same] == data[begin + same]:
+                same += _1
+            if same == size:
+                return slot
+        slot = (slot + _1) & mask
+    return slot
+
+
+@compiled
+def end_of(words: Any, known: int) -> Any:
+    """Returns where the last of so many words ends."""
+    return _0 if known == 0 else words.entries[known - 1, BEGIN] + words.entries[known - 1, SIZE]
+
+
+@compiled
+def _append(words: Any, number: Any, slot: Any, begin: Any, size: Any, hashed: Any) -> None:
+    """Makes an entry for a new word, whose bytes are in its place."""
+    words.slots[slot] = number
+    words.entries[number, HASH] = hashed
+    words.entries[number, BEGIN] = begin
+    words.entries[number, SIZE] = size
+    words.entries[number, COUNT] = _0
 
 
 @compiled
@@ -142,7 +179,15 @@ def _letter_at(data: Any, at: int) -> Any:
 
 @compiled
 def read_words(
-    text: Any, position: int, by_byte: Any, spellings: Any, words: Any, size: int, slow: Any
+    text: Any,
+    position: int,
+    stop: int,
+    by_byte: Any,
+    spellings: Any,
+    words: Any,
+    known: int,
+    step: Any,
+    slow: Any,
 ) -> Any:
     """Reads the words of a text, and counts them.
 
@@ -151,10 +196,12 @@ def read_words(
     Args:
       text: UTF-8 that begins and ends between words.
       position: where to begin; between words.
+      stop: where to end; between words.
       by_byte: what each byte becomes.
       spellings: a `Spellings`.
-      words: a `Words`.
-      size: how many words there are.
+      words: a `Words`; its `data` has room for the text.
+      known: how many words there are.
+      step: what is added to the count of each word; the greatest number takes away 1.
       slow: filled with the begin and the end of each piece of text that is left to the slow path.
 
     Returns:
@@ -162,79 +209,88 @@ def read_words(
       the page of code points to be filled before it goes on, or -1. If none of that keeps it from
       going on, there is no more room in `words`.
     """
-    data, ends, _, _, counts, seed = words
+    data, entries, slots, seed = words
     spelled, spelling_begins, spelling_sizes, spelling_letters = spellings
     slow_pieces = 0
-    stop = np.uint64(text.size)
+    size_of_text = np.uint64(stop)
     begin = at = np.uint64(position)
-    tail = np.uint64(ends[size])  # where the word that is read begins in `data`
-    end = tail  # and where it ends, so far
-    hashed = seed
-    has_letter = is_slow = False
-    while begin < stop:
-        letter, step = np.uint8(SEPARATOR), np.uint64(1)
-        while at < stop:
-            letter = by_byte[text[at]]
-            if letter > BEYOND_ASCII:
-                data[end] = letter
-                hashed = add_to_hash(hashed, letter)
-                end += np.uint64(1)
-                has_letter = True
-            elif letter != DELETED:
+    # The word that is read is between `tail` and `end`; so many bytes of it are marks.
+    tail = end_of(words, known)
+    end, marks = tail, _0
+    hashed, letters = seed, _0
+    is_slow = False
+    while begin < size_of_text:
+        byte, length = np.uint8(SEPARATOR), _1
+        while at < size_of_text:
+            byte = by_byte[text[at]]
+            if byte > BEYOND_ASCII:
+                data[end] = byte
+                letters = letters << _8 | np.uint64(byte)
+                end += _1
+                if (end - tail) & _7 == _0:
+                    hashed, letters = mix(hashed, letters), _0
+            elif byte != DELETED:
                 break
-            at += np.uint64(1)
-        if at == stop:
-            letter = np.uint8(SEPARATOR)
-        if letter == BEYOND_ASCII:
-            code, size_in_text = decode_code_point(text, np.int64(at), text.size)
-            step = np.uint64(size_in_text)
+            at += _1
+        if at == size_of_text:
+            byte = np.uint8(SEPARATOR)
+        if byte == BEYOND_ASCII:
+            code, size_in_text = decode_code_point(text, np.int64(at), stop)
+            length = np.uint64(size_in_text)
             spelling = np.int64(spelling_sizes[code]) if code >= 0 else NEEDS_SLOW_PATH
             if spelling >= 0:
                 # What follows in the text may become as many bytes as it has now.
-                if end + np.uint64(MAX_SPELLING) + (stop - at) > np.uint64(data.size):
-                    return np.int64(begin), size, slow_pieces, -1
-                if spelling_letters[code]:
-                    has_letter = True
-                elif spelling > 0 and not has_letter:
-                    is_slow = True  # a mark before all letters: whether it stays, depends
+                if end + np.uint64(MAX_SPELLING) + (size_of_text - at) > np.uint64(data.size):
+                    return np.int64(begin), known, slow_pieces, -1
+                if not spelling_letters[code]:
+                    if spelling > 0 and end - tail == marks:
+                        is_slow = True  # a mark before all letters: whether it stays, depends
+                    marks += np.uint64(spelling)
                 for index in range(spelling):
                     byte = spelled[spelling_begins[code] + index]
                     data[end] = byte
-                    hashed = add_to_hash(hashed, byte)
-                    end += np.uint64(1)
+                    letters = letters << _8 | np.uint64(byte)
+                    end += _1
+                    if (end - tail) & _7 == _0:
+                        hashed, letters = mix(hashed, letters), _0
             elif spelling == NOT_FILLED:
-                return np.int64(begin), size, slow_pieces, code >> 8
+                return np.int64(begin), known, slow_pieces, code >> 8
             elif spelling == NEEDS_SLOW_PATH:
                 is_slow = True
             if spelling != SEPARATES:
-                at += step
+                at += length
                 continue
         if is_slow:
             if slow_pieces == len(slow):
-                return np.int64(begin), size, slow_pieces, -1
+                return np.int64(begin), known, slow_pieces, -1
             slow[slow_pieces, 0], slow[slow_pieces, 1] = begin, at
             slow_pieces += 1
-        elif has_letter:
-            if size == counts.size:
-                return np.int64(begin), size, slow_pieces, -1
-            number = find_or_add(words, size, np.int64(end - tail), hashed)
-            counts[number] += 1
-            if number == size:
-                size += 1
+        elif end - tail > marks:
+            if known == len(entries):
+                return np.int64(begin), known, slow_pieces, -1
+            size = end - tail
+            hashed = mix(hashed, letters)
+            slot = find_slot(words, data, tail, size, hashed)
+            number = int(slots[slot])
+            if number < 0:
+                number = known
+                _append(words, number, slot, tail, size, hashed)
+                known += 1
                 tail = end
-        at += step
+            entries[number, COUNT] += step
+        at += length
         begin = at
-        end = tail
-        hashed = seed
-        has_letter = is_slow = False
-    return text.size, size, slow_pieces, -1
+        end, marks = tail, _0
+        hashed, letters = seed, _0
+        is_slow = False
+    return stop, known, slow_pieces, -1
 
 
 @compiled
 def add_words(
-    data: Any, ends: Any, counts: Any, first: int, words: Any, size: int, numbers: Any
+    data: Any, ends: Any, counts: Any, first: int, words: Any, known: int, numbers: Any
 ) -> Any:
-    """Adds words that are there already, such as those of another table.
+    """Adds words that are columns.
 
     Args:
       data: the bytes of the words.
@@ -242,28 +298,96 @@ def add_words(
       counts: how often each occurs.
       first: the number of the first word to be added.
       words: a `Words`.
-      size: how many words there are.
+      known: how many words there are.
       numbers: filled with the number that each of the added words has in `words`.
 
     Returns:
       The first word that was not added, as there is no more room, and how many words there are.
     """
+    tail = end_of(words, known)
     for word in range(first, counts.size):
-        begin, length = ends[word], ends[word + 1] - ends[word]
-        tail = words.ends[size]
-        if size == words.counts.size or tail + length > words.data.size:
-            return word, size
-        hashed = words.seed
-        for index in range(length):
-            byte = data[begin + index]
-            words.data[tail + index] = byte
-            hashed = add_to_hash(hashed, byte)
-        number = find_or_add(words, size, length, hashed)
-        words.counts[number] += counts[word]
+        begin, size = np.uint64(ends[word]), np.uint64(ends[word + 1] - ends[word])
+        if known == len(words.entries) or tail + size > np.uint64(words.data.size):
+            return word, known
+        hashed = hash_of(data, begin, size, words.seed)
+        slot = find_slot(words, data, begin, size, hashed)
+        number = int(words.slots[slot])
+        if number < 0:
+            number = known
+            for index in range(size):
+                words.data[tail + np.uint64(index)] = data[begin + np.uint64(index)]
+            _append(words, number, slot, tail, size, hashed)
+            known += 1
+            tail += size
+        words.entries[number, COUNT] += np.uint64(counts[word])
         numbers[word] = number
-        if number == size:
-            size += 1
-    return counts.size, size
+    return counts.size, known
+
+
+@compiled
+def add_entries(source: Any, numbers: Any, words: Any, known: int) -> int:
+    """Adds words of another table that has the same seed.
+
+    Args:
+      source: the other `Words`.
+      numbers: which of its words are added.
+      words: a `Words` with room for all of them.
+      known: how many words there are.
+
+    Returns:
+      How many words there are now.
+    """
+    tail = end_of(words, known)
+    for other in numbers:
+        hashed, begin = source.entries[other, HASH], source.entries[other, BEGIN]
+        size = source.entries[other, SIZE]
+        slot = find_slot(words, source.data, begin, size, hashed)
+        number = int(words.slots[slot])
+        if number < 0:
+            number = known
+            for index in range(size):
+                words.data[tail + np.uint64(index)] = source.data[begin + np.uint64(index)]
+            _append(words, number, slot, tail, size, hashed)
+            known += 1
+            tail += size
+        words.entries[number, COUNT] += source.entries[other, COUNT]
+    return known
+
+
+@compiled
+def group_by_bucket(
+    words: Any, known: int, hash_of_byte: Any, buckets: Any, begins: Any, sizes: Any, numbers: Any
+) -> None:
+    """Finds out which bucket each word is in, see `transforms.columns.tables`.
+
+    Args:
+      words: a `Words`.
+      known: how many words there are; those that do not occur are left out.
+      hash_of_byte: by byte, the number that is added up for it.
+      buckets: filled with the bucket of each word.
+      begins: zeros, one more than buckets; filled with where each bucket begins in `numbers`.
+      sizes: zeros; filled with the size of all words of each bucket in bytes.
+      numbers: filled with the numbers of the words, bucket by bucket.
+    """
+    data, entries, _, _ = words
+    for number in range(known):
+        if entries[number, COUNT] == _0:
+            continue
+        begin, total = entries[number, BEGIN], _0
+        for index in range(entries[number, SIZE]):
+            total += hash_of_byte[data[begin + np.uint64(index)]]
+        bucket = (total >> _32) % np.uint64(sizes.size)
+        buckets[number] = bucket
+        sizes[bucket] += entries[number, SIZE]
+        begins[bucket + _1] += 1
+    for bucket in range(sizes.size):
+        begins[bucket + 1] += begins[bucket]
+    places = begins.copy()
+    for number in range(known):
+        if entries[number, COUNT] != _0:
+            bucket = buckets[number]
+            numbers[places[bucket]] = number
+            places[bucket] += 1
 
 
 @compiled
@@ -276,26 +400,10 @@ def find_words(data: Any, ends: Any, words: Any, numbers: Any) -> None:
       words: a `Words`.
       numbers: filled with the number that each has in `words`, or -1.
     """
-    table, table_ends, hashes, slots, _, seed = words
-    mask = np.uint64(slots.size - 1)
     for word in range(numbers.size):
-        begin, length = ends[word], ends[word + 1] - ends[word]
-        hashed = seed
-        for index in range(length):
-            hashed = add_to_hash(hashed, data[begin + index])
-        numbers[word] = -1
-        slot = (hashed ^ (hashed >> np.uint64(32))) & mask
-        while slots[slot] >= 0:
-            number = slots[slot]
-            other = table_ends[number]
-            if hashes[number] == hashed and table_ends[number + 1] - other == length:
-                same = 0
-                while same < length and table[other + same] == data[begin + same]:
-                    same += 1
-                if same == length:
-                    numbers[word] = number
-                    break
-            slot = (slot + np.uint64(1)) & mask
+        begin, size = np.uint64(ends[word]), np.uint64(ends[word + 1] - ends[word])
+        hashed = hash_of(data, begin, size, words.seed)
+        numbers[word] = words.slots[find_slot(words, data, begin, size, hashed)]
 
 
 @compiled
@@ -339,14 +447,13 @@ def sum_letters(data: Any, ends: Any, low: Any, high: Any, sums: Any) -> None:
 
 
 @compiled
-def fill_slots(words: Any, size: int) -> None:
+def fill_slots(words: Any, known: int) -> None:
     """Puts the words into an empty hash table."""
     mask = np.uint64(words.slots.size - 1)
-    for number in range(size):
-        hashed = words.hashes[number]
-        slot = (hashed ^ (hashed >> np.uint64(32))) & mask
+    for number in range(known):
+        slot = words.entries[number, HASH] & mask
         while words.slots[slot] >= 0:
-            slot = (slot + np.uint64(1)) & mask
+            slot = (slot + _1) & mask
         words.slots[slot] = number
 
 
@@ -367,6 +474,54 @@ def lengths_of(data: Any, ends: Any, lengths: Any) -> None:
 
 
 @compiled
+def _sort_ascii(data: Any, begin: int, stop: int, signatures: Any, counts: Any) -> Any:
+    """Sorts the letters of a word if all are ASCII, and returns whether they are.
+
+    `counts` has a number for each letter, and is all zeros before and after.
+    """
+    least, greatest = np.uint8(0xFF), np.uint8(0)
+    for at in range(begin, stop):
+        least, greatest = min(least, data[at]), max(greatest, data[at])
+    if greatest >= 0x80:
+        return False
+    if stop - begin > _FEW:
+        for at in range(begin, stop):
+            counts[data[at]] += 1
+        at = begin
+        for letter in range(least, greatest + 1):
+            count = counts[letter]
+            counts[letter] = 0
+            for _ in range(count):
+                signatures[at] = letter
+                at += 1
+        return True
+    for at in range(begin, stop):
+        # Each letter changes places with the greater ones before it: no branch, so no wrong guess.
+        letter = data[at]
+        for place in range(begin, at):
+            before = signatures[place]
+            signatures[place] = min(before, letter)
+            letter = max(before, letter)
+        signatures[at] = letter
+    return True
+
+
+@compiled
+def _sort_letters(letters: Any, found: int) -> None:
+    """Sorts the first letters of an array. Insertion is the fastest for words as they occur."""
+    if found > _FEW:
+        letters[:found].sort()
+        return
+    for at in range(1, found):
+        letter = letters[at]
+        place = at
+        while place > 0 and letters[place - 1] > letter:
+            letters[place] = letters[place - 1]
+            place -= 1
+        letters[place] = letter
+
+
+@compiled
 def sort_letters(data: Any, ends: Any, longest: int, signatures: Any) -> None:
     """Sorts the letters of each word, which gives its signature; it is as long as the word.
 
@@ -377,22 +532,18 @@ def sort_letters(data: Any, ends: Any, longest: int, signatures: Any) -> None:
       signatures: filled with the bytes of the signatures, where those of the words are in `data`.
     """
     letters = np.empty(longest, np.int32)
+    counts = np.zeros(0x80, np.int32)
     for word in range(ends.size - 1):
         begin, stop = ends[word], ends[word + 1]
+        if _sort_ascii(data, begin, stop, signatures, counts):
+            continue
         found = 0
         at = begin
         while at < stop:
             letter, at = _letter_at(data, at)
-            # Insertion is the fastest for words as they occur; others are sorted below.
-            place = found
-            if stop - begin <= 64:
-                while place > 0 and letters[place - 1] > letter:
-                    letters[place] = letters[place - 1]
-                    place -= 1
-            letters[place] = letter
+            letters[found] = letter
             found += 1
-        if stop - begin > 64:
-            letters[:found].sort()
+        _sort_letters(letters, found)
         at = begin
         for index in range(found):
             letter = letters[index]

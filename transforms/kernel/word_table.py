@@ -1,16 +1,20 @@
 """Tables of distinct words with their counts, filled by compiled code from text or from columns.
 
 A text that is its own dictionary may have millions of distinct words. They are kept as columns: the
-letters of all words in one array, and where each word ends in another.
+letters of all words in one array, and what is known of each word in a row of another.
 """
 
 import secrets
+import threading
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from transforms.columns.tables import Int64Array
+from transforms.columns.tables import HASH_OF_BYTE, Int64Array
 from transforms.kernel import word_loops
+
+_NO_WORDS = np.zeros(1, np.int64)
 
 
 class WordTable:
@@ -18,42 +22,59 @@ class WordTable:
 
     Args:
       capacity: for how many words there is room at first; a power of two.
+      seed: of all hashes; by default a random number.
 
     Attributes:
       size: how many words there are.
-      arrays: the words, for compiled code. Of `counts` only the first `size` are meant.
+      arrays: the words, for compiled code. Of `entries` only the first `size` are meant.
     """
 
-    def __init__(self, capacity: int = 1 << 12):
+    def __init__(self, capacity: int = 1 << 12, seed: int | None = None):
         self.size = 0
         self.arrays = word_loops.Words(
             np.empty(capacity * 16, np.uint8),
-            np.zeros(capacity + 1, np.int64),
-            np.empty(capacity, np.uint64),
+            np.empty((capacity, 4), np.uint64),
             np.full(2 * capacity, -1, np.int32),
-            np.zeros(capacity, np.int64),
-            np.uint64(secrets.randbits(64)),
+            np.uint64(secrets.randbits(64) if seed is None else seed),
         )
 
     @property
     def bytes_used(self) -> int:
         """The size of all words together, in bytes."""
-        return int(self.arrays.ends[self.size])
+        if not self.size:
+            return 0
+        _, begin, size, _ = self.arrays.entries[self.size - 1].tolist()
+        return int(begin + size)
 
-    def make_room(self, new_bytes: int = 0) -> None:
-        """Makes room for so many more bytes of words, and for one more word at least."""
-        data, ends, hashes, slots, counts, _ = self.arrays
-        wanted = self.bytes_used + new_bytes
-        if wanted > data.size:
-            grown = np.empty(max(wanted, 2 * data.size), np.uint8)
-            grown[: self.bytes_used] = data[: self.bytes_used]
+    @property
+    def counts(self) -> Int64Array:
+        """How often each word was read."""
+        return self.arrays.entries[: self.size, word_loops.COUNT].astype(np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the table takes, in bytes."""
+        return sum(array.nbytes for array in self.arrays[:3])
+
+    def clear(self) -> None:
+        """Removes all words; the memory is kept."""
+        self.arrays.slots.fill(-1)
+        self.size = 0
+
+    def make_room(self, new_bytes: int = 0, new_words: int = 1) -> None:
+        """Makes room for so many more bytes of words, and so many more words."""
+        data, entries, _, _ = self.arrays
+        used = self.bytes_used
+        if used + new_bytes > data.size:
+            grown = np.empty(max(used + new_bytes, 2 * data.size), np.uint8)
+            grown[:used] = data[:used]
             self.arrays = self.arrays._replace(data=grown)
-        if self.size == counts.size:
+        if self.size + new_words > len(entries):
+            capacity = 1 << (self.size + new_words - 1).bit_length()
+            more_entries = np.empty((capacity, 4), np.uint64)
+            more_entries[: self.size] = entries[: self.size]
             self.arrays = self.arrays._replace(
-                ends=np.concatenate([ends, np.zeros_like(counts)]),
-                hashes=np.concatenate([hashes, np.empty_like(hashes)]),
-                slots=np.full(2 * slots.size, -1, np.int32),
-                counts=np.concatenate([counts, np.zeros_like(counts)]),
+                entries=more_entries, slots=np.full(2 * capacity, -1, np.int32)
             )
             word_loops.fill_slots(self.arrays, self.size)
 
@@ -79,6 +100,17 @@ class WordTable:
                 self.make_room(longest)
         return numbers
 
+    def add_entries(self, other: "WordTable", numbers: Int64Array, new_bytes: int) -> None:
+        """Adds words of a table with the same seed.
+
+        Args:
+          other: the table.
+          numbers: which of its words are added.
+          new_bytes: their size, in bytes.
+        """
+        self.make_room(new_bytes, len(numbers))
+        self.size = word_loops.add_entries(other.arrays, numbers, self.arrays, self.size)
+
     def find(self, data: npt.NDArray[np.uint8], ends: Int64Array) -> Int64Array:
         """Finds words, given as `add` takes them.
 
@@ -91,5 +123,53 @@ class WordTable:
 
     def to_columns(self) -> tuple[npt.NDArray[np.uint8], Int64Array, Int64Array]:
         """Returns the bytes, the ends and the counts of all words."""
-        data, ends, _, _, counts, _ = self.arrays
-        return data[: self.bytes_used], ends[: self.size + 1], counts[: self.size]
+        sizes = self.arrays.entries[: self.size, word_loops.SIZE].astype(np.int64)
+        ends = np.concatenate([_NO_WORDS, np.cumsum(sizes)])
+        return self.arrays.data[: self.bytes_used], ends, self.counts
+
+
+class WordStore:
+    """The words of all threads that count a text together, in buckets, each a table of its own.
+
+    Args:
+      buckets: how many there are, see `transforms.columns.tables`.
+      max_bytes: when it takes more memory than this, it is full.
+
+    Attributes:
+      seed: tables of which the words are to be added need the same.
+    """
+
+    def __init__(self, buckets: int, max_bytes: int):
+        self.seed = secrets.randbits(64)
+        self._max_bytes = max_bytes
+        self._tables = [self._empty_table() for _ in range(buckets)]
+        self._locks = [threading.Lock() for _ in range(buckets)]
+
+    def _empty_table(self) -> WordTable:
+        return WordTable(1, self.seed)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should be drained before more is added, to keep memory bounded."""
+        return sum(table.nbytes for table in self._tables) > self._max_bytes
+
+    def add(self, words: WordTable) -> None:
+        """Adds all words of a table that occur. Several threads may do so at once."""
+        buckets = len(self._tables)
+        of_word, numbers = np.empty(words.size, np.uint64), np.empty(words.size, np.int64)
+        begins, sizes = np.zeros(buckets + 1, np.int64), np.zeros(buckets, np.uint64)
+        word_loops.group_by_bucket(
+            words.arrays, words.size, HASH_OF_BYTE, of_word, begins, sizes, numbers
+        )
+        for bucket in np.flatnonzero(sizes):
+            in_bucket = numbers[begins[bucket] : begins[bucket + 1]]
+            with self._locks[bucket]:
+                self._tables[bucket].add_entries(words, in_bucket, int(sizes[bucket]))
+
+    def drain(self) -> Iterator[tuple[int, WordTable]]:
+        """Yields each bucket that has words, with its table, and begins anew."""
+        for bucket, lock in enumerate(self._locks):
+            with lock:
+                table, self._tables[bucket] = self._tables[bucket], self._empty_table()
+            if table.size:
+                yield bucket, table

@@ -18,29 +18,49 @@ from tests.support.strategies import (
 )
 from tests.support.tables import rows_of
 from tests.support.text_rules import RULES, rules, words_of
+from transforms.columns.tables import counts_table, split_into_buckets
 from transforms.kernel.distinct import DistinctTally, spelling_table
 from transforms.kernel.fallback import Counted, PlainTally, Tally
+from transforms.kernel.word_table import WordStore
 from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.settings import TextSettings
+
+
+def distinct(rule: TextSettings, shortest: int = 1) -> DistinctTally:
+    return DistinctTally(spelling_table(rule), WordStore(8, 1 << 30), shortest)
+
+
+def drained(tally: Tally) -> Counted:
+    """Returns all that a tally has counted, after checking the buckets."""
+    rows: list[tuple[str, int]] = []
+    words_by_length: Counter[int] = Counter()
+    invalid_bytes = 0
+    for part in tally.drain():
+        if part.bucket is not None:
+            assert {bucket for bucket, _ in split_into_buckets(part.columns, 8)} <= {part.bucket}
+        rows += rows_of(part.columns)
+        words_by_length.update(part.words_by_length)
+        invalid_bytes += part.invalid_bytes
+    assert len(dict(rows)) == len(rows)
+    columns = counts_table(dict(rows), dict(rows).values())
+    return Counted(None, columns, dict(words_by_length), invalid_bytes)
 
 
 def tallied(tally: Tally, *blocks: bytes) -> Counted:
     for data in blocks:
         tally.add(data)
         tally.commit()
-    return tally.drain()
+    return drained(tally)
 
 
 def counts(counted: Counted) -> dict[str, int]:
-    rows = rows_of(counted.columns)
-    assert len(dict(rows)) == len(rows)
-    return dict(rows)
+    return dict(rows_of(counted.columns))
 
 
 def assert_counts_as_the_reference(text: str, rule: TextSettings, shortest: int = 1) -> None:
     words = [word for word in words_of(text, rule) if len(word) >= shortest]
     tallies: list[Tally] = [
-        DistinctTally(spelling_table(rule), shortest),
+        distinct(rule, shortest),
         PlainTally(None, rule, shortest),
     ]
     for tally in tallies:
@@ -82,7 +102,7 @@ def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
         assigned = [char for char in assigned if unicodedata.category(char) != "Lo"]
     # Before and behind letters and a mark, so that a character that composes shows.
     text = "\n".join(f"a{char}e\u0301 {char}\u0338" for char in assigned)
-    found = Counter(counts(tallied(DistinctTally(spelling_table(rule)), text.encode())))
+    found = Counter(counts(tallied(distinct(rule), text.encode())))
     found.subtract(words_of(text, rule))
     assert not [word for word, number in found.items() if number]
 
@@ -95,7 +115,7 @@ def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> 
     data = b"".join(pieces)
     text = data.decode("utf-8", "ignore")
     for rule in RULES:
-        counted = tallied(DistinctTally(spelling_table(rule)), data)
+        counted = tallied(distinct(rule), data)
         assert counts(counted) == Counter(words_of(text, rule))
         assert counted.invalid_bytes == len(data) - len(text.encode())
 
@@ -107,12 +127,19 @@ def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> 
     st.sampled_from([1, 2, 100]),
     st.integers(1, 4),
     st.integers(1, 3),
+    st.sampled_from([0, 1 << 10, 1 << 20]),
 )
 def test_tables_that_grow_are_drained_and_are_merged_lose_nothing(
-    pieces: list[str], rule: TextSettings, max_slow_pieces: int, max_distinct: int, tallies: int
+    pieces: list[str],
+    rule: TextSettings,
+    max_slow_pieces: int,
+    max_distinct: int,
+    tallies: int,
+    max_bytes: int,
 ) -> None:
+    store = WordStore(8, max_bytes)
     made = [
-        DistinctTally(spelling_table(rule), 1, max_distinct, max_slow_pieces, capacity=2)
+        DistinctTally(spelling_table(rule), store, 1, max_distinct, max_slow_pieces)
         for _ in range(tallies)
     ]
     found: Counter[str] = Counter()
@@ -123,39 +150,39 @@ def test_tables_that_grow_are_drained_and_are_merged_lose_nothing(
         tally.add(piece.encode() + b"\n\xff")
         tally.commit()
         if tally.is_full:
-            counted = tally.drain()
+            counted = drained(tally)
             found.update(counts(counted))
             invalid += counted.invalid_bytes
     first, *others = made
     for other in others:
         first.merge(other)
-    counted = first.drain()
+    counted = drained(first)
     found.update(counts(counted))
     assert +found == Counter(word for piece in pieces for word in words_of(piece, rule))
     assert invalid + counted.invalid_bytes == len(pieces)
-    assert counts(first.drain()) == {}
+    assert counts(drained(first)) == {}
 
 
 def test_many_words_of_any_kind_are_counted() -> None:
     words = [f"{'aé漢𐐨'[n % 4]}{n:x}" for n in range(30_000)]
-    found = counts(tallied(DistinctTally(spelling_table(RULES[0])), " ".join(words * 2).encode()))
+    found = counts(tallied(distinct(RULES[0]), " ".join(words * 2).encode()))
     assert found == Counter(words * 2)
 
 
 def test_giants_are_words_that_are_in_no_result() -> None:
     giants = ("a" * (MAX_WORD_LENGTH + 1), "9" * 3_000_000, "é" * 1_000_000)
     longest = "é" * MAX_WORD_LENGTH
-    tally = DistinctTally(spelling_table(RULES[0]))
+    tally = distinct(RULES[0])
     counted = tallied(tally, *(f"cat {giant} {longest}".encode() for giant in giants))
     assert counts(counted) == {"cat": 3, longest: 3}
     assert counted.words_by_length == {3: 3, 64: 6}
 
 
 def test_what_is_not_committed_never_counts() -> None:
-    tally = DistinctTally(spelling_table(RULES[0]))
+    tally = distinct(RULES[0])
     tally.add(b"cat tac")
     tally.add("act e\u0301a \xff".encode("latin-1", "replace"))
     tally.add(b"cat dog")
     tally.commit()
     tally.add(b"lost")
-    assert counts(tally.drain()) == {"cat": 1, "dog": 1}
+    assert counts(drained(tally)) == {"cat": 1, "dog": 1}

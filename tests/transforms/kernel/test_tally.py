@@ -43,12 +43,12 @@ def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict
     for data in blocks:
         tally.add(data)
         tally.commit()
-    return dict(rows_of(tally.drain().columns))
+    return dict(rows_of(next(tally.drain()).columns))
 
 
 def words_and_matched(tally: BlockTally) -> tuple[int, int]:
     """How many words were counted, and how many of them have a class."""
-    counted = tally.drain()
+    counted = next(tally.drain())
     words = sum(counted.words_by_length.values())
     return words, sum(count for _, count in rows_of(counted.columns))
 
@@ -70,7 +70,7 @@ def assert_counts_as_the_reference(text: str, members: Iterable[str], rule: Text
             tally = BlockTally(table, shortest)
             tally.add(text.encode())
             tally.commit()
-            counted = tally.drain()
+            counted = next(tally.drain())
             assert dict(rows_of(counted.columns)) == expected(table, text, shortest)
             found = sum(len(word) >= shortest for word in own_words)
             assert sum(counted.words_by_length.values()) == found
@@ -260,7 +260,7 @@ def test_any_number_of_pieces_may_be_left_to_the_slow_path(max_slow_pieces: int)
     tally = BlockTally(table, max_slow_pieces=max_slow_pieces)
     tally.add(("e\u0301a cat 漢😀 " * 50).encode())
     tally.commit()
-    assert dict(rows_of(tally.drain().columns)) == {"aé": 50, "act": 50}
+    assert dict(rows_of(next(tally.drain()).columns)) == {"aé": 50, "act": 50}
 
 
 def test_more_pieces_than_are_left_to_the_slow_path_at_once_all_count() -> None:
@@ -303,7 +303,7 @@ def test_giants_are_words_that_match_nothing() -> None:
     for giant in ("a" * (MAX_WORD_LENGTH + 1), "9" * 3_000_000, "é" * 1_000_000):
         tally.add(f"cat {giant} act".encode())
         tally.commit()
-    counted = tally.drain()
+    counted = next(tally.drain())
     assert rows_of(counted.columns) == [("act", 6)]
     assert counted.words_by_length == {3: 6, 64: 3}
 
