@@ -133,7 +133,7 @@ class TopWords(beam.PTransform[PCollection[AnagramCount], PCollection[AnagramCou
             return records
         return (
             records
-            | "RankByCount" >> Top.Smallest(self.number, key=_rank)
+            | "RankByCount" >> Top.Smallest(self.number, has_defaults=False, key=_rank)
             | "ListRecords" >> beam.FlatMap(list).with_output_types(AnagramCount)
         )
 

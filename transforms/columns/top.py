@@ -31,7 +31,8 @@ class TopColumns(beam.PTransform[PCollection[RecordColumns], PCollection[RecordC
     def expand(self, columns: PCollection[RecordColumns]) -> PCollection[RecordColumns]:
         if self.number is None:
             return columns
-        keep = beam.CombineGlobally(TopColumnsFn(self.number)).with_output_types(RecordColumns)
+        combine = beam.CombineGlobally(TopColumnsFn(self.number)).without_defaults()
+        keep = combine.with_output_types(RecordColumns)
         kept: PCollection[RecordColumns] = columns | "KeepGreatest" >> keep
         return kept
 
