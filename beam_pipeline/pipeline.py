@@ -21,7 +21,7 @@ from transforms.filtering import FilterBlocks
 from transforms.stages.error_handling import with_error_handler
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
-from transforms.stages.windows import is_windowed, keys_can_share
+from transforms.stages.windows import has_panes, is_windowed, keys_can_share
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
@@ -131,8 +131,12 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Counts anagrams: for every word of a dictionary, how many words of the text have its letters.
 
     Takes a collection of `str` or of `Block`, each of which holds whole words, and yields an
-    `AnagramCount` for each dictionary word that has anagrams in the text; for each window and pane,
-    if there are any.
+    `AnagramCount` for each dictionary word that has anagrams in the text.
+
+    Each window is counted by itself. Records have the timestamps and panes that Beam's own
+    ``CombinePerKey`` gives the counts of signatures, except that those of 0, which come of panes
+    without elements, are left out. `min_count` applies to each pane. Where a signature has windows
+    or panes of its own, in sessions, behind a trigger or with an allowed lateness, `top` is refused.
 
     Attributes:
       dictionary: whose words are counted: ``gcide``, ``web2``, several joined by ``+``, the path
@@ -292,8 +296,10 @@ class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
     def expand(self, counted: PCollection[Any]) -> PCollection[Any]:
         if self.previous is None:
             return counted
-        if is_windowed(counted):
-            raise ValueError("previous: was counted in no window, so it cannot be added to windows")
+        if is_windowed(counted) or has_panes(counted):
+            raise ValueError(
+                "previous: was counted in no window, so it cannot be added to windows or panes"
+            )
         previous = counted.pipeline | "ReadPrevious" >> self.previous
         if self.convert is not None:
             previous |= "Convert" >> self.convert

@@ -1,8 +1,9 @@
 """Windowed texts are counted in their windows, as an oracle does that assigns windows by hand."""
 
+import string
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -15,6 +16,7 @@ from apache_beam.transforms.trigger import (
     AfterCount,
     AfterProcessingTime,
     AfterWatermark,
+    DefaultTrigger,
     Repeatedly,
 )
 from apache_beam.transforms.window import (
@@ -200,19 +202,21 @@ def test_single_transforms_keep_windows() -> None:
         assert_that(counted, equal_to(expected))
 
 
-class Case(NamedTuple):
-    """A trigger and what it does with panes."""
+ACCUMULATING, DISCARDING = AccumulationMode.ACCUMULATING, AccumulationMode.DISCARDING
+EARLY_AND_LATE = AfterWatermark(
+    early=Repeatedly(AfterProcessingTime(1)), late=AfterProcessingTime(0)
+)
+#: Windows and triggers, and the timings of the panes that they give: early, on time, late, unknown.
+WITH_PANES = {
+    "fixed": (FixedWindows(10), EARLY_AND_LATE, {0, 1, 2}),
+    "sliding": (SlidingWindows(10, 5), EARLY_AND_LATE, {0, 1, 2}),
+    "only late": (FixedWindows(10), DefaultTrigger(), {1, 2}),
+    "global": (GlobalWindows(), EARLY_AND_LATE, {0, 1}),
+}
 
-    trigger: Any
-    mode: Any
 
-
-CASES = [
-    Case(
-        AfterWatermark(early=Repeatedly(AfterProcessingTime(1)), late=AfterProcessingTime(0)), mode
-    )
-    for mode in (AccumulationMode.DISCARDING, AccumulationMode.ACCUMULATING)
-]
+#: Words of which some are in one bucket with those that come late.
+LETTERS = " ".join(string.ascii_lowercase[1:])
 
 
 def stream() -> test_stream.TestStream:
@@ -222,20 +226,25 @@ def stream() -> test_stream.TestStream:
     return (
         test_stream.TestStream()
         .advance_watermark_to(0)
-        .add_elements([at("cat", 1), at("act dog", 2)])
+        .add_elements([at("cat", 1), at("act dog", 2), at(LETTERS, 2)])
         .advance_processing_time(5)
-        .add_elements([at("tac", 3)])
+        .add_elements([at("tac", 3), at("é", 4)])
         .advance_processing_time(5)
         .advance_watermark_to(12)
-        .add_elements([at("cat dog", 4)])  # late
+        .add_elements([at("cat dog", 4), at("a a", 5)])  # late; "a" for the first time
         .advance_processing_time(5)
         .add_elements([at("god", 15)])
+        .advance_processing_time(5)
+        .advance_watermark_to(200)
+        .add_elements([at("cat", 5)])  # too late
         .advance_watermark_to_infinity()
     )
 
 
-def panes_of(count: Callable[[PCollection[str]], PCollection[Any]], case: Case) -> Counter[Any]:
-    """Returns the records with the timings of their panes, as the runner gives them."""
+def panes_of(
+    count: beam.PTransform[Any, Any], windowing: tuple[Any, Any, set[int]], mode: Any
+) -> Counter[Any]:
+    """Returns the records with the panes that they come in, as the runner gives them."""
     _panes.clear()
     options = PipelineOptions(streaming=True, allow_unsafe_triggers=True)
     with beam.Pipeline(runner="BundleBasedDirectRunner", options=options) as p:
@@ -244,9 +253,9 @@ def panes_of(count: Callable[[PCollection[str]], PCollection[Any]], case: Case) 
             | stream()
             | beam.Map(str).with_output_types(str)
             | beam.WindowInto(
-                FixedWindows(10),
-                trigger=case.trigger,
-                accumulation_mode=case.mode,
+                windowing[0],
+                trigger=windowing[1],
+                accumulation_mode=mode,
                 allowed_lateness=100,
             )
             | count
@@ -264,27 +273,47 @@ def _take(
     pane: Any = beam.DoFn.PaneInfoParam,
     time: Any = beam.DoFn.TimestampParam,
 ) -> None:
-    _panes.append((record[0], record[1], float(window.start), pane.timing, pane.index, float(time)))
+    _panes.append((*record[:2], str(window), pane.timing, pane.index, pane.is_last, float(time)))
 
 
-def beam_alone(texts: PCollection[str]) -> PCollection[Any]:
-    """What Beam's own sum gives, without any transform of ours."""
-    counted: PCollection[Any] = (
-        texts
-        | beam.FlatMap(str.split)
-        | beam.Map(lambda word: ("".join(sorted(word)), 1))
-        | beam.CombinePerKey(sum)
-    )
-    return counted
+class BeamAlone(beam.PTransform[PCollection[str], PCollection[Any]]):
+    """Counts signatures with Beam's own sum, without any transform of ours."""
+
+    def expand(self, texts: PCollection[str]) -> PCollection[Any]:
+        counted: PCollection[Any] = (
+            texts
+            | beam.FlatMap(str.split)
+            | beam.Map(lambda word: ("".join(sorted(word)), 1))
+            | beam.CombinePerKey(sum)
+        )
+        return counted
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("case", CASES, ids=["discarding", "accumulating"])
-def test_early_on_time_and_late_panes_are_those_of_a_sum_of_beams(case: Case, engine: str) -> None:
-    count = CountAnagrams(dictionary=["act", "dgo"], engine=engine)
-    expected = panes_of(beam_alone, case)
-    assert {pane[3] for pane in expected} == {0, 1, 2}  # early, on time, late
-    assert panes_of(lambda texts: texts | count, case) == expected
+@pytest.mark.parametrize("mode", [DISCARDING, ACCUMULATING], ids=["discarding", "accumulating"])
+@pytest.mark.parametrize("kind", WITH_PANES)
+def test_panes_are_those_of_a_sum_of_beams(kind: str, mode: Any) -> None:
+    windowing = WITH_PANES[kind]
+    expected = panes_of(BeamAlone(), windowing, mode)
+    assert {pane[3] for pane in expected} == windowing[2]
+    for pane in [*expected]:
+        if not pane[1]:  # nothing has come since the last pane: Beam's sum is 0, and we say nothing
+            del expected[pane]
+    signatures = [
+        "act",
+        "dgo",
+        "é",
+        *string.ascii_lowercase,
+    ]  # which are words, so that each has one record
+    for engine in ENGINES:
+        found = panes_of(CountAnagrams(dictionary=signatures, engine=engine), windowing, mode)
+        assert found == expected
+        # Without a dictionary the words of a pane are its own, so only their class is compared.
+        corpus = CountAnagrams(dictionary="none", engine=engine) | beam.Map(_by_signature)
+        assert set(panes_of(corpus, windowing, mode)) == set(expected)
+
+
+def _by_signature(record: Any) -> tuple[str, int]:
+    return record.signature, record.count
 
 
 @pytest.mark.parametrize(
@@ -317,6 +346,31 @@ def test_what_has_no_windows_is_not_added_to_windows() -> None:
         texts | CountAnagrams(dictionary=MEMBERS, previous=beam.Create([("act", 1)]))
     with pytest.raises(ValueError, match=r"WriteResults: .*global window"):
         texts | "Again" >> CountAnagrams(dictionary=MEMBERS) | WriteResults("r.json")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "windowing",
+    [
+        {"windowfn": Sessions(5)},
+        {"windowfn": FixedWindows(10), "allowed_lateness": 5},
+        {
+            "windowfn": GlobalWindows(),
+            "trigger": Repeatedly(AfterProcessingTime(1)),
+            "accumulation_mode": DISCARDING,
+        },
+    ],
+)
+def test_words_are_not_compared_where_each_signature_has_its_own_windows_or_panes(
+    windowing: dict[str, Any], engine: str
+) -> None:
+    p = beam.Pipeline(options=PipelineOptions(allow_unsafe_triggers=True))
+    texts = create(p, TEXTS) | beam.WindowInto(**windowing)
+    with pytest.raises(ValueError, match="top=2: compares the words of a window"):
+        texts | CountAnagrams(dictionary=MEMBERS, engine=engine, top=2)
+    if "allowed_lateness" in windowing:
+        with pytest.raises(ValueError, match="PackRecords: tables would mix"):
+            texts | "Tables" >> CountAnagrams(dictionary=MEMBERS, engine=engine, as_columns=True)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -24,7 +24,7 @@ from transforms.columns.tables import (
 from transforms.counts import ClassTally
 from transforms.expand import AnagramCount
 from transforms.stages.bundles import in_global_window
-from transforms.stages.windows import per_window
+from transforms.stages.windows import has_panes, per_window
 from transforms.text.signature import signature
 
 
@@ -67,6 +67,11 @@ class PackRecords(beam.PTransform[PCollection[AnagramCount], PCollection[RecordC
         check_positive(max_rows=self.max_rows)
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[RecordColumns]:
+        if has_panes(records):
+            raise ValueError(
+                "PackRecords: tables would mix records of several panes; keep AnagramCounts "
+                "(as_columns=False) where there is a trigger or an allowed lateness"
+            )
         pack = beam.ParDo(per_window(_PackRecordsFn(self.max_rows), records))
         packed: PCollection[RecordColumns] = records | "PackRecords" >> pack.with_output_types(
             RecordColumns

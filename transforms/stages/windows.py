@@ -38,15 +38,47 @@ def per_window(fn: beam.DoFn, elements: PCollection[Any]) -> beam.DoFn:
     return PerWindowFn(fn) if is_windowed(elements) else fn
 
 
+def has_panes(elements: PCollection[Any]) -> bool:
+    """Returns whether what is grouped may leave a window in more than one pane.
+
+    That is so where there is a trigger, or where late elements are waited for.
+    """
+    windowing = elements.windowing
+    is_late_allowed = windowing.allowed_lateness > 0 and is_windowed(elements)
+    return is_late_allowed or not isinstance(windowing.triggerfn, DefaultTrigger)
+
+
 def keys_can_share(elements: PCollection[Any]) -> bool:
     """Returns whether several keys can be summed together, as one.
 
-    They cannot where windows merge, such as sessions, or have triggers, as the elements of each key
+    They cannot where windows merge, such as sessions, or have panes, as the elements of each key
     decide when.
     """
-    windowing = elements.windowing
-    is_merging = not isinstance(windowing.windowfn, NonMergingWindowFn)
-    return isinstance(windowing.triggerfn, DefaultTrigger) and not is_merging
+    return not (is_merging(elements) or has_panes(elements))
+
+
+def is_merging(elements: PCollection[Any]) -> bool:
+    """Returns whether windows may merge, such as sessions: then each key has its own."""
+    return not isinstance(elements.windowing.windowfn, NonMergingWindowFn)
+
+
+def check_comparable(elements: PCollection[Any], setting: str) -> None:
+    """Checks that results of all keys can be compared with each other, window by window.
+
+    Args:
+      elements: results of each key.
+      setting: what asks for it.
+
+    Raises:
+      ValueError: each key has windows or panes of its own.
+    """
+    if not keys_can_share(elements):
+        what = "windows, as they merge" if is_merging(elements) else "panes"
+        raise ValueError(
+            f"{setting}: compares the words of a window when it is over, but here each signature "
+            f"has its own {what}; take windows that do not merge, without a trigger and an "
+            "allowed lateness"
+        )
 
 
 def check_countable_together(elements: PCollection[Any], name: str) -> None:
