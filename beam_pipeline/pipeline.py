@@ -10,7 +10,7 @@ from apache_beam.transforms.error_handling import ErrorHandler
 
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.combine import CombineColumns
-from transforms.columns.convert import PackCounts, PackRecords, UnpackRecords
+from transforms.columns.convert import PackCounts, PackRecords, UnpackCounts, UnpackRecords
 from transforms.columns.expand import ExpandColumns
 from transforms.columns.tables import RecordColumns
 from transforms.columns.top import TopColumns
@@ -21,9 +21,11 @@ from transforms.filtering import FilterBlocks
 from transforms.stages.error_handling import with_error_handler
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
+from transforms.stages.windows import has_panes, is_windowed, keys_can_share
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
+from transforms.window_info import AddWindow
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
 
 
@@ -62,15 +64,33 @@ class CountElements(_Engine):
     """Makes an element of every word: the literal shape of the problem, and the reference."""
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
-        dictionary, text, min_length, min_size, min_count, top, _, previous, stage = self.settings
+        settings, stage = self.settings, self.settings.stage
         # Where the words of the text are the dictionary, they must be remembered.
-        is_corpus = dictionary.is_corpus
+        key_words = KeyWithWord if settings.dictionary.is_corpus else KeyBySignature
         return (
             blocks
-            | "ExtractWords" >> ExtractWords(text, min_length, **stage)
-            | "KeyBySignature" >> (KeyWithWord if is_corpus else KeyBySignature)(**stage)
+            | "ExtractWords" >> ExtractWords(settings.text, settings.min_word_length, **stage)
+            | "KeyBySignature" >> key_words(**stage)
+            | "CountEach" >> CountEachSignature(settings)
+        )
+
+
+@dataclass
+class CountEachSignature(beam.PTransform[PCollection[tuple[str, Any]], PCollection[AnagramCount]]):
+    """Sums the counts of each signature, and expands it into records."""
+
+    settings: EngineSettings
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, keyed: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:
+        dictionary, _, _, min_size, min_count, top, _, previous, stage = self.settings
+        combine = CombineClassTallies if dictionary.is_corpus else CountSignatures
+        return (
+            keyed
             | "AddPrevious" >> AddPrevious(previous)
-            | "CountSignatures" >> (CombineClassTallies if is_corpus else CountSignatures)()
+            | "CountSignatures" >> combine()
             | "ExpandSignatures" >> ExpandSignatures(dictionary, min_size, min_count, **stage)
             | "KeepTop" >> TopWords(top)
         )
@@ -79,13 +99,21 @@ class CountElements(_Engine):
 class CountColumns(_Engine):
     """Counts words where they stand in blocks, in compiled code, and moves columns from there."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[RecordColumns]:
+    def expand(self, blocks: PCollection[Block]) -> PCollection[Any]:
         dictionary, text, min_length, min_size, min_count, top, threads, previous, stage = (
             self.settings
         )
+        tallied = blocks | "TallyBlocks" >> TallyBlocks(
+            dictionary, text, min_length, threads, **stage
+        )
+        if not keys_can_share(blocks):
+            return (
+                tallied
+                | "UnpackCounts" >> UnpackCounts(are_words=dictionary.is_corpus)
+                | "CountEach" >> CountEachSignature(self.settings)
+            )
         return (
-            blocks
-            | "TallyBlocks" >> TallyBlocks(dictionary, text, min_length, threads, **stage)
+            tallied
             | "AddPrevious" >> AddPrevious(previous, PackCounts())
             | "CountSignatures" >> CombineColumns()
             | "ExpandSignatures" >> ExpandColumns(dictionary, min_size, min_count, **stage)
@@ -105,6 +133,11 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     Takes a collection of `str` or of `Block`, each of which holds whole words, and yields an
     `AnagramCount` for each dictionary word that has anagrams in the text.
 
+    Each window is counted by itself. Records have the timestamps and panes that Beam's own
+    ``CombinePerKey`` gives the counts of signatures, except that those of 0, which come of panes
+    without elements, are left out. `min_count` applies to each pane. Where a signature has windows
+    or panes of its own, in sessions, behind a trigger or with an allowed lateness, `top` is refused.
+
     Attributes:
       dictionary: whose words are counted: ``gcide``, ``web2``, several joined by ``+``, the path
         of a word list on any Beam filesystem, ``none`` for the words of the text itself, or any
@@ -121,6 +154,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
       threads: how many cores the vectorized engine may use in one worker.
       previous: yields (signature, count) of words counted before, or `ClassTally` if there is no
         dictionary, to be added to those of the text; applied to the beginning of the pipeline.
+      with_window: yields `WindowedCount`s, which say in which window and pane words were counted.
       as_columns: yields `RecordColumns`, which are tables of many records, in place of records;
         `WriteResults` takes either.
       resilience: how often stages try, and what they do then.
@@ -155,6 +189,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     top: int | None = None
     threads: int = 1
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None = None
+    with_window: bool = False
     as_columns: bool = False
     resilience: Resilience = field(default_factory=Resilience)
     side_outputs: SideOutputs | None = field(default=None, compare=False, repr=False)
@@ -174,6 +209,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
         self._text = TextSettings(self.normalization, self.encoding_errors, self.punctuation)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
         TopWords(self.top)  # checks it
+        if self.with_window and self.as_columns:
+            raise ValueError("with_window=True: columns do not have windows; leave out as_columns")
 
     def with_error_handler(self, error_handler: ErrorHandler | None) -> "beam.PTransform[Any, Any]":
         """Hands what cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
@@ -216,7 +253,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
             | "FilterText" >> FilterBlocks(self._text, **settings.stage)
             | "CountWords" >> _ENGINES[self.engine](settings)
         )
-        return records | "ToRecords" >> ToRecords(as_columns=self.as_columns)
+        records |= "ToRecords" >> ToRecords(as_columns=self.as_columns)
+        return records | "AddWindow" >> AddWindow() if self.with_window else records
 
 
 @dataclass
@@ -258,6 +296,10 @@ class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
     def expand(self, counted: PCollection[Any]) -> PCollection[Any]:
         if self.previous is None:
             return counted
+        if is_windowed(counted) or has_panes(counted):
+            raise ValueError(
+                "previous: was counted in no window, so it cannot be added to windows or panes"
+            )
         previous = counted.pipeline | "ReadPrevious" >> self.previous
         if self.convert is not None:
             previous |= "Convert" >> self.convert

@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     from transforms.tally import TallyBlocks as TallyBlocks
     from transforms.text.blocks import Block as Block
     from transforms.text.settings import TextSettings as TextSettings
+    from transforms.window_info import AddWindow as AddWindow
+    from transforms.window_info import WindowedCount as WindowedCount
     from transforms.words import ExtractWords as ExtractWords
     from transforms.words import KeyBySignature as KeyBySignature
     from transforms.words import KeyWithWord as KeyWithWord
 
 _MODULES = {
+    "AddWindow": "transforms.window_info",
     "AnagramCount": "transforms.expand",
     "AnagramError": "transforms.errors",
     "Block": "transforms.text.blocks",
@@ -72,6 +75,7 @@ _MODULES = {
     "TopWords": "transforms.expand",
     "Totals": "transforms.stages.totals",
     "UnpackRecords": "transforms.columns.convert",
+    "WindowedCount": "transforms.window_info",
 }
 __all__ = list(_MODULES)
 # Names of version 0.1.

@@ -16,6 +16,7 @@ from transforms.stages.dead_letters import ClassCount, DeadLetter
 from transforms.stages.retry import Resilience
 from transforms.stages.stage import ElementFn, Stage
 from transforms.stages.totals import Count
+from transforms.stages.windows import check_comparable
 
 
 class AnagramCount(NamedTuple):
@@ -131,9 +132,10 @@ class TopWords(beam.PTransform[PCollection[AnagramCount], PCollection[AnagramCou
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[AnagramCount]:
         if self.number is None:
             return records
+        check_comparable(records, f"top={self.number}")
         return (
             records
-            | "RankByCount" >> Top.Smallest(self.number, key=_rank)
+            | "RankByCount" >> Top.Smallest(self.number, has_defaults=False, key=_rank)
             | "ListRecords" >> beam.FlatMap(list).with_output_types(AnagramCount)
         )
 

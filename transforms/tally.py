@@ -22,6 +22,7 @@ from transforms.stages.bundles import in_global_window
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count
+from transforms.stages.windows import check_countable_together
 from transforms.text.blocks import BLOCK_SIZE, Block
 from transforms.text.settings import TextSettings
 
@@ -80,6 +81,7 @@ class TallyBlocks(Stage):
         )
 
     def expand(self, blocks: PCollection[Block]) -> PCollection[BucketOfCounts]:
+        check_countable_together(blocks, type(self).__name__)
         return self.apply_fn(blocks, "TallyBundle", _TallyFn(self), BucketOfCounts)
 
 

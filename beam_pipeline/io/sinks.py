@@ -32,6 +32,7 @@ from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
+from transforms.stages.windows import has_panes, is_windowed
 from transforms.text.blocks import Block
 
 #: The "shard" that dead letters go to.
@@ -129,6 +130,11 @@ class WriteResults(Stage):
         return self
 
     def expand(self, records: PCollection[AnagramCount | RecordColumns]) -> PCollection[str]:
+        if is_windowed(records) or has_panes(records):
+            raise ValueError(
+                "WriteResults: writes one result, of the global window; its input has other "
+                "windows, or panes"
+            )
         columns = records
         if records.element_type is not RecordColumns:
             columns = records | "PackRecords" >> PackRecords(self.chunk_records)

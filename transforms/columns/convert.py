@@ -3,7 +3,7 @@
 import abc
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
@@ -24,6 +24,8 @@ from transforms.columns.tables import (
 from transforms.counts import ClassTally
 from transforms.expand import AnagramCount
 from transforms.stages.bundles import in_global_window
+from transforms.stages.windows import has_panes, per_window
+from transforms.text.signature import signature
 
 
 @dataclass
@@ -43,7 +45,7 @@ class PackCounts(beam.PTransform[PCollection[tuple[str, Any]], PCollection[Bucke
         check_positive(buckets=self.buckets, max_rows=self.max_rows)
 
     def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[BucketOfCounts]:
-        pack = beam.ParDo(_PackCountsFn(self.buckets, self.max_rows))
+        pack = beam.ParDo(per_window(_PackCountsFn(self.buckets, self.max_rows), counts))
         packed: PCollection[BucketOfCounts] = counts | "PackCounts" >> pack.with_output_types(
             BucketOfCounts
         )
@@ -65,11 +67,47 @@ class PackRecords(beam.PTransform[PCollection[AnagramCount], PCollection[RecordC
         check_positive(max_rows=self.max_rows)
 
     def expand(self, records: PCollection[AnagramCount]) -> PCollection[RecordColumns]:
-        pack = beam.ParDo(_PackRecordsFn(self.max_rows))
+        if has_panes(records):
+            raise ValueError(
+                "PackRecords: tables would mix records of several panes; keep AnagramCounts "
+                "(as_columns=False) where there is a trigger or an allowed lateness"
+            )
+        pack = beam.ParDo(per_window(_PackRecordsFn(self.max_rows), records))
         packed: PCollection[RecordColumns] = records | "PackRecords" >> pack.with_output_types(
             RecordColumns
         )
         return packed
+
+
+@dataclass
+class UnpackCounts(beam.PTransform[PCollection[BucketOfCounts], PCollection[tuple[str, Any]]]):
+    """Makes an element of each count in a table: what `PackCounts` has packed.
+
+    Attributes:
+      are_words: the keys are words, of which `ClassTally`s are made.
+    """
+
+    are_words: bool = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[tuple[str, Any]]:
+        unpack = beam.FlatMap(_tallies if self.are_words else _counts)
+        element_type = tuple[str, ClassTally] if self.are_words else tuple[str, int]
+        unpacked: PCollection[tuple[str, Any]] = (
+            counts | "UnpackCounts" >> unpack.with_output_types(element_type)
+        )
+        return unpacked
+
+
+def _counts(bucket: BucketOfCounts) -> Iterator[tuple[str, int]]:
+    table = from_bytes(bucket[1])
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _tallies(bucket: BucketOfCounts) -> Iterator[tuple[str, ClassTally]]:
+    return ((signature(word), ClassTally(count, (word,))) for word, count in _counts(bucket))
 
 
 class UnpackRecords(beam.PTransform[PCollection[RecordColumns], PCollection[AnagramCount]]):

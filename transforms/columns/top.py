@@ -9,6 +9,7 @@ from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
 from transforms.columns.tables import RECORDS, RecordColumns, from_bytes, to_bytes
+from transforms.stages.windows import check_comparable
 
 _BY_COUNT = [("count", "descending"), ("word", "ascending")]
 
@@ -31,7 +32,9 @@ class TopColumns(beam.PTransform[PCollection[RecordColumns], PCollection[RecordC
     def expand(self, columns: PCollection[RecordColumns]) -> PCollection[RecordColumns]:
         if self.number is None:
             return columns
-        keep = beam.CombineGlobally(TopColumnsFn(self.number)).with_output_types(RecordColumns)
+        check_comparable(columns, f"top={self.number}")
+        combine = beam.CombineGlobally(TopColumnsFn(self.number)).without_defaults()
+        keep = combine.with_output_types(RecordColumns)
         kept: PCollection[RecordColumns] = columns | "KeepGreatest" >> keep
         return kept
 

@@ -21,6 +21,7 @@ from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, 
 from transforms.stages.schemas import are_plain_rows, fields_of
 from transforms.stages.side_outputs import DEAD_LETTERS, TOTALS, SideOutputs
 from transforms.stages.totals import Count, DeadLetterCause, Totals
+from transforms.stages.windows import per_window
 
 _MAX_DISPLAYED = 200
 
@@ -106,9 +107,9 @@ class Stage(beam.PTransform[Any, Any]):
             )
         # The type is that of one output. Beam's checks at run time would hold all outputs of the
         # function to a type that the function had.
-        outputs = elements | label >> beam.ParDo(fn).with_output_types(Any).with_outputs(
-            TOTALS, DEAD_LETTERS, main="results"
-        )
+        outputs = elements | label >> beam.ParDo(per_window(fn, elements)).with_output_types(
+            Any
+        ).with_outputs(TOTALS, DEAD_LETTERS, main="results")
         outputs.results.element_type = convert_to_beam_type(element_type)
         if self.side_outputs is not None:
             self.side_outputs.add(

@@ -1,0 +1,149 @@
+"""Functions that work on whole bundles, applied to each window by itself.
+
+A function that collects something in `process` and emits it in `finish_bundle` is written as if all
+elements were in the global window. If they are not, each window gets a copy of the function, which
+sees the elements of this window only, and what the copy emits at the end of a bundle is put into
+the window.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.transforms.trigger import AfterCount, DefaultTrigger, TriggerFn
+from apache_beam.transforms.window import (
+    BoundedWindow,
+    GlobalWindows,
+    NonMergingWindowFn,
+    TimestampCombiner,
+)
+from apache_beam.utils.windowed_value import WindowedValue
+
+
+def is_windowed(elements: PCollection[Any]) -> bool:
+    """Returns whether elements may be in other windows than the global one."""
+    return not isinstance(elements.windowing.windowfn, GlobalWindows)
+
+
+def per_window(fn: beam.DoFn, elements: PCollection[Any]) -> beam.DoFn:
+    """Returns a function that does in each window of `elements` what `fn` does in the global one.
+
+    Args:
+      fn: emits what it does at the end of a bundle by
+        `transforms.stages.bundles.in_global_window`.
+      elements: the input.
+    """
+    return PerWindowFn(fn) if is_windowed(elements) else fn
+
+
+def has_panes(elements: PCollection[Any]) -> bool:
+    """Returns whether what is grouped may leave a window in more than one pane.
+
+    That is so where there is a trigger, or where late elements are waited for.
+    """
+    windowing = elements.windowing
+    is_late_allowed = windowing.allowed_lateness > 0 and is_windowed(elements)
+    return is_late_allowed or not isinstance(windowing.triggerfn, DefaultTrigger)
+
+
+def keys_can_share(elements: PCollection[Any]) -> bool:
+    """Returns whether several keys can be summed together, as one.
+
+    They cannot where windows merge, such as sessions, or have panes, as the elements of each key
+    decide when.
+    """
+    return not (is_merging(elements) or has_panes(elements))
+
+
+def is_merging(elements: PCollection[Any]) -> bool:
+    """Returns whether windows may merge, such as sessions: then each key has its own."""
+    return not isinstance(elements.windowing.windowfn, NonMergingWindowFn)
+
+
+def check_comparable(elements: PCollection[Any], setting: str) -> None:
+    """Checks that results of all keys can be compared with each other, window by window.
+
+    Args:
+      elements: results of each key.
+      setting: what asks for it.
+
+    Raises:
+      ValueError: each key has windows or panes of its own.
+    """
+    if not keys_can_share(elements):
+        what = "windows, as they merge" if is_merging(elements) else "panes"
+        raise ValueError(
+            f"{setting}: compares the words of a window when it is over, but here each signature "
+            f"has its own {what}; take windows that do not merge, without a trigger and an "
+            "allowed lateness"
+        )
+
+
+def check_countable_together(elements: PCollection[Any], name: str) -> None:
+    """Checks that it makes no difference to sums if the words of a bundle are counted together.
+
+    Args:
+      elements: the input.
+      name: of the transform that does so.
+
+    Raises:
+      ValueError: sums are to have the timestamp of a word, or a trigger counts words.
+    """
+    windowing = elements.windowing
+    instead = "take engine='elementwise', or the transforms that it is made of"
+    if windowing.timestamp_combiner != TimestampCombiner.OUTPUT_AT_EOW:
+        raise ValueError(
+            f"{name}: counts words without the timestamp of each, so counts have that of the end "
+            f"of their window; for another timestamp_combiner {instead}"
+        )
+    if any(isinstance(trigger, AfterCount) for trigger in _triggers(windowing.triggerfn)):
+        raise ValueError(
+            f"{name}: the trigger AfterCount would count bundles, not words; {instead}"
+        )
+
+
+def _triggers(trigger: Any) -> Iterator[TriggerFn]:
+    """Yields a trigger and all that it is made of."""
+    yield trigger
+    for value in vars(trigger).values():
+        for part in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(part, TriggerFn):
+                yield from _triggers(part)
+
+
+class PerWindowFn(beam.DoFn):
+    """Gives each window of a bundle a copy of a function."""
+
+    def __init__(self, fn: beam.DoFn):
+        self._fn = fn
+
+    def setup(self) -> None:
+        self._fn.setup()
+
+    def teardown(self) -> None:
+        self._fn.teardown()
+
+    def start_bundle(self) -> None:
+        self._fns: dict[BoundedWindow, beam.DoFn] = {}
+
+    def process(self, element: Any, window: Any = beam.DoFn.WindowParam) -> Any:
+        fn = self._fns.get(window)
+        if fn is None:
+            fn = self._fns[window] = copy.copy(self._fn)
+            fn.start_bundle()
+        return fn.process(element)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        while self._fns:
+            window, fn = self._fns.popitem()
+            for output in fn.finish_bundle() or ():
+                yield _in_window(output, window)
+
+
+def _in_window(output: Any, window: BoundedWindow) -> Any:
+    """Returns what was emitted at the end of a bundle, as a value at the end of a window."""
+    if isinstance(output, TaggedOutput):
+        return TaggedOutput(output.tag, _in_window(output.value, window))
+    return WindowedValue(output.value, window.max_timestamp(), (window,))
