@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow
 
-from transforms.columns.tables import SMALL, take
+from transforms.columns.tables import GROUP, SMALL, take
 
 _SORT_KEYS: Mapping[str, list[tuple[str, str]]] = {
     "word": [("word", "ascending")],
@@ -33,7 +33,8 @@ def sort(table: pyarrow.Table, order: str) -> pyarrow.Table:
     """Returns a table of records, sorted.
 
     Args:
-      table: has columns ``word`` and ``count``. Words are compared by their code points.
+      table: has columns ``word`` and ``count``. Words are compared by their code points. If it has
+        ``group`` too, that comes first, whatever the order.
       order: one of `ORDERS`.
     """
     table = table.combine_chunks()
@@ -44,7 +45,8 @@ def sort(table: pyarrow.Table, order: str) -> pyarrow.Table:
         )
     import pyarrow.compute as pc  # only here, as it takes a while to load
 
-    return table.take(pc.sort_indices(table, sort_keys=_SORT_KEYS[order]))
+    by_group = [(GROUP.name, "ascending")] if GROUP.name in table.column_names else []
+    return table.take(pc.sort_indices(table, sort_keys=[*by_group, *_SORT_KEYS[order]]))
 
 
 def split_into_parts(
@@ -81,6 +83,7 @@ class _Rows(Sequence[tuple[Any, ...]]):
 
     def __init__(self, table: pyarrow.Table, order: str):
         self._words, self._counts = table["word"], table["count"]
+        self._groups = table[GROUP.name] if GROUP.name in table.column_names else None
         self._is_by_count = order == "count"
 
     def __len__(self) -> int:
@@ -88,7 +91,8 @@ class _Rows(Sequence[tuple[Any, ...]]):
 
     def __getitem__(self, row: Any) -> Any:
         word = self._words[row].as_py()
-        return (-self._counts[row].as_py(), word) if self._is_by_count else (word,)
+        key = (-self._counts[row].as_py(), word) if self._is_by_count else (word,)
+        return key if self._groups is None else (self._groups[row].as_py(), *key)
 
 
 def map_in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:

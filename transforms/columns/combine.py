@@ -10,10 +10,8 @@ from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
 from transforms.columns.tables import (
-    COUNTS,
     SMALL,
     BucketOfCounts,
-    counts_table,
     from_bytes,
     to_bytes,
 )
@@ -22,6 +20,8 @@ from transforms.columns.tables import (
 @dataclass
 class CombineColumns(beam.PTransform[PCollection[BucketOfCounts], PCollection[BucketOfCounts]]):
     """Merges the tables of each bucket into one that has each key once, with its sum.
+
+    With groups, it has each key of each group once.
 
     Attributes:
       max_unmerged_bytes: the tables of a bucket are merged when those that are not merged yet have
@@ -68,13 +68,17 @@ class CombineColumnsFn(beam.CombineFn):
         if len(accumulator) < 2:
             return accumulator
         tables = pyarrow.concat_tables(map(from_bytes, accumulator))
+        *keys, _ = tables.column_names  # the key, with groups also the group
         if tables.num_rows <= SMALL:
-            counts: defaultdict[str, int] = defaultdict(int)
-            for key, count in zip(*(column.to_pylist() for column in tables.columns), strict=True):
-                counts[key] += count
-            return [to_bytes(counts_table(counts, counts.values()))]
-        merged = tables.group_by("key", use_threads=False).aggregate([("count", "sum")])
-        return [to_bytes(merged.select(["key", "count_sum"]).rename_columns(COUNTS.names))]
+            counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+            for *key, count in zip(*(column.to_pylist() for column in tables.columns), strict=True):
+                counts[tuple(key)] += count
+            columns = [*zip(*counts, strict=True), counts.values()]
+            arrays = map(pyarrow.array, columns, tables.schema.types)
+            return [to_bytes(pyarrow.table(list(arrays), tables.schema))]
+        merged = tables.group_by(keys, use_threads=False).aggregate([("count", "sum")])
+        merged = merged.select([*keys, "count_sum"]).rename_columns(tables.column_names)
+        return [to_bytes(merged)]
 
     def extract_output(self, accumulator: list[bytes]) -> bytes:
         (columns,) = self.compact(accumulator)

@@ -4,14 +4,25 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute as pc
 
-from transforms.columns.tables import RECORDS, Int64Array, letters_and_ends, strings_of
+from transforms.columns.tables import (
+    GROUP,
+    RECORDS,
+    Int64Array,
+    letters_and_ends,
+    strings_of,
+    with_groups_of,
+)
 from transforms.kernel import word_loops
 from transforms.kernel.word_table import WordTable
 
+# No signature has it, so what precedes the last one is the group, whatever is in that.
+_BETWEEN = pyarrow.scalar("\0", GROUP.type)
+
 
 def group_words(counts: pyarrow.Table) -> tuple[Any, Int64Array, int]:
-    """Groups words by their signatures.
+    """Groups words by their signatures, those of each group by themselves.
 
     Args:
       counts: how often each word occurs, see `transforms.columns.COUNTS`.
@@ -24,9 +35,13 @@ def group_words(counts: pyarrow.Table) -> tuple[Any, Int64Array, int]:
     data, ends = letters_and_ends(words)
     signatures = np.empty(ends[-1], np.uint8)
     word_loops.sort_letters(data, ends, int(np.diff(ends).max(initial=0)), signatures)
-    classes = WordTable()
-    of_word = classes.add(signatures, ends, numbers)
     keys = strings_of(signatures, ends)
+    classes = WordTable()
+    if GROUP.name in counts.column_names:
+        joined = pc.binary_join_element_wise(counts[GROUP.name].combine_chunks(), keys, _BETWEEN)
+        of_word = classes.add(*letters_and_ends(joined), numbers)
+    else:
+        of_word = classes.add(signatures, ends, numbers)
     class_counts = pyarrow.array(classes.arrays.counts[of_word])
-    table = pyarrow.table([words, class_counts, keys], RECORDS)
+    table = with_groups_of(pyarrow.table([words, class_counts, keys], RECORDS), counts)
     return table, np.bincount(of_word)[of_word], classes.size
