@@ -67,7 +67,7 @@ class TallyBlocks(GroupedStage):
     max_distinct: int = 1 << 18
     small_bundle_bytes: int = 1 << 18
     batch_bytes: int = 2 * BLOCK_SIZE
-    max_rows: int = 1 << 16
+    max_rows: int = field(default=1 << 16, compare=False)  # of groups only
     measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
 
     def __post_init__(self) -> None:
