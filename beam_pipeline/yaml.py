@@ -182,7 +182,7 @@ def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[Any]]
       number: how many to keep, of each group if there are any.
     """
 
-    def steps(rows: PCollection[Any]) -> PCollection[Any]:
+    def steps(rows: PCollection[Any]) -> Any:
         records = _records(rows, "TopWords")
         if records.element_type is not GroupedCount:
             return records | "KeepTop" >> KeepTopWords(number)

@@ -5,6 +5,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from apache_beam.typehints import KV
 
 from transforms.checks import check_type
 from transforms.stages.schemas import fields_of
@@ -52,7 +53,7 @@ class ExtractText(beam.PTransform[PCollection[Any], PCollection[Any]]):
             name, text_type = self._field_in(fields), str
         if self.group is not None:
             take = beam.Map(_text_in_group, name, self.group)
-            text_type = tuple[str, text_type]
+            text_type = KV[str, text_type]
         elif name is not None:
             take = beam.Map(_text_of, name)
         else:
