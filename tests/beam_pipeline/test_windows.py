@@ -258,7 +258,7 @@ def panes_of(
                 accumulation_mode=mode,
                 allowed_lateness=100,
             )
-            | beam.ptransform_fn(count)()
+            | count
             | beam.Map(_take)
         )
     return Counter(_panes)
