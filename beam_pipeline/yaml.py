@@ -26,7 +26,7 @@ from apache_beam.transforms.error_handling import ErrorHandler
 from beam_pipeline import pipeline
 from beam_pipeline.io import sinks, sources
 from transforms import words
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount, NameGroups
 from transforms.expand import TopWords as KeepTopWords
 from transforms.rows import ExtractText
 from transforms.stages.error_handling import ErrorRow
@@ -81,6 +81,7 @@ def ReadFiles(
 
 def CountAnagrams(
     field: str | None = None,
+    group: str | None = None,
     dictionary: str | Sequence[str] = "gcide",
     engine: str = "vectorized",
     normalization: str = "unicode",
@@ -100,6 +101,8 @@ def CountAnagrams(
 
     Args:
       field: the field of the rows that is the text; needed only if there are several texts.
+      group: the field that says to which group a text belongs; the words of each group are counted
+        by themselves, and the output has `group` too. With ReadFiles it may be source, the file.
       dictionary: whose words are counted: gcide, web2, both as gcide+web2, the path of a word list,
         none for the words of the text itself, or a list of words.
       engine: how words are counted, vectorized or elementwise; the results are equal.
@@ -123,9 +126,10 @@ def CountAnagrams(
         min_class_size=min_class_size,
         min_count=min_count,
         top=top,
+        per_group=group is not None,
         resilience=Resilience(max_attempts),
     )
-    return _with_errors("CountAnagrams", count, error_handling, before=ExtractText(field))
+    return _with_errors("CountAnagrams", count, error_handling, before=ExtractText(field, group))
 
 
 def ExtractWords(
@@ -171,16 +175,29 @@ def AddSignature(field: str | None = None) -> beam.PTransform[PCollection[Any], 
     )
 
 
-def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[AnagramCount]]:
+def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[Any]]:
     """Keeps the rows with the greatest counts; of equal counts those whose words come first.
 
     Args:
-      number: how many to keep.
+      number: how many to keep, of each group if there are any.
     """
-    return _Chain(
-        "TopWords",
-        lambda rows: _records(rows, "TopWords") | "KeepTop" >> KeepTopWords(number),
-    )
+
+    def steps(rows: PCollection[Any]) -> Any:
+        records = _records(rows, "TopWords")
+        if records.element_type is not GroupedCount:
+            return records | "KeepTop" >> KeepTopWords(number)
+        return (
+            records
+            | "PartGroup" >> beam.Map(_part_group).with_output_types(tuple[str, AnagramCount])
+            | "KeepTop" >> KeepTopWords(number, per_group=True)
+            | "NameGroups" >> NameGroups()
+        )
+
+    return _Chain("TopWords", steps)
+
+
+def _part_group(record: GroupedCount) -> tuple[str, AnagramCount]:
+    return record.group, AnagramCount(record.word, record.count, record.signature)
 
 
 def WriteResults(
@@ -249,18 +266,20 @@ def _signed(word: str) -> SignedWord:
     return SignedWord(word, signature(word))
 
 
-def _records(rows: PCollection[Any], label: str) -> PCollection[AnagramCount]:
-    """Returns rows as records.
+def _records(rows: PCollection[Any], label: str) -> PCollection[Any]:
+    """Returns rows as records, of groups if they have a field for that.
 
     Raises:
       ValueError: they lack a field.
     """
-    if rows.element_type is AnagramCount:
+    if rows.element_type in (AnagramCount, GroupedCount):
         return rows
-    missing = [name for name in AnagramCount._fields if name not in (fields_of(rows) or {})]
+    fields = fields_of(rows) or {}
+    missing = [name for name in AnagramCount._fields if name not in fields]
     if missing:
         raise ValueError(f"{label}: rows must have {', '.join(missing)}")
-    records: PCollection[AnagramCount] = rows | "ToRecord" >> beam.Map(
-        lambda row: AnagramCount(row.word, row.count, row.signature)
-    ).with_output_types(AnagramCount)
+    record_type = GroupedCount if "group" in fields else AnagramCount
+    records: PCollection[Any] = rows | "ToRecord" >> beam.Map(
+        lambda row: record_type(*(getattr(row, name) for name in record_type._fields))
+    ).with_output_types(record_type)
     return records

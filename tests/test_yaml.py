@@ -10,11 +10,12 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.fully_qualified_named_transform import FullyQualifiedNamedTransform
 
 from beam_pipeline import yaml
+from beam_pipeline.pipeline import ENGINES
 from tests.support.beam import assert_gives, pipeline
 from tests.support.cli import ROOT
 from tests.support.python_environment import PythonEnvironment
 from tests.support.sessions import sessions
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount
 from transforms.text.blocks import Block
 
 FOLDER = ROOT / "resources" / "yaml"
@@ -99,6 +100,21 @@ def test_rows_are_counted() -> None:
     assert_gives([Row(word="cat")], yaml.AddSignature(), [yaml.SignedWord("cat", "act")])
     rows = [Row(word="act", count=2, signature="act"), Row(word="b", count=1, signature="b")]
     assert_gives(rows, yaml.TopWords(1), [ACT])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_are_counted_by_group(engine: str, tmp_path: Path) -> None:
+    rows = [Row(book="x", line="The cat sat."), Row(book="y", line="tac act")]
+    counted = [GroupedCount(group, "act", n, "act") for group, n in (("x", 1), ("y", 2))]
+    count = yaml.CountAnagrams("line", "book", ["act"], engine)
+    assert_gives(rows, count, counted)
+    more = Row(group="x", word="tac", count=1, signature="act")
+    assert_gives(
+        [Row(**record._asdict()) for record in counted] + [more], yaml.TopWords(1), counted
+    )
+    with pipeline() as p:
+        _ = p | beam.Create([more]) | yaml.WriteResults(str(tmp_path / "counts.csv"))
+    assert (tmp_path / "counts.csv").read_text() == "group,word,count,signature\nx,tac,1,act\n"
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,19 @@ def settings_of_dead_letters(path: str) -> dict[str, Any] | None:
     return agreed
 
 
+def groups_of_dead_letters(path: str) -> dict[str, str]:
+    """Returns the groups of the files that dead letters are of, by the paths of the files.
+
+    Raises:
+      DeadLettersError: as `read_dead_letters` does.
+    """
+    return {
+        letter.payload.source: letter.group
+        for letter, _ in read_dead_letters(path)
+        if letter.group is not None and isinstance(letter.payload, Block | FileRange)
+    }
+
+
 @dataclass
 class ReadDeadLetters(ReadFiles):
     """Reads the texts in a file of dead letters, and the ranges of files that it names.

@@ -20,21 +20,24 @@ from apache_beam.transforms.error_handling import ErrorHandler
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
-from beam_pipeline.io.formats import FORMATS, format_of
+from beam_pipeline.io.file_groups import FileNames
+from beam_pipeline.io.formats import FORMATS, format_named, format_of
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
 from beam_pipeline.io.sorting import ORDERS, map_in_order, sort, split_into_parts
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.convert import PackRecords
-from transforms.columns.tables import RecordColumns, from_bytes, to_bytes
+from transforms.columns.tables import GroupedColumns, RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount
 from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
 from transforms.stages.windows import has_panes, is_windowed
-from transforms.text.blocks import Block
+from transforms.text.blocks import Block, FileRange
 
+Record = AnagramCount | GroupedCount
+Columns = RecordColumns | GroupedColumns
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
 
@@ -60,7 +63,8 @@ class WriteResults(Stage):
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`; None takes what the extension of the path says.
-      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only.
+      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only;
+        with groups, on the group only.
       dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
         `side_outputs`. Empty: there must not be any.
       settings: of the run, written into each dead letter.
@@ -69,8 +73,9 @@ class WriteResults(Stage):
         `beam_pipeline.io.publishing`.
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores a worker may use to write one file.
-      sort: one of `ORDERS`; ``count`` needs one shard.
+      sort: one of `ORDERS`, in each group if there are any; ``count`` needs one shard.
       source_names: what dead letters call sources that are copies, by the paths of the copies.
+      file_groups: the names of files if words are counted by file; dead letters have them too.
 
     Raises:
       ValueError: a setting is not possible; or, when applied, if stages may emit dead letters and
@@ -90,6 +95,7 @@ class WriteResults(Stage):
     threads: int = 1
     sort: str = "word"
     source_names: Mapping[str, str] = field(default_factory=dict)
+    file_groups: FileNames | None = None
     takes_rows: ClassVar = True
     measures: ClassVar = frozenset(
         {
@@ -129,22 +135,23 @@ class WriteResults(Stage):
             )
         return self
 
-    def expand(self, records: PCollection[AnagramCount | RecordColumns]) -> PCollection[str]:
+    def expand(self, records: PCollection[Record | Columns]) -> PCollection[str]:
         if is_windowed(records) or has_panes(records):
             raise ValueError(
                 "WriteResults: writes one result, of the global window; its input has other "
                 "windows, or panes"
             )
         columns = records
-        if records.element_type is not RecordColumns:
+        if records.element_type not in (RecordColumns, GroupedColumns):
             columns = records | "PackRecords" >> PackRecords(self.chunk_records)
-        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self), tuple[int, bytes])
+        per_group = columns.element_type is GroupedColumns
+        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self, per_group), tuple[int, bytes])
         shards = (
             (chunks, *self._other_chunks(records))
             | "AllChunks" >> beam.Flatten().with_output_types(tuple[int, bytes])
             | "GroupByShard" >> beam.GroupByKey()
         )
-        written = self.apply_fn(shards, "WriteShards", _WriteFn(self), WriteOutcome)
+        written = self.apply_fn(shards, "WriteShards", _WriteFn(self, per_group), WriteOutcome)
         return (
             (written, self._all_totals(records))
             | "Outcomes" >> beam.Flatten()
@@ -163,7 +170,7 @@ class WriteResults(Stage):
         if self.dead_letters:
             letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
             yield letters | "PackDeadLetters" >> beam.Map(
-                _pack_dead_letter, self.settings, self.source_names
+                _pack_dead_letter, self.settings, self.source_names, self.file_groups
             )
         elif self.side_outputs.expects_dead_letters:
             raise ValueError(
@@ -183,12 +190,13 @@ class WriteResults(Stage):
 class _SortFn(StageFn):
     """Makes (shard, sorted chunk) of tables of records."""
 
-    def __init__(self, sink: WriteResults):
+    def __init__(self, sink: WriteResults, per_group: bool):
         super().__init__(sink.resilience)
         self._num_shards, self._order = sink.num_shards, sink.sort
-        self._columns = list(FORMATS[sink._format].columns)
+        self._columns = list(format_named(sink._format, per_group).columns)
+        self._shard_key = self._columns[0]  # a group is in one shard
 
-    def process(self, columns: RecordColumns) -> Iterator[tuple[int, bytes]]:
+    def process(self, columns: Any) -> Iterator[tuple[int, bytes]]:
         table = from_bytes(columns.data).select(self._columns)
         self.totals.add(Count.RECORDS_TO_WRITE, table.num_rows)
         for shard, rows in self._in_shards(table):
@@ -201,16 +209,21 @@ class _SortFn(StageFn):
         if self._num_shards == 1:
             yield 0, table
             return
-        hashes = (zlib.crc32(word.encode()) for word in table["word"].to_pylist())
+        hashes = (zlib.crc32(key.encode()) for key in table[self._shard_key].to_pylist())
         shards = np.fromiter(hashes, np.int64, table.num_rows) % self._num_shards
         for shard in np.unique(shards):
             yield int(shard), table.filter(pyarrow.array(shards == shard))
 
 
 def _pack_dead_letter(
-    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+    letter: DeadLetter,
+    settings: Mapping[str, Any],
+    source_names: Mapping[str, str],
+    file_groups: FileNames | None,
 ) -> tuple[int, bytes]:
     payload = letter.payload
+    if file_groups is not None and isinstance(payload, Block | FileRange):
+        letter = letter._replace(group=file_groups.of(payload.source))
     if isinstance(payload, Block):  # of a copy, which will be gone, nothing else can be replayed
         source = source_names.get(payload.source, payload.source)
         letter = letter._replace(payload=payload._replace(source=source))
@@ -224,11 +237,11 @@ def _to_outcome(totals: Totals) -> WriteOutcome:
 class _WriteFn(StageFn):
     """Writes the chunks of a shard into a temporary file."""
 
-    def __init__(self, sink: WriteResults):
+    def __init__(self, sink: WriteResults, per_group: bool):
         super().__init__(sink.resilience)
         self._path, self._num_shards, self._token = sink._path, sink.num_shards, sink.token
         self._dead_letters = sink.dead_letters or ""
-        self._format, self._order = sink._format, sink.sort
+        self._format, self._per_group, self._order = sink._format, per_group, sink.sort
         self._chunk_records, self._threads = sink.chunk_records, sink.threads
         self._retrier = Retrier("write", sink.resilience)
 
@@ -255,7 +268,7 @@ class _WriteFn(StageFn):
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         """Returns the temporary file, and how many records are in it."""
-        output_format = FORMATS[self._format]
+        output_format = format_named(self._format, self._per_group)
         tables = [from_bytes(chunk) for chunk in chunks if chunk]
         parts = split_into_parts(tables, self._order, self._chunk_records)
         number = 0

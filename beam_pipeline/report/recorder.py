@@ -23,6 +23,7 @@ from beam_pipeline.report.model import (
     DictionaryIdentity,
     Distribution,
     Input,
+    LargestClass,
     RunReport,
     versions,
 )
@@ -239,12 +240,18 @@ class RunRecorder:
                 "result": tuple(
                     identify(path, redact(path) if options.output else None) for path in paths
                 ),
-                "largest_classes": largest_classes(paths, options.output_format, LARGEST_CLASSES),
+                "largest_classes": self._largest_classes(paths),
             }
         except Exception as error:  # each filesystem raises its own
             reason = f"it cannot be read from here: {one_line(error)}"
             self._unknown |= dict.fromkeys(("result", "largest_classes"), reason)
             return {}
+
+    def _largest_classes(self, paths: list[str]) -> tuple[LargestClass, ...] | None:
+        if self._options.group_by is not None:
+            self._unknown["largest_classes"] = "words are counted by group"
+            return None
+        return largest_classes(paths, self._options.output_format, LARGEST_CLASSES)
 
 
 def one_line(error: BaseException) -> str:

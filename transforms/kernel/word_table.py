@@ -134,16 +134,21 @@ class WordStore:
     Args:
       buckets: how many there are, see `transforms.columns.tables`.
       max_bytes: when it takes more memory than this, it is full.
+      seed: of all hashes; by default a random number.
 
     Attributes:
       seed: tables of which the words are to be added need the same.
     """
 
-    def __init__(self, buckets: int, max_bytes: int):
-        self.seed = secrets.randbits(64)
+    def __init__(self, buckets: int, max_bytes: int, seed: int | None = None):
+        self.seed = secrets.randbits(64) if seed is None else seed
         self._max_bytes = max_bytes
         self._tables = [self._empty_table() for _ in range(buckets)]
         self._locks = [threading.Lock() for _ in range(buckets)]
+
+    def like(self, *, buckets: int) -> "WordStore":
+        """Returns an empty store of which the words can be added to this one, and vice versa."""
+        return WordStore(buckets, self._max_bytes, self.seed)
 
     def _empty_table(self) -> WordTable:
         return WordTable(1, self.seed)
@@ -166,10 +171,13 @@ class WordStore:
             with self._locks[bucket]:
                 self._tables[bucket].add_entries(words, in_bucket, int(sizes[bucket]))
 
-    def drain(self) -> Iterator[tuple[int, WordTable]]:
-        """Yields each bucket that has words, with its table, and begins anew."""
+    def drain(self) -> Iterator[tuple[int | None, WordTable]]:
+        """Yields each bucket that has words, with its table, and begins anew.
+
+        The only bucket of a store is None: its words are those of any.
+        """
         for bucket, lock in enumerate(self._locks):
             with lock:
                 table, self._tables[bucket] = self._tables[bucket], self._empty_table()
             if table.size:
-                yield bucket, table
+                yield bucket if len(self._locks) > 1 else None, table

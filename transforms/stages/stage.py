@@ -81,7 +81,7 @@ class Stage(beam.PTransform[Any, Any]):
         }
 
     def apply_fn(
-        self, elements: PCollection[Any], label: str, fn: "StageFn", element_type: Any
+        self, elements: PCollection[Any], label: str, fn: beam.DoFn, element_type: Any
     ) -> PCollection[Any]:
         """Applies a function to `elements` and hands its totals and dead letters on.
 
@@ -156,16 +156,16 @@ class StageFn(beam.DoFn):
                 yield TaggedOutput(TOTALS, value)
 
     def to_dead_letter(
-        self, error: RetriesExhaustedError, payload: DeadLetterPayload
+        self, error: RetriesExhaustedError, payload: DeadLetterPayload, group: str | None = None
     ) -> TaggedOutput[str, Any]:
-        """Returns `payload` as a dead letter.
+        """Returns `payload` as a dead letter, of a group if there are any.
 
         Raises:
           AnagramError: dead letters are not wanted; the run is to fail.
         """
         if not self.writes_dead_letters:
             raise AnagramError(f"{location(payload)}: {error}") from error
-        letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
+        letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload, group)
         return self.emit_dead_letter(letter)
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:
