@@ -122,11 +122,15 @@ class CountColumns(_Engine):
                 >> UnpackCounts(are_words=dictionary.is_corpus, per_group=per_group)
                 | "CountEach" >> CountEachSignature(self.settings)
             )
+        # What threads have done when a bundle ends would have no pane.
+        expand = ExpandColumns(
+            dictionary, min_size, min_count, threads=1 if is_windowed(blocks) else threads, **stage
+        )
         return (
             tallied
             | "AddPrevious" >> AddPrevious(previous, PackCounts(per_group=per_group))
             | "CountSignatures" >> CombineColumns()
-            | "ExpandSignatures" >> ExpandColumns(dictionary, min_size, min_count, **stage)
+            | "ExpandSignatures" >> expand
             | "KeepTop" >> TopColumns(top, per_group)
         )
 

@@ -1,12 +1,10 @@
 """Counts words in whole blocks, bundle by bundle, without an element for every word."""
 
-import dataclasses
 import itertools
 import queue
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,8 +25,9 @@ from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.groups import GroupedStage, InGroup
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import StageFn
+from transforms.stages.threads import OrderedThreads
 from transforms.stages.totals import Count
 from transforms.stages.windows import check_countable_together
 from transforms.text.blocks import BLOCK_SIZE, Block
@@ -114,9 +113,7 @@ class _TallyFn(StageFn):
         self._max_table_bytes = settings.max_table_bytes
         self._retriers = [
             (Retrier("extract", own), Retrier("key", own))
-            for own in (
-                _of_thread(settings.resilience, thread) for thread in range(settings.threads)
-            )
+            for own in map(settings.resilience.of_thread, range(settings.threads))
         ]
 
     def setup(self) -> None:
@@ -141,8 +138,7 @@ class _TallyFn(StageFn):
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
         if self._batch:
             self._submit()
-        for result in self._collect(wait=True):
-            yield from _in_global_window(result)
+        yield from in_global_window(self._collect(wait=True))
         if self._pool is not None:
             for group, tally in self._pool.close():
                 yield from in_global_window(self._emit(group, tally.drain()))
@@ -264,23 +260,6 @@ class _TallyGroupsFn(_TallyFn):
             yield from split_into_buckets(together, self._buckets)
 
 
-def _in_global_window(result: Any) -> Iterator[Any]:
-    """Yields a result of `process` as `finish_bundle` must."""
-    if isinstance(result, TaggedOutput):
-        for value in in_global_window([result.value]):
-            yield TaggedOutput(result.tag, value)
-    else:
-        yield from in_global_window([result])
-
-
-def _of_thread(resilience: Resilience, thread: int) -> Resilience:
-    """Returns `resilience` with a seed for each thread, so that faults strike independently."""
-    chaos = resilience.chaos
-    return dataclasses.replace(
-        resilience, chaos=dataclasses.replace(chaos, seed=chaos.seed + thread)
-    )
-
-
 @dataclass
 class _Counter:
     """What one thread needs: a tally, which is of one group at a time, and retriers of its own."""
@@ -323,32 +302,19 @@ class _TallyPool:
         self._free: queue.SimpleQueue[_Counter] = queue.SimpleQueue()
         for counter in counters:
             self._free.put(counter)
-        self._executor = ThreadPoolExecutor(len(counters)) if len(counters) > 1 else None
-        self._pending: deque[Future[_BatchResult]] = deque()
+        self._threads: OrderedThreads[_BatchResult] = OrderedThreads(len(counters))
 
     def submit(self, batch: list[Block], group: str | None = None) -> None:
         """Adds one more batch, of a group if there are any."""
-        if self._executor is not None:
-            self._pending.append(self._executor.submit(self._count, batch, group))
-            return
-        done: Future[_BatchResult] = Future()
-        done.set_result(self._count(batch, group))
-        self._pending.append(done)
+        self._threads.submit(self._count, batch, group)
 
     def results(self, *, wait: bool) -> Iterator[_BatchResult]:
-        """Yields the batches that are done, in the order they came.
-
-        Args:
-          wait: for all of them; otherwise only where too many are pending.
-        """
-        max_pending = 0 if wait else 2 * len(self._counters)
-        while self._pending and (len(self._pending) > max_pending or self._pending[0].done()):
-            yield self._pending.popleft().result()
+        """Yields the batches that are done, see `OrderedThreads.results`."""
+        return self._threads.results(wait=wait)
 
     def close(self) -> Iterable[tuple[str | None, Tally]]:
         """Ends the threads and returns their tallies, those of a group merged."""
-        if self._executor is not None:
-            self._executor.shutdown()
+        self._threads.close()
         tallies: dict[str | None, Tally] = {}
         for counter in self._counters:
             tally = tallies.setdefault(counter.group, counter.tally)

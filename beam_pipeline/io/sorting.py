@@ -6,15 +6,14 @@ and sorted. Parts are independent of each other, so several threads can work on 
 """
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow
 
 from transforms.columns.tables import GROUP, SMALL, take
+from transforms.stages.threads import OrderedThreads
 
 #: How records can be sorted: by their words, or the greatest counts first and equal ones by word.
 ORDERS = ("word", "count")
@@ -105,14 +104,11 @@ def map_in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -
       items: what to apply it to.
       threads: how many; with one, everything is done in the caller's.
     """
-    if threads == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(threads) as executor:
-        pending: deque[Future[R]] = deque()
+    working: OrderedThreads[R] = OrderedThreads(threads)
+    try:
         for item in items:
-            pending.append(executor.submit(function, item))
-            if len(pending) > 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+            working.submit(function, item)
+            yield from working.results(wait=False)
+        yield from working.results(wait=True)
+    finally:
+        working.close()

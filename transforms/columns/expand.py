@@ -1,13 +1,14 @@
 """Expands counts that are columns into records: the vectorized form of `ExpandSignatures`."""
 
 import itertools
-from collections.abc import Iterator
+import queue
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow
-from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive, check_type
 from transforms.columns.tables import (
@@ -24,10 +25,12 @@ from transforms.columns.tables import (
     with_groups_of,
 )
 from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.groups import GroupedStage
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import StageFn
+from transforms.stages.threads import OrderedThreads
 from transforms.stages.totals import Count
 from transforms.text.signature import signature
 
@@ -64,18 +67,22 @@ class ExpandColumns(GroupedStage):
       min_count: classes that occur less often are left out.
       small_bucket: a bucket of no more rows than this is expanded without loading the compiler,
         unless the dictionary is large.
+      threads: how many cores a worker may use for one bundle.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     min_class_size: int = 1
     min_count: int = 1
     small_bucket: int = 1 << 11
+    threads: int = 1
     measures: ClassVar = frozenset({Count.WORDS_COUNTED, Count.WORDS_MATCHED})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_type(DictionarySpec, dictionary=self.dictionary)
-        check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
+        check_positive(
+            min_class_size=self.min_class_size, min_count=self.min_count, threads=self.threads
+        )
 
     def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[Any]:
         element_type = GroupedColumns if self.per_group else RecordColumns
@@ -86,7 +93,10 @@ class _ExpandFn(StageFn):
     def __init__(self, settings: ExpandColumns, element_type: type[Any]):
         super().__init__(settings.resilience)
         self._element_type = element_type
-        self._retrier = Retrier("expand", settings.resilience)
+        self._retriers = [
+            Retrier("expand", settings.resilience.of_thread(thread))
+            for thread in range(settings.threads)
+        ]
         self._spec = settings.dictionary
         self._min_class_size = settings.min_class_size
         self._min_count = settings.min_count
@@ -96,30 +106,53 @@ class _ExpandFn(StageFn):
         self._spec = self._spec.pinned()
         self._dictionary = None if self._spec.is_corpus else self._spec.load()
 
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._threads: OrderedThreads[_Expanded] = OrderedThreads(len(self._retriers))
+        self._free: queue.SimpleQueue[Retrier] = queue.SimpleQueue()
+        for retrier in self._retriers:
+            self._free.put(retrier)
+
     def process(self, bucket: BucketOfCounts) -> Iterator[Any]:
-        counts = from_bytes(bucket[1])
-        counted = int(counts["count"].to_numpy().sum())
+        self._threads.submit(self._expand, bucket[1])
+        yield from self._emit(self._threads.results(wait=False))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from in_global_window(self._emit(self._threads.results(wait=True)))
+        self._threads.close()
+        yield from self.emit_totals(*self._retriers)
+
+    def _expand(self, columns: bytes) -> "_Expanded":
+        counts = from_bytes(columns)
+        retrier = self._free.get()
         try:
-            classes = self._retrier(self._classes, counts)
+            classes = retrier(self._classes, counts)
         except RetriesExhaustedError as error:
-            for group, payload in self._dead_letter_payloads(counts):
-                self.totals.add(Count.WORDS_COUNTED, payload.count)
-                yield self.to_dead_letter(error, payload, group)
-            return
-        self.totals.add(Count.CLASSES, classes.found)
-        self.totals.add(Count.WORDS_COUNTED, counted)
-        self.totals.add(Count.WORDS_MATCHED, classes.matched)
-        self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
+            return _Expanded(counts, error, b"")
+        finally:
+            self._free.put(retrier)
         kept = classes.records
         if self._min_class_size > 1 or self._min_count > 1:
             is_large = classes.sizes >= self._min_class_size
             is_frequent = kept["count"].to_numpy() >= self._min_count
             kept = take(kept, np.flatnonzero(is_large & is_frequent))
-        if kept.num_rows:
-            yield self._element_type(to_bytes(kept))
+        return _Expanded(counts, classes, to_bytes(kept) if kept.num_rows else b"")
 
-    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
-        return self.emit_totals(self._retrier)
+    def _emit(self, results: Iterable["_Expanded"]) -> Iterator[Any]:
+        """Yields tables of records and dead letters, and adds to the totals."""
+        for counts, classes, records in results:
+            counted = int(counts["count"].to_numpy().sum())
+            if isinstance(classes, RetriesExhaustedError):
+                for group, payload in self._dead_letter_payloads(counts):
+                    self.totals.add(Count.WORDS_COUNTED, payload.count)
+                    yield self.to_dead_letter(classes, payload, group)
+                continue
+            self.totals.add(Count.CLASSES, classes.found)
+            self.totals.add(Count.WORDS_COUNTED, counted)
+            self.totals.add(Count.WORDS_MATCHED, classes.matched)
+            self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
+            if records:
+                yield self._element_type(records)
 
     def _classes(self, counts: pyarrow.Table) -> Classes:
         is_small = counts.num_rows <= self._small_bucket
@@ -144,6 +177,20 @@ class _ExpandFn(StageFn):
             return
         for (group, key), (count, words) in _grouped(counts).items():
             yield group, ClassCount(key, count, tuple(sorted(words)))
+
+
+class _Expanded(NamedTuple):
+    """What came of a bucket.
+
+    Attributes:
+      counts: the table of its counts.
+      classes: what they were expanded to, or why they could not be.
+      records: the bytes of a table of the records that are kept; empty if there are none.
+    """
+
+    counts: pyarrow.Table
+    classes: Classes | RetriesExhaustedError
+    records: bytes
 
 
 def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Classes:

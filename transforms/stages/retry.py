@@ -52,6 +52,10 @@ class Resilience:
         """Returns the same without injected faults, for what a run cannot do without."""
         return replace(self, chaos=Chaos())
 
+    def of_thread(self, thread: int) -> "Resilience":
+        """Returns the same for one of several threads, so that faults strike independently."""
+        return replace(self, chaos=replace(self.chaos, seed=self.chaos.seed + thread))
+
 
 class RetriesExhaustedError(Exception):
     """All attempts have failed; the error of the last one is chained.
