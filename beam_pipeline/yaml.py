@@ -32,6 +32,7 @@ from transforms.rows import ExtractText
 from transforms.stages.error_handling import ErrorRow
 from transforms.stages.retry import Resilience
 from transforms.stages.schemas import fields_of
+from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
@@ -53,7 +54,21 @@ class SignedWord(NamedTuple):
     signature: str
 
 
-for _row in (Word, SignedWord):
+class TextBlock(NamedTuple):
+    """A `Block` as a row, which other programs can take too.
+
+    Attributes:
+      source, offset, data, encoding, invalid_bytes: as in `Block`.
+    """
+
+    source: str
+    offset: int
+    data: bytes
+    encoding: str
+    invalid_bytes: int
+
+
+for _row in (Word, SignedWord, TextBlock):
     registry.register_coder(_row, beam.coders.RowCoder)
 
 
@@ -65,7 +80,8 @@ def ReadFiles(
 ) -> beam.PTransform[PBegin, Any]:
     """Reads text files, plain or compressed, as blocks of whole words for `CountAnagrams`.
 
-    Lines and files of any length are read in bounded memory, which reading line by line cannot do.
+    Each is a row with its text as bytes, `data`, and the file that it is from, `source`. Lines and
+    files of any length are read in bounded memory, which reading line by line cannot do.
 
     Args:
       patterns: files, globs or folders on any Beam filesystem, one or a list.
@@ -74,9 +90,8 @@ def ReadFiles(
       error_handling: the name of an output for what cannot be read.
     """
     text = TextSettings(encoding_errors=encoding_errors)
-    return _with_errors(
-        "ReadFiles", sources.ReadFiles(_listed(patterns), encoding, text), error_handling
-    )
+    read = sources.ReadFiles(_listed(patterns), encoding, text)
+    return _with_errors("ReadFiles", read, error_handling, after=_to_rows)
 
 
 def CountAnagrams(
@@ -226,11 +241,16 @@ class _Chain(beam.PTransform[Any, Any]):
         return self._steps(given)
 
 
+def _unchanged(results: Any) -> Any:
+    return results
+
+
 def _with_errors(
     label: str,
     transform: Any,
     error_handling: ErrorHandling | None,
     before: beam.PTransform[Any, Any] | None = None,
+    after: Callable[[Any], Any] = _unchanged,
 ) -> beam.PTransform[Any, Any]:
     """Returns a transform with an output for errors, if one is wanted.
 
@@ -243,12 +263,22 @@ def _with_errors(
     def steps(given: Any) -> Any:
         texts = given if before is None else given | before.label >> before
         if error_handling is None:
-            return texts | label >> transform
+            return after(texts | label >> transform)
         with ErrorHandler(_TakeErrors()) as handler:
             results = texts | label >> transform.with_error_handler(handler)
-        return {RESULTS: results, error_handling["output"]: handler.output()}
+        return {RESULTS: after(results), error_handling["output"]: handler.output()}
 
     return _Chain(label, steps)
+
+
+def _to_rows(blocks: PCollection[Block]) -> PCollection[TextBlock]:
+    to_row = beam.Map(_text_block).with_output_types(TextBlock)
+    rows: PCollection[TextBlock] = blocks | "ToRow" >> to_row
+    return rows
+
+
+def _text_block(block: Block) -> TextBlock:
+    return TextBlock(*block)
 
 
 class _TakeErrors(beam.PTransform[Any, Any]):

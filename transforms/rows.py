@@ -1,5 +1,7 @@
 """Takes the text out of rows, as pipelines in YAML, SQL and other languages have them."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,8 @@ from transforms.text.blocks import Block
 class ExtractText(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Takes the text out of rows; texts and `Block`s stay as they are.
 
-    A row whose text is null has no words.
+    A row whose text is null has no words. One with the fields of a `Block` becomes that: between
+    programs, elements have no classes.
 
     Attributes:
       field: which field of the rows is the text; None if they have only one of texts.
@@ -47,15 +50,21 @@ class ExtractText(beam.PTransform[PCollection[Any], PCollection[Any]]):
         if self.group is not None and self.group not in fields:
             known = f" ({', '.join(fields)})" if fields else ""
             raise ValueError(f"group={self.group!r}: is none of their fields{known}")
-        if rows.element_type in (str, Block):
-            name, text_type = None, rows.element_type
-        else:
-            name, text_type = self._field_in(fields), str
+        take_text: Callable[[Any], str | Block] = _text_itself
+        text_type: Any = rows.element_type
+        if text_type not in (str, Block):
+            if set(Block._fields) <= set(fields):
+                take_text, text_type = _block_of, Block
+            else:
+                take_text, text_type = (
+                    functools.partial(_text_of, field=self._field_in(fields)),
+                    str,
+                )
         if self.group is not None:
-            take = beam.Map(_text_in_group, name, self.group)
+            take = beam.Map(_text_in_group, take_text, self.group)
             text_type = KV[str, text_type]
-        elif name is not None:
-            take = beam.Map(_text_of, name)
+        elif take_text is not _text_itself:
+            take = beam.Map(take_text)
         else:
             return rows
         texts: PCollection[Any] = rows | "TakeField" >> take.with_output_types(text_type)
@@ -81,6 +90,16 @@ def _text_of(row: Any, field: str) -> str:
     return getattr(row, field) or ""
 
 
-def _text_in_group(row: Any, field: str | None, group: str) -> tuple[str, str | Block]:
+def _block_of(row: Any) -> Block:
+    return Block(*(getattr(row, name) for name in Block._fields))
+
+
+def _text_itself(text: str | Block) -> str | Block:
+    return text
+
+
+def _text_in_group(
+    row: Any, take_text: Callable[[Any], str | Block], group: str
+) -> tuple[str, str | Block]:
     name = getattr(row, group)
-    return "" if name is None else str(name), row if field is None else _text_of(row, field)
+    return "" if name is None else str(name), take_text(row)

@@ -35,6 +35,9 @@ def test_the_group_of_a_row_precedes_its_text() -> None:
     assert_gives([Line(1, "a cat")], ExtractText(group="number"), [("1", "a cat")])
     assert_gives([Line(1, None)], ExtractText("line", group="line"), [("", "")])
     block = Block("a.txt", 0, b"a cat")
+    row = Row(**block._asdict())
+    assert_gives([row], ExtractText(), [block])
+    assert_gives([row], ExtractText(group="source"), [("a.txt", block)])
     assert_gives([block], ExtractText(group="source"), [("a.txt", block)])
 
 
