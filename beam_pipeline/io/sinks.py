@@ -22,6 +22,7 @@ from beam_pipeline.io import publishing
 from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
 from beam_pipeline.io.file_groups import FileNames
 from beam_pipeline.io.formats import FORMATS, format_named, format_of
+from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
 from beam_pipeline.io.sorting import ORDERS, map_in_order, sort, split_into_parts
 from transforms.checks import check_one_of, check_positive, check_type
@@ -354,7 +355,7 @@ class _PublishFn(beam.DoFn):
         files = sorted(outcome.files, key=self._is_result)
         try:
             _check(totals, self._measured)
-            exchange = publishing.publish(
+            publishing.publish(
                 self._path,
                 files,
                 self._retrier,
@@ -362,14 +363,11 @@ class _PublishFn(beam.DoFn):
                 num_shards=self._num_shards,
                 totals=totals if self._has_client else None,
             )
+        except LockLostError:
+            raise  # another run publishes the files
         except AnagramError:
             remove(file.temporary for file in files)
             raise
-        retries, faults = self._retrier.drain_counts()
-        if self._has_client and (retries or faults):  # also those of publishing
-            totals.add(Count.RETRIES, retries)
-            totals.add(Count.FAULTS_INJECTED, faults)
-            publishing.Manifest(exchange, totals).write(self._path, self._token)
         yield from (file.final for file in outcome.files)
 
     def _is_result(self, file: WrittenFile) -> bool:

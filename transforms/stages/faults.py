@@ -55,7 +55,8 @@ _PERMANENT_SERVER_ERRORS = {
 # What services answer, under whatever status, when they are asked to slow down or to try again.
 _TRANSIENT_REASONS = {
     # S3
-    *("InternalError", "OperationAborted", "RequestLimitExceeded", "RequestTimeout"),
+    *("ConditionalRequestConflict", "InternalError", "OperationAborted"),
+    *("RequestLimitExceeded", "RequestTimeout"),
     *("ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "503 SlowDown"),
     # Google Cloud Storage
     *("backendError", "internalError", "rateLimitExceeded", "userRateLimitExceeded"),
