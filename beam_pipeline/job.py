@@ -364,6 +364,7 @@ class _Pipeline:
             has_client=True,
             threads=threads_for(options),
             sort=options.sort,
+            reports_lineage=options.output is not None,  # else it is printed
             source_names=self._source_names,
             file_groups=names if per_group else None,
             **self._stage,

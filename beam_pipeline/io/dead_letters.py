@@ -14,6 +14,7 @@ from beam_pipeline.io.inputs import ALLOW, list_files
 from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.io.shared_view import count_found, expect
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
+from transforms.files.lineage import report_sources
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
@@ -139,6 +140,8 @@ class _LettersFn(ListFilesFn):
         for path in excluded:
             listing.sizes.pop(path, None)
         yield from self.unlisted(listing, excluded)
+        report_sources([self._path])
+        self.report_lineage(listing, patterns)
         for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield from shard

@@ -30,6 +30,7 @@ from transforms.columns.convert import PackRecords
 from transforms.columns.tables import GroupedColumns, RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
+from transforms.files.lineage import report_sinks
 from transforms.stages.dead_letters import DeadLetter, to_json
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import Stage, StageFn
@@ -75,6 +76,7 @@ class WriteResults(Stage):
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores a worker may use to write one file.
       sort: one of `ORDERS`, in each group if there are any; ``count`` needs one shard.
+      reports_lineage: whether Beam is told what has been written.
       source_names: what dead letters call sources that are copies, by the paths of the copies.
       file_groups: the names of files if words are counted by file; dead letters have them too.
 
@@ -95,6 +97,7 @@ class WriteResults(Stage):
     chunk_records: int = 1 << 16
     threads: int = 1
     sort: str = "word"
+    reports_lineage: bool = True
     source_names: Mapping[str, str] = field(default_factory=dict)
     file_groups: FileNames | None = None
     takes_rows: ClassVar = True
@@ -343,6 +346,7 @@ class _PublishFn(beam.DoFn):
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
         self._known = sink.side_outputs.known if sink.side_outputs else Totals()
         self._token, self._has_client = sink.token, sink.has_client
+        self._reports_lineage = sink.reports_lineage
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
@@ -368,6 +372,9 @@ class _PublishFn(beam.DoFn):
         except AnagramError:
             remove(file.temporary for file in files)
             raise
+        if self._reports_lineage:
+            finals = [file.final for file in outcome.files]
+            report_sinks(finals, f"{self._path}-*-of-{self._num_shards:05d}")
         yield from (file.final for file in outcome.files)
 
     def _is_result(self, file: WrittenFile) -> bool:

@@ -25,6 +25,7 @@ from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError, InputError, NotTextError
 from transforms.files.compression import is_compressed
 from transforms.files.decompression import HeadFile
+from transforms.files.lineage import report_sources
 from transforms.files.recognition import FormatError
 from transforms.files.retrying_file import is_plain, open_retrying
 from transforms.stages import beam_metrics
@@ -153,7 +154,7 @@ class ListFilesFn(StageFn):
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
-        self._shard_size = settings.shard_size
+        self._shard_size, self._spool_folder = settings.shard_size, settings.spool_folder
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
@@ -175,6 +176,14 @@ class ListFilesFn(StageFn):
     def plan_shards(self, listing: Listing) -> Iterator[ReadShard]:
         """Yields shards that together read every listed file once."""
         return plan_shards(listing.sizes, self._shard_size, self._is_whole)
+
+    def report_lineage(self, listing: Listing, patterns: Sequence[str] = ()) -> None:
+        """Tells Beam which of its inputs the run reads; copies of pipes are none."""
+        spool = self._spool_folder
+        report_sources(
+            [path for path in listing.sizes if not spool or not path.startswith(spool)],
+            [pattern for pattern in patterns if not spool or not pattern.startswith(spool)],
+        )
 
     def _is_whole(self, path: str) -> bool:
         """Whether a file must not be split: it is compressed or no text, whatever it is called.
@@ -246,6 +255,7 @@ class _PlanFn(ListFilesFn):
         yield from self.unlisted(listing)
         if (fault := count_found(self.totals, listing.total, self._matched)) is not None:
             raise InputError(f"{', '.join(self._patterns)}: {fault}")
+        self.report_lineage(listing, self._patterns)
         for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield shard
