@@ -17,7 +17,7 @@ from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
 from transforms.files.lineage import report_sources
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applied_resilience
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block, FileRange
 from transforms.text.encoding import Encoding
@@ -36,7 +36,7 @@ def read_dead_letters(
       DeadLettersError: the file cannot be read, or a line of it is not a dead letter.
     """
     try:
-        with open_buffered(path, retrier or Retrier("read", Resilience())) as file:
+        with open_buffered(path, retrier or Retrier("read", applied_resilience())) as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield from_json(line.decode())

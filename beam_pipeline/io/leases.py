@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 from beam_pipeline.errors import OutputError
 from transforms.files.registers import Register
+from transforms.stages import traffic
 from transforms.stages.retry import describe
 
 # How often to look whether a lock is free, in seconds.
@@ -48,6 +49,7 @@ class Lease:
         self._is_lost = False
         self._writing = threading.Lock()
         self._stop = threading.Event()
+        self._traffic = traffic.of_thread()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
 
@@ -88,9 +90,11 @@ class Lease:
             self._register.clear(self._version)
 
     def _renew(self) -> None:
-        while not self._stop.wait(self._seconds / 6) and not self._is_lost:
-            with contextlib.suppress(Exception):  # each client raises its own; there is time left
-                self._write(self._run)
+        with traffic.counted_in(self._traffic):
+            while not self._stop.wait(self._seconds / 6) and not self._is_lost:
+                # Each client raises its own; there is time left to try again.
+                with contextlib.suppress(Exception):
+                    self._write(self._run)
 
     def _write(self, run: str) -> None:
         with self._writing:

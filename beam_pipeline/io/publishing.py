@@ -78,6 +78,7 @@ from transforms.files import stores
 from transforms.files.decompression import without_shard
 from transforms.files.registers import register_at
 from transforms.files.schemes import is_local
+from transforms.stages import traffic
 from transforms.stages.faults import is_missing, root_causes
 from transforms.stages.retry import Retrier, describe
 from transforms.stages.totals import Count, Totals
@@ -270,6 +271,7 @@ def _publish(
         retries, faults = retrier.drain_counts()  # also those of publishing
         committed.totals.add(Count.RETRIES, retries)
         committed.totals.add(Count.FAULTS_INJECTED, faults)
+        traffic.drain_into(committed.totals)
         committed._replace(is_done=True).write(path, token)
 
 

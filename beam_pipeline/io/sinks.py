@@ -32,7 +32,7 @@ from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
 from transforms.files.lineage import report_sinks
 from transforms.stages.dead_letters import DeadLetter, to_json
-from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
 from transforms.stages.windows import has_panes, is_windowed
@@ -346,7 +346,7 @@ class _PublishFn(beam.DoFn):
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
         self._known = sink.side_outputs.known if sink.side_outputs else Totals()
         self._token, self._has_client = sink.token, sink.has_client
-        self._reports_lineage = sink.reports_lineage
+        self._reports_lineage, self._resilience = sink.reports_lineage, sink.resilience
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
@@ -359,14 +359,15 @@ class _PublishFn(beam.DoFn):
         files = sorted(outcome.files, key=self._is_result)
         try:
             _check(totals, self._measured)
-            publishing.publish(
-                self._path,
-                files,
-                self._retrier,
-                token=self._token,
-                num_shards=self._num_shards,
-                totals=totals if self._has_client else None,
-            )
+            with applying(self._resilience):
+                publishing.publish(
+                    self._path,
+                    files,
+                    self._retrier,
+                    token=self._token,
+                    num_shards=self._num_shards,
+                    totals=totals if self._has_client else None,
+                )
         except LockLostError:
             raise  # another run publishes the files
         except AnagramError:

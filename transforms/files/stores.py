@@ -28,7 +28,7 @@ from transforms.files.objects import (
 )
 from transforms.files.schemes import why_unsupported
 from transforms.stages.faults import is_missing, is_transient
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applied_resilience
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -250,7 +250,7 @@ def retried(stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
       Exception: what the function raises, if that is permanent.
     """
     try:
-        return Retrier(stage, Resilience())(
+        return Retrier(stage, applied_resilience())(
             _with_own_clients, functools.partial(work, *args, **kwargs)
         )
     except RetriesExhaustedError as error:
