@@ -57,6 +57,27 @@ def own_clients() -> Iterator[None]:
         _SCOPE.depth -= 1
 
 
+def this_thread() -> Any:
+    """Returns what `as_thread` takes."""
+    return _SCOPE.clients, traffic.of_thread()
+
+
+@contextlib.contextmanager
+def as_thread(thread: Any) -> Iterator[None]:
+    """Inside, this thread uses the clients of another one, for which it works.
+
+    Args:
+      thread: what `this_thread` has returned there. Clients may be used by several threads.
+    """
+    before = _SCOPE.clients
+    _SCOPE.clients, counted = thread
+    try:
+        with traffic.counted_in(counted):
+            yield
+    finally:
+        _SCOPE.clients = before
+
+
 def _adapt() -> None:
     """Changes the clients that have been loaded, each once in a process."""
     for module, adapt in _ADAPTERS.items():
