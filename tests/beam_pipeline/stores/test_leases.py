@@ -1,6 +1,7 @@
 """Two runs to one path of a store: their files never mix, and who is killed blocks nobody."""
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -166,8 +167,7 @@ def test_whoever_takes_over_ends_what_was_begun(
     assert registered(path).write(dead) is not None
     with pytest.raises(KilledError):
         planned.carry_out(killed_at(step))
-    short = publishing.lease
-    monkeypatch.setattr(publishing, "lease", lambda *given: short(*given, seconds=0.5))
+    monkeypatch.setattr(publishing, "lease", functools.partial(lease, seconds=0.5))
     publishing.publish(path, written(path, 2, "new", new), RETRIER, token=new, num_shards=2)
     left = {name for name in here.names() if f"over{step}.json" in name}
     manifest = naming.name_of(naming.manifest_path(path, dead))
