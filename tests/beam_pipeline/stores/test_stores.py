@@ -165,7 +165,13 @@ def test_small_files_are_one_request_each_and_all_requests_are_in_the_report(
     for file in range(number):
         texts.put(f"many/{file % 3}/{file}.txt", b"cat\n" * file)
     report = tmp_path / "report.json"
-    with proxying(FaultyProxy(texts.port, rate=0)) as proxy:
+    asked: list[str] = []
+
+    def on_forward(method: str, target: str) -> None:
+        if "/b/bucket?" not in target:  # Google's client looks at the bucket, in its own thread
+            asked.append(target)
+
+    with proxying(FaultyProxy(texts.port, rate=0, on_forward=on_forward)) as proxy:
         finished = on(
             *(texts, "--input=ROOT/many/", "--output=r.json", f"--report={report}"),
             cwd=tmp_path,
@@ -175,9 +181,9 @@ def test_small_files_are_one_request_each_and_all_requests_are_in_the_report(
     metrics = json.loads(report.read_text())["metrics"]
     assert metrics["store_bytes_sent"] == 0
     if texts.extra == "hadoop":  # files come from DataNodes, to which no proxy leads
-        assert proxy.seen[""] < metrics["store_requests"] < 2 * number + 20
+        assert len(asked) < metrics["store_requests"] < 2 * number + 20
     else:
-        assert proxy.seen[""] == metrics["store_requests"] < number + 6
+        assert len(asked) == metrics["store_requests"] < number + 6
         assert metrics["store_bytes_received"] > sum(4 * file for file in range(number))
 
 
