@@ -36,7 +36,13 @@ from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.files.schemes import is_local
 from transforms.stages.chaos import Chaos
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
+from transforms.stages.retry import (
+    Resilience,
+    Retrier,
+    RetriesExhaustedError,
+    applying,
+    describe,
+)
 from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
@@ -71,6 +77,7 @@ def run_job(
         with interruption.scope() as running:
             running.enter_context(_failure_reported(recorder, observers))
             running.enter_context(recorder.recording())
+            running.enter_context(applying(Resilience(options.max_attempts)))
             _run(options, scratch, recorder, running, observers)
         report = recorder.report()
         observers.tell(report)
@@ -364,6 +371,7 @@ class _Pipeline:
             has_client=True,
             threads=threads_for(options),
             sort=options.sort,
+            reports_lineage=options.output is not None,  # else it is printed
             source_names=self._source_names,
             file_groups=names if per_group else None,
             **self._stage,

@@ -96,6 +96,7 @@ class _ExpandFn(ElementFn):
 
     def start_bundle(self) -> None:
         super().start_bundle()
+        self._spec.report_lineage()
         self._classes_found = self._words_counted = self._words_matched = 0
 
     def process_element(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:

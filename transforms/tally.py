@@ -121,6 +121,7 @@ class _TallyFn(StageFn):
 
     def start_bundle(self) -> None:
         super().start_bundle()
+        self._dictionary.report_lineage()
         self._batch: list[Block] = []
         self._batch_size = 0
         self._pool: _TallyPool | None = None

@@ -20,6 +20,7 @@ from beam_pipeline.pages.text import brief
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.files import stores
+from transforms.files.lineage import report_sources
 from transforms.files.schemes import is_local
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
@@ -109,6 +110,7 @@ class _ReadPreviousFn(StageFn):
     def _from_result(self) -> Iterable[tuple[str | None, ClassCount]]:
         if not self._result:
             return ()
+        report_sources([self._result])
         found = size_of_result(self._result, self._retrier)
         if (fault := count_found(self.totals, found, self._matched)) is not None:
             raise PreviousResultError(f"{self._result}: {fault}")

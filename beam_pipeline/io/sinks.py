@@ -22,6 +22,7 @@ from beam_pipeline.io import publishing
 from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
 from beam_pipeline.io.file_groups import FileNames
 from beam_pipeline.io.formats import FORMATS, format_named, format_of
+from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
 from beam_pipeline.io.sorting import ORDERS, map_in_order, sort, split_into_parts
 from transforms.checks import check_one_of, check_positive, check_type
@@ -29,8 +30,9 @@ from transforms.columns.convert import PackRecords
 from transforms.columns.tables import GroupedColumns, RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
+from transforms.files.lineage import report_sinks
 from transforms.stages.dead_letters import DeadLetter, to_json
-from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
 from transforms.stages.windows import has_panes, is_windowed
@@ -74,6 +76,7 @@ class WriteResults(Stage):
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores a worker may use to write one file.
       sort: one of `ORDERS`, in each group if there are any; ``count`` needs one shard.
+      reports_lineage: whether Beam is told what has been written.
       source_names: what dead letters call sources that are copies, by the paths of the copies.
       file_groups: the names of files if words are counted by file; dead letters have them too.
 
@@ -94,6 +97,7 @@ class WriteResults(Stage):
     chunk_records: int = 1 << 16
     threads: int = 1
     sort: str = "word"
+    reports_lineage: bool = True
     source_names: Mapping[str, str] = field(default_factory=dict)
     file_groups: FileNames | None = None
     takes_rows: ClassVar = True
@@ -342,6 +346,7 @@ class _PublishFn(beam.DoFn):
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
         self._known = sink.side_outputs.known if sink.side_outputs else Totals()
         self._token, self._has_client = sink.token, sink.has_client
+        self._reports_lineage, self._resilience = sink.reports_lineage, sink.resilience
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
@@ -354,22 +359,23 @@ class _PublishFn(beam.DoFn):
         files = sorted(outcome.files, key=self._is_result)
         try:
             _check(totals, self._measured)
-            exchange = publishing.publish(
-                self._path,
-                files,
-                self._retrier,
-                token=self._token,
-                num_shards=self._num_shards,
-                totals=totals if self._has_client else None,
-            )
+            with applying(self._resilience):
+                publishing.publish(
+                    self._path,
+                    files,
+                    self._retrier,
+                    token=self._token,
+                    num_shards=self._num_shards,
+                    totals=totals if self._has_client else None,
+                )
+        except LockLostError:
+            raise  # another run publishes the files
         except AnagramError:
             remove(file.temporary for file in files)
             raise
-        retries, faults = self._retrier.drain_counts()
-        if self._has_client and (retries or faults):  # also those of publishing
-            totals.add(Count.RETRIES, retries)
-            totals.add(Count.FAULTS_INJECTED, faults)
-            publishing.Manifest(exchange, totals).write(self._path, self._token)
+        if self._reports_lineage:
+            finals = [file.final for file in outcome.files]
+            report_sinks(finals, f"{self._path}-*-of-{self._num_shards:05d}")
         yield from (file.final for file in outcome.files)
 
     def _is_result(self, file: WrittenFile) -> bool:

@@ -13,7 +13,7 @@ from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from transforms.checks import check_type
 from transforms.errors import AnagramError
-from transforms.stages import beam_metrics
+from transforms.stages import beam_metrics, traffic
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
 from transforms.stages.error_handling import with_error_handler
@@ -144,6 +144,7 @@ class StageFn(beam.DoFn):
         Args:
           *retriers: those of the stage, whose counts become part of the totals.
         """
+        traffic.drain_into(self.totals)
         for retrier in retriers:
             retries, faults = retrier.drain_counts()
             if retries:
