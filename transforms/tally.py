@@ -25,6 +25,7 @@ from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.groups import GroupedStage, InGroup
+from transforms.stages.memory import release_free_memory
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import StageFn
 from transforms.stages.threads import OrderedThreads
@@ -143,6 +144,8 @@ class _TallyFn(StageFn):
         if self._pool is not None:
             for group, tally in self._pool.close():
                 yield from in_global_window(self._emit(group, tally.drain()))
+            if self._dictionary.is_corpus:  # whose words took much
+                release_free_memory()
         yield from self.emit_totals(*itertools.chain(*self._retriers))
 
     def _submit(self) -> None:

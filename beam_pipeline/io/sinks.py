@@ -32,6 +32,7 @@ from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
 from transforms.files.lineage import report_sinks
 from transforms.stages.dead_letters import DeadLetter, to_json
+from transforms.stages.memory import release_free_memory
 from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
@@ -274,6 +275,8 @@ class _WriteFn(StageFn):
         """Returns the temporary file, and how many records are in it."""
         output_format = format_named(self._format, self._per_group)
         tables = [from_bytes(chunk) for chunk in chunks if chunk]
+        if sum(table.num_rows for table in tables) > self._chunk_records:
+            release_free_memory()  # what their bytes took on the way
         parts = split_into_parts(tables, self._order, self._chunk_records)
         number = 0
 

@@ -28,6 +28,7 @@ from transforms.dictionary import Dictionary, DictionarySpec
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.groups import GroupedStage
+from transforms.stages.memory import release_free_memory
 from transforms.stages.retry import Retrier, RetriesExhaustedError
 from transforms.stages.stage import StageFn
 from transforms.stages.threads import OrderedThreads
@@ -120,6 +121,8 @@ class _ExpandFn(StageFn):
     def finish_bundle(self) -> Iterator[Any]:
         yield from in_global_window(self._emit(self._threads.results(wait=True)))
         self._threads.close()
+        if self._dictionary is None:
+            release_free_memory()
         yield from self.emit_totals(*self._retriers)
 
     def _expand(self, columns: bytes) -> "_Expanded":
