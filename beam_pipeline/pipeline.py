@@ -135,8 +135,9 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
     Each window is counted by itself. Records have the timestamps and panes that Beam's own
     ``CombinePerKey`` gives the counts of signatures, except that those of 0, which come of panes
-    without elements, are left out. `min_count` applies to each pane. Where a signature has windows
-    or panes of its own, in sessions, behind a trigger or with an allowed lateness, `top` is refused.
+    without elements, are left out. `min_count` applies to each pane. Where each signature has
+    windows or panes of its own, in sessions, behind a trigger or with an allowed lateness, `top`
+    is refused.
 
     Attributes:
       dictionary: whose words are counted: ``gcide``, ``web2``, several joined by ``+``, the path

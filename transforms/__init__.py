@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from transforms.stages.side_outputs import SideOutputs as SideOutputs
     from transforms.stages.stage import Stage as Stage
     from transforms.stages.totals import Totals as Totals
+    from transforms.sessions import GroupSessions as GroupSessions
     from transforms.tally import TallyBlocks as TallyBlocks
     from transforms.text.blocks import Block as Block
     from transforms.text.settings import TextSettings as TextSettings
@@ -61,6 +62,7 @@ _MODULES = {
     "ExtractText": "transforms.rows",
     "ExtractWords": "transforms.words",
     "FilterBlocks": "transforms.filtering",
+    "GroupSessions": "transforms.sessions",
     "KeyBySignature": "transforms.words",
     "KeyWithWord": "transforms.words",
     "PackCounts": "transforms.columns.convert",
