@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transforms.expand import TopWords as TopWords
     from transforms.filtering import FilterBlocks as FilterBlocks
     from transforms.rows import ExtractText as ExtractText
+    from transforms.sessions import GroupSessions as GroupSessions
     from transforms.stages.chaos import Chaos as Chaos
     from transforms.stages.dead_letters import DeadLetter as DeadLetter
     from transforms.stages.error_handling import ErrorRow as ErrorRow
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from transforms.stages.side_outputs import SideOutputs as SideOutputs
     from transforms.stages.stage import Stage as Stage
     from transforms.stages.totals import Totals as Totals
-    from transforms.sessions import GroupSessions as GroupSessions
     from transforms.tally import TallyBlocks as TallyBlocks
     from transforms.text.blocks import Block as Block
     from transforms.text.settings import TextSettings as TextSettings

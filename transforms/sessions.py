@@ -7,6 +7,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.core import Windowing
 from apache_beam.transforms.window import FixedWindows, Sessions
+from apache_beam.typehints import KV
 
 from transforms.checks import check_positive
 from transforms.stages.windows import SetWindowing
@@ -41,7 +42,7 @@ class GroupSessions(beam.PTransform[PCollection[Any], PCollection[Any]]):
         grouped: PCollection[Any] = (
             texts
             | "IntoSessions" >> beam.WindowInto(Sessions(self.gap))
-            | "KeyTogether" >> beam.Map(_with_one_key).with_output_types(tuple[int, element_type])
+            | "KeyTogether" >> beam.Map(_with_one_key).with_output_types(KV[int, element_type])
             | "GroupSession" >> beam.GroupByKey()
             | "TextsOfSession" >> beam.FlatMap(_texts_of).with_output_types(element_type)
             | "SetSessions" >> SetWindowing(never_merged, element_type)

@@ -112,8 +112,7 @@ def window_path(
     name = window_name(start, end, pane)
     if folder.startswith("hdfs://"):  # HDFS has no colons in names
         name = name.replace(":", "")
-    name = f"{name}.{extension}"
-    return os.path.join(folder, name) if is_local(folder) else str(FileSystems.join(folder, name))
+    return os.path.join(folder, f"{name}.{extension}")  # URLs have the same separator
 
 
 def _rfc3339(time: Timestamp) -> str:

@@ -132,9 +132,9 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
     that is known of the window. The pane that is on time has all that was counted on time.
 
     With `side_outputs`, the totals in it must agree before a file is published or, if there may be
-    several panes, when a window is over on time. Panes that accumulate count words again, so there
-    only written records are checked. Words that a runner drops because they are too late are no
-    error on unbounded input, and counted as far as the totals of their bundle were not too late
+    several panes, when a window is over on time. Where panes accumulate they are not checked, as
+    stages count words again in each pane. Words that a runner drops because they are too late are
+    no error on unbounded input, and counted as far as the totals of their bundle were not too late
     themselves.
 
     Attributes:
@@ -203,7 +203,7 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
             _check_over(
                 [collected | "OnlyTotals" >> beam.Filter(_are_totals), *totals, counted],
                 records,
-                _measured(records, outputs),
+                _measured(outputs),
             )
         return published
 
@@ -222,7 +222,7 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
         label: str,
         outputs: SideOutputs,
     ) -> PCollection[PublishedPane]:
-        write = beam.ParDo(_WriteFn(self, like, trigger, _measured(like, outputs)))
+        write = beam.ParDo(_WriteFn(self, like, trigger, _measured(outputs)))
         written: PCollection[PublishedPane] = _grouped(
             parts, like, trigger, label
         ) | f"Write{label}" >> write.with_output_types(PublishedPane)
@@ -240,7 +240,7 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
             each | f"PackUnwindowed{number}" >> beam.Map(_pack_letter, self)
             for number, each in enumerate(letters)
         ]
-        trigger = DefaultTrigger()
+        trigger: TriggerFn = DefaultTrigger()
         if not all(each.is_bounded for each in letters):
             trigger = AfterWatermark(early=AfterProcessingTime(self.gather_seconds))
         self._write(packed, letters[0], trigger, "Unwindowed", SideOutputs())
@@ -266,11 +266,9 @@ def _have_same_windows(elements: PCollection[Any], records: PCollection[Any]) ->
     return same
 
 
-def _measured(records: PCollection[Any], outputs: SideOutputs) -> frozenset[Count]:
+def _measured(outputs: SideOutputs) -> frozenset[Count]:
     """Returns what is counted within windows and can be compared there."""
     measured = {*outputs.measured, Count.RECORDS_TO_WRITE, Count.RECORDS_WRITTEN}
-    if is_accumulating(records):
-        return frozenset({Count.RECORDS_TO_WRITE, Count.RECORDS_WRITTEN})
     return frozenset(measured & _MEASURED_IN_WINDOWS)
 
 
@@ -445,7 +443,7 @@ class _WriteFn(beam.DoFn):
                 files.append(written)
                 merged_away = _rows(table for _, table in chunks) - _rows(tables)
                 totals.add(Count.RECORDS_WRITTEN, merged_away + records)
-            if not self._has_panes or self._is_accumulating:
+            if not self._has_panes:  # else not all of its totals may have come
                 late = check_window(totals, self._measured, name.text, may_drop=self._may_drop)
             for file in files:
                 self._publish(file, letters_path)
