@@ -132,10 +132,10 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
     that is known of the window. The pane that is on time has all that was counted on time.
 
     With `side_outputs`, the totals in it must agree before a file is published or, if there may be
-    several panes, when a window is over on time. Where panes accumulate they are not checked, as
-    stages count words again in each pane. Words that a runner drops because they are too late are
-    no error on unbounded input, and counted as far as the totals of their bundle were not too late
-    themselves.
+    several panes, when a window is over on time. Behind a trigger whose panes accumulate they are
+    not checked, as stages count words again in each pane. Words that a runner drops because they
+    are too late are no error on unbounded input, and counted as far as the totals of their bundle
+    were not too late themselves.
 
     Attributes:
       folder: where the files will be.
@@ -198,7 +198,7 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
         elsewhere = [each for each in letters if not _have_same_windows(each, records)]
         if elsewhere:
             self._write_unwindowed(elsewhere)
-        if has_panes(records) and not is_accumulating(records):
+        if has_panes(records) and not (_has_early_panes(records) and is_accumulating(records)):
             counted = published | "TotalsWritten" >> beam.Map(_pack_written)
             _check_over(
                 [collected | "OnlyTotals" >> beam.Filter(_are_totals), *totals, counted],
@@ -211,8 +211,7 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
         if not has_panes(records):
             return DefaultTrigger()
         gather = AfterProcessingTime(self.gather_seconds)
-        is_early = not isinstance(records.windowing.triggerfn, DefaultTrigger)
-        return AfterWatermark(early=gather if is_early else None, late=gather)
+        return AfterWatermark(early=gather if _has_early_panes(records) else None, late=gather)
 
     def _write(
         self,
@@ -259,6 +258,10 @@ def _check_windows(records: PCollection[Any]) -> None:
             f"WriteResults: names files by the start and the end of windows, which those of "
             f"{type(records.windowing.windowfn).__name__} do not have"
         )
+
+
+def _has_early_panes(records: PCollection[Any]) -> bool:
+    return not isinstance(records.windowing.triggerfn, DefaultTrigger)
 
 
 def _have_same_windows(elements: PCollection[Any], records: PCollection[Any]) -> bool:

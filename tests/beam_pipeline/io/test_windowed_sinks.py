@@ -235,38 +235,35 @@ def test_dead_letters_of_what_was_read_before_there_were_windows_are_kept(tmp_pa
 
 
 @pytest.mark.parametrize("count", [Count.WORDS_KEYED, Count.WORDS_COUNTED])
-@pytest.mark.parametrize("is_unbounded", [False, True])
+@pytest.mark.parametrize("kind", ["bounded", "unbounded", "late"])
 def test_a_window_whose_totals_do_not_agree_fails_the_run(
-    is_unbounded: bool, count: Count, tmp_path: Path
+    kind: str, count: Count, tmp_path: Path
 ) -> None:
     side_outputs = SideOutputs()
-
-    def run() -> None:
-        runner = "BundleBasedDirectRunner" if is_unbounded else "FnApiRunner"
-        options = PipelineOptions(streaming=is_unbounded)
-        with beam.Pipeline(runner=runner, options=options) as p:
+    lateness: dict[str, Any] = {}
+    if kind == "late":
+        lateness = {"allowed_lateness": 9, "accumulation_mode": AccumulationMode.ACCUMULATING}
+    runner = "FnApiRunner" if kind == "bounded" else "BundleBasedDirectRunner"
+    options = PipelineOptions(streaming=kind != "bounded")
+    message = r"the window from 1970-01-01T00:00:00Z .*lost count: words"
+    with (
+        pytest.raises(Exception, match=message),
+        beam.Pipeline(runner=runner, options=options) as p,
+    ):
+        if kind == "bounded":
+            texts = create(p, [("cat", 5)])
+        else:
             stream = TestStream().add_elements([TimestampedValue("cat", 5)])
-            texts = (
-                p | stream.advance_watermark_to_infinity()
-                if is_unbounded
-                else create(p, [("cat", 5)])
-            )
-            texts |= "Texts" >> beam.Map(str).with_output_types(str)
-            windowed = texts | INTO["fixed"]
-            side_outputs.totals.append(windowed | beam.Map(lambda _: Totals(Counter({count: 7}))))
-            (
-                windowed
-                | CountAnagrams(dictionary=MEMBERS, side_outputs=side_outputs)
-                | WriteResults(
-                    tmp_path / "out",
-                    window_log=str(tmp_path / "log"),
-                    side_outputs=side_outputs,
-                )
-            )
-
-    with pytest.raises(Exception, match=r"the window from 1970-01-01T00:00:00Z .*lost count"):
-        run()
-    assert files_in(tmp_path / "out") == {}
+            texts = p | stream.advance_watermark_to_infinity() | beam.Map(str)
+        windowed = texts | "Into" >> beam.WindowInto(FixedWindows(10), **lateness)
+        side_outputs.totals.append(windowed | beam.Map(lambda _: Totals(Counter({count: 7}))))
+        (
+            windowed
+            | CountAnagrams(dictionary=MEMBERS, side_outputs=side_outputs)
+            | WriteResults(tmp_path, side_outputs=side_outputs)
+        )
+    if kind != "late":  # else it is published, and checked afterwards
+        assert files_in(tmp_path) == {}
 
 
 def test_words_that_came_too_late_are_counted() -> None:
