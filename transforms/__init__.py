@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transforms.expand import TopWords as TopWords
     from transforms.filtering import FilterBlocks as FilterBlocks
     from transforms.rows import ExtractText as ExtractText
+    from transforms.sessions import GroupSessions as GroupSessions
     from transforms.stages.chaos import Chaos as Chaos
     from transforms.stages.dead_letters import DeadLetter as DeadLetter
     from transforms.stages.error_handling import ErrorRow as ErrorRow
@@ -63,6 +64,7 @@ _MODULES = {
     "ExtractText": "transforms.rows",
     "ExtractWords": "transforms.words",
     "FilterBlocks": "transforms.filtering",
+    "GroupSessions": "transforms.sessions",
     "GroupedColumns": "transforms.columns.tables",
     "GroupedCount": "transforms.expand",
     "KeyBySignature": "transforms.words",

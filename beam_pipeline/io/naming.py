@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.utils.timestamp import Timestamp
 
 from transforms.files import stores
 from transforms.files.decompression import without_shard
@@ -81,6 +82,43 @@ def why_not_followed(path: str) -> str | None:
     if os.path.islink(target_of(path)):
         return "is a symbolic link that leads to itself"
     return None
+
+
+def window_name(start: Timestamp | None, end: Timestamp | None, pane: int | None = None) -> str:
+    """Returns the name of the files of a window, without an extension.
+
+    Args:
+      start: when the window begins; None for the global window.
+      end: when it ends.
+      pane: the number of the pane, if the window may have more than one.
+
+    Example:
+      >>> window_name(Timestamp(0), Timestamp(60.5), 2)
+      '1970-01-01T00:00:00Z_1970-01-01T00:01:00.500000Z-pane2'
+      >>> window_name(None, None)
+      'global'
+    """
+    name = "global" if start is None or end is None else f"{_rfc3339(start)}_{_rfc3339(end)}"
+    return name if pane is None else f"{name}-pane{pane}"
+
+
+def window_path(
+    folder: str,
+    extension: str,
+    start: Timestamp | None,
+    end: Timestamp | None,
+    pane: int | None = None,
+) -> str:
+    """Returns the path of a file of a window in a folder; see `window_name`."""
+    name = window_name(start, end, pane)
+    if folder.startswith("hdfs://"):  # HDFS has no colons in names
+        name = name.replace(":", "")
+    return os.path.join(folder, f"{name}.{extension}")  # URLs have the same separator
+
+
+def _rfc3339(time: Timestamp) -> str:
+    text: str = time.to_rfc3339()
+    return text
 
 
 def shard_path(path: str, shard: int, num_shards: int) -> str:
@@ -168,6 +206,16 @@ def hidden_files(path: str) -> dict[str, list[str]]:
     return {
         token: sorted(files, key=lambda file: (files[file], file)) for token, files in found.items()
     }
+
+
+def hidden_files_in(folder: str) -> dict[str, list[str]]:
+    """Returns the temporary files in a folder, by the tokens of their runs."""
+    found: dict[str, list[str]] = {}
+    for hidden in sorted(listed(window_path(folder, "", None, None), ".", ".tmp")):
+        match = _HIDDEN.match(hidden.rpartition("/")[2])
+        if match:
+            found.setdefault(match["token"], []).append(hidden)
+    return found
 
 
 def _places(path: str) -> Iterator[str]:

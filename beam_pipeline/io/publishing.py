@@ -65,6 +65,7 @@ from beam_pipeline.io.locks import folder_lock, if_abandoned, run_lock
 from beam_pipeline.io.naming import (
     all_shards,
     hidden_files,
+    hidden_files_in,
     lock_path,
     manifest_path,
     new_token,
@@ -73,6 +74,7 @@ from beam_pipeline.io.naming import (
     target_of,
     temporary_path,
     why_not_followed,
+    window_path,
 )
 from transforms.files import stores
 from transforms.files.decompression import without_shard
@@ -479,6 +481,57 @@ def output_lock(path: str, token: str) -> Iterator[None]:
         except Exception as error:  # each filesystem raises its own
             raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
         yield
+
+
+@contextlib.contextmanager
+def folder_of_windows(folder: str, token: str) -> Iterator[None]:
+    """Locks a folder for the files of windows of a run, and at the end removes its leftovers.
+
+    First removes those of killed runs. Several runs may write to one folder; each holds a lock of
+    its own.
+
+    Raises:
+      OutputError: the folder cannot be created, read or written.
+    """
+    # The lock is named like a file of a window, which no window has.
+    anchor = window_path(folder, "windows", None, None)
+    with contextlib.ExitStack() as stack:
+        try:
+            if is_local(folder):
+                stack.enter_context(_created_folder(folder))
+            stack.callback(_remove_of_run, folder, token)
+            if is_local(folder):
+                stack.callback(remove, [lock_path(anchor, token)])
+                stack.enter_context(run_lock(lock_path(anchor, token)))
+            for other, files in hidden_files_in(folder).items():
+                with _if_abandoned(anchor, other, files) as is_abandoned:
+                    if is_abandoned:
+                        remove([*files, *([lock_path(anchor, other)] if is_local(folder) else [])])
+        except Exception as error:  # each filesystem raises its own
+            raise OutputError(f"{folder}: cannot be written ({_reason(error)})") from error
+        yield
+
+
+def _remove_of_run(folder: str, token: str) -> None:
+    with contextlib.suppress(Exception):  # a folder that cannot be listed has none of ours
+        remove(hidden_files_in(folder).get(token, ()))
+
+
+def publish_alone(file: WrittenFile, retrier: Retrier, *, token: str) -> None:
+    """Publishes a file that is a result by itself. May be repeated.
+
+    Args:
+      file: what has been written.
+      retrier: of the stage that publishes.
+      token: of the run.
+
+    Raises:
+      OutputError: the file cannot be replaced.
+    """
+    try:
+        Exchange.plan([file], (), token, is_last_alone=True).carry_out(retrier)
+    except ExchangeError as error:
+        raise _error_of(error, file.final, [file]) from error
 
 
 def is_locked(path: str, token: str) -> bool:

@@ -7,9 +7,10 @@ of all stages agree.
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from pathlib import PurePath
+from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -19,25 +20,26 @@ from apache_beam.transforms.error_handling import ErrorHandler
 
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
-from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
+from beam_pipeline.io.exchange import WrittenFile, remove
 from beam_pipeline.io.file_groups import FileNames
 from beam_pipeline.io.formats import FORMATS, format_named, format_of
 from beam_pipeline.io.leases import LockLostError
-from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path, temporary_path
-from beam_pipeline.io.sorting import ORDERS, map_in_order, sort, split_into_parts
+from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path
+from beam_pipeline.io.sorting import ORDERS, sort
+from beam_pipeline.io.windowed_sinks import PublishedPane, WriteWindows
+from beam_pipeline.io.writing import FileWriter, dead_letter_line
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.convert import PackRecords
 from transforms.columns.tables import GroupedColumns, RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
 from transforms.files.lineage import report_sinks
-from transforms.stages.dead_letters import DeadLetter, to_json
+from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.memory import release_free_memory
 from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
 from transforms.stages.windows import has_panes, is_windowed
-from transforms.text.blocks import Block, FileRange
 
 Record = AnagramCount | GroupedCount
 Columns = RecordColumns | GroupedColumns
@@ -61,6 +63,9 @@ class WriteOutcome(NamedTuple):
 class WriteResults(Stage):
     """Writes records to files, and yields their paths once they are published.
 
+    In windows, and behind a trigger, `path` and `dead_letters` are folders, in which each window
+    and pane has a file of its own; see `beam_pipeline.io.windowed_sinks.WriteWindows`.
+
     With `side_outputs`, the totals in it must agree before anything is published.
 
     Attributes:
@@ -80,6 +85,10 @@ class WriteResults(Stage):
       reports_lineage: whether Beam is told what has been written.
       source_names: what dead letters call sources that are copies, by the paths of the copies.
       file_groups: the names of files if words are counted by file; dead letters have them too.
+      gather_seconds: of windows with a trigger or an allowed lateness: how long, in whole
+        seconds of processing time, records of early and late panes are gathered for one file.
+      window_log: of windows: the folder for a JSON file about each pane that has been published,
+        see `beam_pipeline.io.windowed_sinks.PublishedPane`; empty for none.
 
     Raises:
       ValueError: a setting is not possible; or, when applied, if stages may emit dead letters and
@@ -101,6 +110,8 @@ class WriteResults(Stage):
     reports_lineage: bool = True
     source_names: Mapping[str, str] = field(default_factory=dict)
     file_groups: FileNames | None = None
+    gather_seconds: int = 10
+    window_log: str = ""
     takes_rows: ClassVar = True
     measures: ClassVar = frozenset(
         {
@@ -116,6 +127,7 @@ class WriteResults(Stage):
         super().__post_init__()
         check_type(str, os.PathLike, path=self.path)
         self.path = self._path = os.fspath(self.path)
+        self._is_format_given = self.format is not None or bool(PurePath(self._path).suffix)
         if self.format is None:
             self.format = format_of(self._path)
             if self.format is None:
@@ -126,7 +138,10 @@ class WriteResults(Stage):
         self._format = self.format
         check_one_of(ORDERS, sort=self.sort)
         check_positive(
-            num_shards=self.num_shards, chunk_records=self.chunk_records, threads=self.threads
+            num_shards=self.num_shards,
+            chunk_records=self.chunk_records,
+            threads=self.threads,
+            gather_seconds=self.gather_seconds,
         )
         if self.num_shards > MAX_SHARDS:
             raise ValueError(f"num_shards={self.num_shards!r}: must be {MAX_SHARDS} or less")
@@ -142,10 +157,7 @@ class WriteResults(Stage):
 
     def expand(self, records: PCollection[Record | Columns]) -> PCollection[str]:
         if is_windowed(records) or has_panes(records):
-            raise ValueError(
-                "WriteResults: writes one result, of the global window; its input has other "
-                "windows, or panes"
-            )
+            return self._write_windows(records)
         columns = records
         if records.element_type not in (RecordColumns, GroupedColumns):
             columns = records | "PackRecords" >> PackRecords(self.chunk_records)
@@ -162,6 +174,35 @@ class WriteResults(Stage):
             | "Outcomes" >> beam.Flatten()
             | "MergeOutcomes" >> beam.CombineGlobally(_MergeFn()).without_defaults()
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
+        )
+
+    def _write_windows(self, records: PCollection[Record | Columns]) -> PCollection[str]:
+        if records.element_type in (GroupedCount, GroupedColumns):
+            raise ValueError(
+                "WriteResults: files of windows have no groups; count without per_group, or write "
+                "the records with a sink of your own"
+            )
+        if self.num_shards > 1:
+            raise ValueError(f"num_shards={self.num_shards!r}: a window has one file, so must be 1")
+        write = WriteWindows(
+            folder=self._path,
+            format=self._format if self._is_format_given else "jsonl",
+            dead_letters=self.dead_letters,
+            gather_seconds=self.gather_seconds,
+            window_log=self.window_log,
+            settings=self.settings,
+            token=self.token,
+            chunk_records=self.chunk_records,
+            threads=self.threads,
+            sort=self.sort,
+            source_names=self.source_names,
+            resilience=self.resilience,
+            side_outputs=self.side_outputs,
+        )
+        return (
+            records
+            | "WriteWindows" >> write
+            | "PathsOfWindows" >> beam.FlatMap(_path_of).with_output_types(str)
         )
 
     def _other_chunks(self, records: PCollection[Any]) -> Iterator[PCollection[tuple[int, bytes]]]:
@@ -226,13 +267,12 @@ def _pack_dead_letter(
     source_names: Mapping[str, str],
     file_groups: FileNames | None,
 ) -> tuple[int, bytes]:
-    payload = letter.payload
-    if file_groups is not None and isinstance(payload, Block | FileRange):
-        letter = letter._replace(group=file_groups.of(payload.source))
-    if isinstance(payload, Block):  # of a copy, which will be gone, nothing else can be replayed
-        source = source_names.get(payload.source, payload.source)
-        letter = letter._replace(payload=payload._replace(source=source))
-    return _DEAD_LETTERS, to_json(letter, settings).encode() + b"\n"
+    line = dead_letter_line(letter, settings, source_names, file_groups)
+    return _DEAD_LETTERS, line
+
+
+def _path_of(published: PublishedPane) -> list[str]:
+    return [] if published.path is None else [published.path]
 
 
 def _to_outcome(totals: Totals) -> WriteOutcome:
@@ -244,10 +284,12 @@ class _WriteFn(StageFn):
 
     def __init__(self, sink: WriteResults, per_group: bool):
         super().__init__(sink.resilience)
-        self._path, self._num_shards, self._token = sink._path, sink.num_shards, sink.token
+        self._path, self._num_shards = sink._path, sink.num_shards
         self._dead_letters = sink.dead_letters or ""
-        self._format, self._per_group, self._order = sink._format, per_group, sink.sort
-        self._chunk_records, self._threads = sink.chunk_records, sink.threads
+        self._chunk_records = sink.chunk_records
+        self._writer = FileWriter(
+            sink.token, sink._format, sink.sort, sink.chunk_records, sink.threads, per_group
+        )
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, shard_and_chunks: tuple[int, Iterable[bytes]]) -> Iterator[WriteOutcome]:
@@ -255,7 +297,7 @@ class _WriteFn(StageFn):
         try:
             if shard == _DEAD_LETTERS:
                 final = self._dead_letters
-                written, records = self._retrier(self._write_dead_letters, final, chunks)
+                written, records = self._retrier(self._writer.write_lines, final, chunks), 0
             else:
                 final = shard_path(self._path, shard, self._num_shards)
                 written, records = self._retrier(self._write_records, final, chunks)
@@ -272,44 +314,10 @@ class _WriteFn(StageFn):
         return self.emit_totals(self._retrier)
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
-        """Returns the temporary file, and how many records are in it."""
-        output_format = format_named(self._format, self._per_group)
         tables = [from_bytes(chunk) for chunk in chunks if chunk]
         if sum(table.num_rows for table in tables) > self._chunk_records:
             release_free_memory()  # what their bytes took on the way
-        parts = split_into_parts(tables, self._order, self._chunk_records)
-        number = 0
-
-        def encode(part: pyarrow.Table) -> tuple[int, Any]:
-            return part.num_rows, output_format.encode(sort(part, self._order))
-
-        def encoded() -> Iterator[Any]:
-            nonlocal number
-            for rows, data in map_in_order(encode, parts, self._threads):
-                number += rows
-                yield data
-
-        written = self._write(final, lambda file: output_format.write(encoded(), file))
-        return written, number
-
-    def _write_dead_letters(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
-        """Returns the temporary file, and 0: no records are in it."""
-
-        def write(file: BinaryIO) -> None:
-            for line in chunks:  # not every file of Beam's has `writelines`
-                file.write(line)
-
-        return self._write(final, write), 0
-
-    def _write(self, final: str, write: Callable[[BinaryIO], None]) -> WrittenFile:
-        temporary = temporary_path(final, self._token)
-        try:
-            with create(temporary, final, compressed=True) as file:
-                write(file)
-            return WrittenFile(temporary, final, identity_of(temporary))
-        except BaseException:
-            remove([temporary])
-            raise
+        return self._writer.write_records(final, tables)
 
 
 class _MergeFn(beam.CombineFn):

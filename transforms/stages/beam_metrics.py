@@ -33,6 +33,9 @@ _SAMPLED_WORDS = 1000
 BLOCK_BYTES = Metrics.distribution(NAMESPACE, "block_bytes")
 #: Time to tally a block, or to cut it into words, in microseconds.
 BLOCK_MICROSECONDS = Metrics.distribution(NAMESPACE, "block_microseconds")
+#: Files of windows that have been published, and the records in them.
+WINDOWS_PUBLISHED = Metrics.counter(NAMESPACE, "windows_published")
+RECORDS_PUBLISHED = Metrics.counter(NAMESPACE, "records_published")
 
 
 def report_totals(totals: Totals) -> None:

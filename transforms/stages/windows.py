@@ -12,7 +12,13 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
-from apache_beam.transforms.trigger import AfterCount, DefaultTrigger, TriggerFn
+from apache_beam.transforms.core import Windowing
+from apache_beam.transforms.trigger import (
+    AccumulationMode,
+    AfterCount,
+    DefaultTrigger,
+    TriggerFn,
+)
 from apache_beam.transforms.window import (
     BoundedWindow,
     GlobalWindows,
@@ -60,6 +66,54 @@ def keys_can_share(elements: PCollection[Any]) -> bool:
 def is_merging(elements: PCollection[Any]) -> bool:
     """Returns whether windows may merge, such as sessions: then each key has its own."""
     return not isinstance(elements.windowing.windowfn, NonMergingWindowFn)
+
+
+def is_accumulating(elements: PCollection[Any]) -> bool:
+    """Returns whether each pane of a window has what those before it had."""
+    mode = elements.windowing.accumulation_mode
+    return has_panes(elements) and mode == AccumulationMode.ACCUMULATING
+
+
+class SetWindowing(beam.ParDo):
+    """Says how elements are to be grouped next, and leaves them in their windows.
+
+    `beam.WindowInto` would assign windows again, by timestamps, which after a grouping are those of
+    the end of a window and so belong to other sliding windows too.
+
+    Args:
+      windowing: what to set.
+      element_type: of the elements.
+    """
+
+    def __init__(self, windowing: Windowing, element_type: Any = Any):
+        super().__init__(_Same())  # type: ignore[no-untyped-call]
+        self.with_output_types(element_type)  # type: ignore[no-untyped-call]
+        self._windowing = windowing
+
+    def get_windowing(self, inputs: Any) -> Windowing:
+        return self._windowing
+
+
+def with_trigger(elements: PCollection[Any], trigger: TriggerFn, mode: Any) -> Windowing:
+    """Returns the windows and the allowed lateness of elements, with another trigger.
+
+    Args:
+      elements: whose windows to take.
+      trigger: of the next grouping.
+      mode: whether its panes accumulate.
+    """
+    windowing = elements.windowing
+    return Windowing(
+        windowing.windowfn,
+        trigger,
+        mode,
+        allowed_lateness=windowing.allowed_lateness.micros / 1e6,
+    )
+
+
+class _Same(beam.DoFn):
+    def process(self, element: Any) -> list[Any]:
+        return [element]
 
 
 def check_comparable(elements: PCollection[Any], setting: str) -> None:
