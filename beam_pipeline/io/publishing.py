@@ -76,6 +76,7 @@ from beam_pipeline.io.naming import (
     why_not_followed,
     window_path,
 )
+from transforms.errors import AnagramError
 from transforms.files import stores
 from transforms.files.decompression import without_shard
 from transforms.files.registers import register_at
@@ -236,6 +237,10 @@ def publish(
         except LockLostError:  # others have ended what was begun, or it has not been
             if attempt == _ATTEMPTS - 1:
                 raise
+        except AnagramError:
+            raise
+        except Exception as error:  # each filesystem raises its own
+            raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
 def _publish(

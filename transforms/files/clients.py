@@ -235,7 +235,14 @@ def _adapt_hdfs(module: Any) -> None:
         client._session.hooks["response"] += [_count_answer, _raise_server_error]
         logging.getLogger("hdfs.client").setLevel(logging.CRITICAL)  # the error is reported
 
+    put = module.HdfsUploader.put
+
+    def counted(self: Any, data: Any) -> None:  # what is sent in chunks has no length
+        put(self, data)
+        traffic.of_thread().add(0, 0, memoryview(data).nbytes)
+
     module.HadoopFileSystem.__init__ = _in_scope(init, module.HadoopFileSystem.__init__)
+    module.HdfsUploader.put = counted
 
 
 def _raise_server_error(response: Any, *args: Any, **kwargs: Any) -> None:

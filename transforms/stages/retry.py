@@ -69,11 +69,12 @@ def applying(resilience: Resilience) -> Iterator[None]:
 
     That are the many small requests that filesystems make; so it is inside each `Retrier`.
     """
-    token = _APPLIED.set(resilience.without_chaos())
+    before = _APPLIED.get()
+    _APPLIED.set(resilience.without_chaos())
     try:
         yield
     finally:
-        _APPLIED.reset(token)
+        _APPLIED.set(before)  # an interrupted run is unwound in another context than it was in
 
 
 def applied_resilience() -> Resilience:
@@ -134,11 +135,12 @@ class Retrier:
           RetriesExhaustedError: the error is permanent, or every attempt has failed.
           AnagramError: raised by the work, which is then not tried again.
         """
-        outer = _APPLIED.set(self._plain)
+        outer = _APPLIED.get()
+        _APPLIED.set(self._plain)
         try:
             return self._until_done(functools.partial(self.call_once, work, *args, **kwargs))
         finally:
-            _APPLIED.reset(outer)
+            _APPLIED.set(outer)
 
     def call_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Makes a single attempt, and raises what it raises."""
