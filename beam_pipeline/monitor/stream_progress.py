@@ -78,9 +78,7 @@ class PartitionProgress:
 
     def _publish(self) -> None:
         if self._shared is not None:
-            _LAYOUT.pack_into(
-                self._shared, 0, self._messages, self._bytes, self._lag, self._newest
-            )
+            _LAYOUT.pack_into(self._shared, 0, self._messages, self._bytes, self._lag, self._newest)
 
 
 def read_stream_snapshot(folder: str) -> StreamSnapshot:

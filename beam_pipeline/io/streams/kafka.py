@@ -1,15 +1,16 @@
 """Reads messages of a Kafka topic as `Block`s, with Beam's `UnboundedSource` and kafka-python.
 
-Each partition is a split, and a checkpoint mark is the offset of the next message. The time of an
-event is the timestamp of its message.
+A split is one or more partitions, and a checkpoint mark has the offset of the next message of each.
+The time of an event is the timestamp of its message.
 
 The watermark of a partition is the greatest timestamp read so far, less `KafkaTopic.delay`, by
 which messages may be out of order. A partition of which everything has been read would hold all
 windows for ever. Its watermark follows the clock, less the same delay: a message that is still to
 come will hardly be older. Whether everything has been read is asked of the broker, so a broker that
-does not answer holds the watermark.
+does not answer holds the watermark. The watermark of a split is that of its last partition.
 """
 
+import contextlib
 import functools
 import importlib.util
 import re
@@ -19,7 +20,7 @@ import urllib.parse
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import apache_beam as beam
 from apache_beam import coders
@@ -34,9 +35,9 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from beam_pipeline.io.streams.blocks import CountBlocks
 from beam_pipeline.monitor.stream_progress import PartitionProgress
-from transforms.checks import check_type
+from transforms.checks import check_positive, check_type
 from transforms.errors import InputError
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
 from transforms.stages.stage import Stage
 from transforms.text.blocks import Block
 from transforms.text.encoding import Encoding
@@ -301,19 +302,17 @@ def _consumer(topic: KafkaTopic) -> Any:
 
 @dataclass(frozen=True)
 class KafkaMark(CheckpointMark):
-    """How far a partition has been read.
+    """How far a topic, or a part of it, has been read.
 
     Attributes:
-      topic: of which.
-      partition: its number.
-      offset: of the next message.
-      is_committed: whether the offset is committed to the consumer group when the runner has made
+      topic: which one.
+      offsets: partitions, and the offset of the next message of each.
+      is_committed: whether the offsets are committed to the consumer group when the runner has made
         what was read before durable.
     """
 
     topic: KafkaTopic
-    partition: int
-    offset: int
+    offsets: tuple[tuple[int, int], ...]
     is_committed: bool = False
 
     def finalize_checkpoint(self) -> None:
@@ -331,180 +330,274 @@ class _Committed:
 
     def commit(self, mark: KafkaMark) -> None:
         with self._lock:
-            key = (mark.topic, mark.partition)
-            if self._offsets.get(key, -1) >= mark.offset:
-                return
-            if mark.topic not in self._partitions:
-                self._partitions[mark.topic] = Partitions(mark.topic)
-            self._partitions[mark.topic].commit({mark.partition: mark.offset})
-            self._offsets[key] = mark.offset
+            new = {
+                partition: offset
+                for partition, offset in mark.offsets
+                if self._offsets.get((mark.topic, partition), -1) < offset
+            }
+            if new:
+                self._connected(mark.topic).commit(new)
+                self._offsets.update(
+                    {(mark.topic, partition): offset for partition, offset in new.items()}
+                )
+
+    def commit_since(self, topic: KafkaTopic, since: float) -> None:
+        with self._lock:
+            partitions = self._connected(topic)
+            partitions.commit(partitions.first_since(partitions.numbers(), since))
+
+    def _connected(self, topic: KafkaTopic) -> Partitions:
+        if topic not in self._partitions:
+            self._partitions[topic] = Partitions(topic)
+        return self._partitions[topic]
 
 
 _COMMITTED = _Committed()
 
 
 @dataclass(frozen=True)
+class CommitPublished:
+    """Commits to the group of a topic what has been published, for Kafka's own tools to show.
+
+    Other than offsets that are committed when they have been read, these lose nothing when another
+    run begins at them. That Kafka cannot be told is no error: nothing depends on it.
+
+    Attributes:
+      topic: which one.
+      reach: how long before a time messages may be that are still wanted, in seconds.
+    """
+
+    topic: KafkaTopic
+    reach: float = 0.0
+
+    def __call__(self, until: float) -> None:
+        with contextlib.suppress(InputError):
+            _COMMITTED.commit_since(self.topic, until - self.reach)
+
+
+class PartitionRange(NamedTuple):
+    """What is read of a partition.
+
+    Attributes:
+      partition: its number.
+      first: the offset of the first message.
+      end: the offset behind the last message; None if there is no last one.
+    """
+
+    partition: int
+    first: int
+    end: int | None = None
+
+
+@dataclass(frozen=True)
 class KafkaSource(UnboundedSource):
-    """A topic, or one partition of it.
+    """A topic, or some of its partitions.
 
     Attributes:
       topic: which one, and what of it is read.
       encoding: of the messages. If None, a byte order mark decides for each, or else UTF-8.
       resilience: how often a broker is asked.
       commits: whether offsets are committed to the group when the runner finalizes a checkpoint.
+      max_splits: into how many parts the topic may be divided; None: one for each partition.
       progress_folder: where readers publish how far they are; see
         `beam_pipeline.monitor.stream_progress`.
-      partition: its number; None for the whole topic, which is to be split.
-      first: the offset of its first message.
-      end: the offset behind its last message; None if there is no last one.
+      ranges: its partitions; none for the whole topic, which is to be split.
     """
 
     topic: KafkaTopic
     encoding: str | None = None
     resilience: Resilience = field(default_factory=Resilience)
     commits: bool = False
+    max_splits: int | None = None
     progress_folder: str = ""
-    partition: int | None = None
-    first: int = 0
-    end: int | None = None
+    ranges: tuple[PartitionRange, ...] = ()
 
     def split(
         self, desired_num_splits: int, options: Any = None
     ) -> "Iterable[KafkaSource] | Iterable[UnboundedSource]":
-        """Returns a source for each partition, whatever number is desired."""
-        if self.partition is not None:
+        """Returns a source for each partition, unless that would be more than wanted."""
+        if self.ranges:
             return [self]
-        partitions = Partitions(self.topic, self.resilience)
-        try:
+        with contextlib.closing(Partitions(self.topic, self.resilience)) as partitions:
             numbers = partitions.numbers()
             starts = partitions.starts(numbers)
             ends = partitions.ends(numbers) if self.topic.until_now else {}
-        finally:
-            partitions.close()
-        return [
-            replace(self, partition=number, first=starts[number], end=ends.get(number))
-            for number in numbers
-        ]
+        ranges = [PartitionRange(each, starts[each], ends.get(each)) for each in numbers]
+        parts = min(len(ranges), self.max_splits or desired_num_splits)
+        return [replace(self, ranges=tuple(ranges[part::parts])) for part in range(parts)]
 
     def create_reader(self, options: Any, checkpoint_mark: CheckpointMark | None) -> "KafkaReader":
-        """Returns the reader of a partition."""
-        if self.partition is None:
+        """Returns a reader that begins at a mark, or where the ranges do."""
+        if not self.ranges:
             # Beam goes on with the whole if splitting has failed: the error is raised here.
             list(self.split(1))
             raise InputError(f"{self.topic.name}: its partitions could not be listed")
         mark = cast("KafkaMark | None", checkpoint_mark)
-        return KafkaReader(self, self.first if mark is None else mark.offset)
+        offsets = {} if mark is None else dict(mark.offsets)
+        ranges = [
+            each._replace(first=offsets.get(each.partition, each.first)) for each in self.ranges
+        ]
+        return KafkaReader(self, ranges)
 
     def get_checkpoint_mark_coder(self) -> coders.Coder:
         """Returns the coder of `KafkaMark`s."""
         return coders.PickleCoder()
 
 
-class KafkaReader(UnboundedReader):
-    """Reads the messages of one partition, in order.
+class _PartitionState:
+    """How far one partition has been read.
 
-    Args:
-      source: of the partition.
-      offset: of the first message to read.
+    Attributes:
+      position: the offset of the next message to be returned.
+      fetched: the offset behind all messages that have been fetched.
+      end: the offset behind the last message; None if there is no last one.
+      waiting: how many messages were fetched and have not been returned.
+      newest: the greatest timestamp that was returned, at most that of its moment.
+      caught_up: when there was nothing more to fetch, for the last time.
+      progress: where that is published.
     """
 
-    def __init__(self, source: KafkaSource, offset: int):
-        assert source.partition is not None
+    def __init__(self, given: PartitionRange, progress: PartitionProgress):
+        self.position = self.fetched = given.first
+        self.end = given.end
+        self.waiting = 0
+        self.newest = self.caught_up = float("-inf")
+        self.progress = progress
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of its messages have been returned, and no more are wanted."""
+        return not self.waiting and self.end is not None and self.fetched >= self.end
+
+    @property
+    def next_offset(self) -> int:
+        """The offset of the next message to be returned, or of one that is still to come."""
+        # Where nothing is waiting, the messages in between have been removed, or were in
+        # transactions.
+        return self.position if self.waiting else max(self.position, self.fetched)
+
+    @property
+    def complete_until(self) -> float:
+        """Up to which time all messages have been returned, if none is out of order."""
+        if self.has_ended:
+            return float("inf")
+        return self.newest if self.waiting else max(self.newest, self.caught_up)
+
+
+class KafkaReader(UnboundedReader):
+    """Reads the messages of some partitions, those of each in order.
+
+    Args:
+      source: of the partitions.
+      ranges: of them.
+    """
+
+    def __init__(self, source: KafkaSource, ranges: Iterable[PartitionRange]):
         self._source, self._topic = source, source.topic
-        self._partition = source.partition
         self._encoding = None if source.encoding is None else Encoding(source.encoding)
         self._retrier = Retrier("read", source.resilience)
         self._consumer: Any = None
-        self._key: Any = None
         self._messages: deque[Any] = deque()
-        self._position = offset  # of the next message to be returned
-        self._fetched = offset  # the position behind all messages that have been fetched
         self._current: Any = None
-        self._newest = self._caught_up = float("-inf")
-        self._asked = 0.0
-        self._progress = PartitionProgress(
-            source.progress_folder, f"{self._topic.topic}/{self._partition}"
-        )
+        self._asked = float("-inf")
+        self._states = {
+            each.partition: _PartitionState(
+                each,
+                PartitionProgress(source.progress_folder, f"{self._topic.topic}/{each.partition}"),
+            )
+            for each in ranges
+        }
 
     def start(self) -> bool:
         """Connects, and returns whether there is a message."""
-        _retried(self._retrier, self._topic, self._connect)
+        self._retried(self._connect)
         return self.advance()
 
-    def _connect(self) -> None:
-        from kafka import TopicPartition
+    def _retried(self, work: Any, *args: Any) -> Any:
+        return _retried(self._retrier, self._topic, work, *args)
 
+    def _connect(self) -> None:
         self.close()
         self._consumer = _consumer(replace(self._topic, group=None))
-        self._key = TopicPartition(self._topic.topic, self._partition)
-        self._consumer.assign([self._key])
-        self._consumer.seek(self._key, self._fetched)
+        self._consumer.assign(list(map(self._key, self._states)))
+        for partition, state in self._states.items():
+            self._consumer.seek(self._key(partition), state.fetched)
+
+    def _key(self, partition: int) -> Any:
+        from kafka import TopicPartition
+
+        return TopicPartition(self._topic.topic, partition)
 
     def advance(self) -> bool:
         """Moves to the next message; returns whether there is one."""
         while self._messages or self._fetch():
             message = self._messages.popleft()
-            if self._is_behind_end(message.offset):
-                self._messages.clear()
-                self._position = self._fetched = self._source.end or 0
-                return False
-            self._position = message.offset + 1
+            state = self._states[message.partition]
+            state.waiting -= 1
+            state.position = message.offset + 1
             if message.value is None:  # says that messages with this key are outdated
                 continue
             self._current = message
             now = time.time()
             self._seconds = message.timestamp / 1000 if message.timestamp >= 0 else now
             # A producer's clock may be wrong; others have messages of now.
-            self._newest = max(self._newest, min(self._seconds, now))
-            self._progress.add(len(message.value), self._seconds)
+            state.newest = max(state.newest, min(self._seconds, now))
+            state.progress.add(len(message.value), self._seconds)
             return True
         return False
 
     def _fetch(self) -> bool:
         """Fetches messages, if there are more; returns whether there are."""
-        if self._has_ended():
+        if all(state.has_ended for state in self._states.values()):
             return False
-        fetched = _retried(self._retrier, self._topic, self._poll)
-        self._messages.extend(fetched)
-        if not fetched and time.monotonic() - self._asked >= _ASK_INTERVAL:
-            now = time.time()
-            end = _retried(self._retrier, self._topic, self._end)
-            self._asked = time.monotonic()
-            self._progress.lag(end - self._fetched)
-            if self._fetched >= end:
-                self._caught_up = now
-        return bool(fetched)
+        polled = self._retried(self._poll)
+        for partition, state in self._states.items():
+            key = self._key(partition)
+            messages = polled.get(key, [])
+            if messages:
+                state.fetched = messages[-1].offset + 1
+            elif not state.has_ended:
+                # Messages may have been removed, or belong to transactions.
+                state.fetched = max(state.fetched, self._consumer.position(key) or 0)
+            if state.end is not None:
+                messages = [message for message in messages if message.offset < state.end]
+                if state.fetched >= state.end:
+                    self._consumer.pause(key)
+            state.waiting += len(messages)
+            self._messages.extend(messages)
+        if time.monotonic() - self._asked >= _ASK_INTERVAL:
+            self._ask()
+        return bool(self._messages)
 
-    def _poll(self) -> list[Any]:
+    def _poll(self) -> Mapping[Any, list[Any]]:
         from kafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
         try:
-            polled = self._consumer.poll(timeout_ms=_POLL_MS)
+            polled: Mapping[Any, list[Any]] = self._consumer.poll(timeout_ms=_POLL_MS)
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             raise InputError(
-                f"{self._topic.name}: partition {self._partition}: offset {self._fetched} is no "
-                "longer there; the broker has removed it, or the topic was made anew"
+                f"{self._topic.name}: messages that were to be read are no longer there: the "
+                f"broker has removed them, or the topic was made anew ({describe(error)})"
             ) from error
-        messages: list[Any] = polled.get(self._key, [])
-        # Where messages were removed or belong to transactions, the next offset is farther.
-        self._fetched = messages[-1].offset + 1 if messages else self._consumer.position(self._key)
-        return messages
+        return polled
 
-    def _end(self) -> int:
-        return int(self._consumer.end_offsets([self._key])[self._key])
-
-    def _is_behind_end(self, offset: int) -> bool:
-        return self._source.end is not None and offset >= self._source.end
-
-    def _has_ended(self) -> bool:
-        return not self._messages and self._is_behind_end(self._fetched)
+    def _ask(self) -> None:
+        """Asks where the partitions end now."""
+        now = time.time()
+        ends = self._retried(self._consumer.end_offsets, list(map(self._key, self._states)))
+        self._asked = time.monotonic()
+        for key, end in ends.items():
+            state = self._states[key.partition]
+            state.progress.lag((end if state.end is None else state.end) - state.position)
+            if state.fetched >= end:
+                state.caught_up = now
 
     def get_current(self) -> Block:
         """Returns the text of the message."""
         data = self._current.value
         encoding = self._encoding
         encoding = Encoding.detect(data[:4]) if encoding is None else encoding.of_stream(data[:4])
-        source = f"{self._topic.topic}/{self._partition}"
+        source = f"{self._topic.topic}/{self._current.partition}"
         return Block(source, self._current.offset, data, encoding.name)
 
     def get_current_timestamp(self) -> Timestamp:
@@ -512,27 +605,26 @@ class KafkaReader(UnboundedReader):
         return Timestamp(micros=round(self._seconds * 1000) * 1000)
 
     def get_watermark(self) -> Timestamp:
-        """Returns the time up to which the partition is complete."""
-        if self._has_ended():
+        """Returns the time up to which all partitions are complete."""
+        complete = min(state.complete_until for state in self._states.values())
+        if complete == float("inf"):
             return MAX_TIMESTAMP
-        idle = self._caught_up if not self._messages else float("-inf")
-        complete = max(self._newest, idle) - self._topic.delay
+        complete -= self._topic.delay
         return MIN_TIMESTAMP if complete == float("-inf") else Timestamp(complete)
 
     def get_checkpoint_mark(self) -> KafkaMark:
-        """Returns how far the partition has been read."""
-        # Messages that were fetched and not returned are not behind the mark. If none are left,
-        # neither are the removed ones behind the last.
-        offset = self._position if self._messages else max(self._position, self._fetched)
+        """Returns how far the partitions have been read."""
+        offsets = tuple((each, state.next_offset) for each, state in self._states.items())
         commits = self._source.commits and self._topic.group is not None
-        return KafkaMark(self._topic, self._partition, offset, commits)
+        return KafkaMark(self._topic, offsets, commits)
 
     def close(self) -> None:
         """Ends the connection."""
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
-            self._progress.end()
+            for state in self._states.values():
+                state.progress.end()
 
 
 @dataclass
@@ -547,7 +639,12 @@ class ReadKafka(Stage):
       commits: whether offsets are committed to the topic's group when the runner has made durable
         what was read before. A run that is started again by a runner that has lost its state would
         then miss what was in windows that were still open.
+      max_splits: into how many parts, read by themselves, the topic may be divided. None: one for
+        each partition. Prism 2.77 takes the watermark of the part that was read last for that of
+        all, and drops messages of the others; it needs 1.
       poll_interval: how long to wait where there is no message, in seconds.
+      bundle_seconds: how long messages are read before they are passed on, at most; as long as
+        messages keep coming, windows are counted so much later.
       progress_folder: where readers publish how far they are; empty: nowhere.
 
     Raises:
@@ -556,10 +653,12 @@ class ReadKafka(Stage):
     """
 
     topic: KafkaTopic | str = ""
-    window: beam.WindowInto | None = None
+    window: beam.PTransform[Any, Any] | None = None
     encoding: str | None = None
     commits: bool = False
+    max_splits: int | None = None
     poll_interval: float = 0.2
+    bundle_seconds: float = 1.0
     progress_folder: str = field(default="", compare=False)
     measures = CountBlocks.measures
 
@@ -570,14 +669,25 @@ class ReadKafka(Stage):
         self._topic = topic
         if self.encoding is not None:
             Encoding(self.encoding)
+        if self.max_splits is not None:
+            check_positive(max_splits=self.max_splits)
         if self.commits and topic.group is None:
             raise ValueError("commits=True: the topic has no group")
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         source = KafkaSource(
-            self._topic, self.encoding, self.resilience, self.commits, self.progress_folder
+            self._topic,
+            self.encoding,
+            self.resilience,
+            self.commits,
+            self.max_splits,
+            self.progress_folder,
         )
-        read = ReadFromUnboundedSource(source, poll_interval=self.poll_interval)
+        read = ReadFromUnboundedSource(
+            source,
+            poll_interval=self.poll_interval,
+            max_read_time_seconds=self.bundle_seconds,
+        )
         blocks = root | "ReadMessages" >> read
         if self.window is not None:
             blocks |= "Window" >> self.window

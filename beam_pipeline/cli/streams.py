@@ -1,0 +1,95 @@
+"""Checks the options of streams, as far as that is possible before a run. Changes nothing."""
+
+from apache_beam.options.pipeline_options import StandardOptions
+
+from beam_pipeline.errors import UsageError
+from beam_pipeline.io.inputs import STDIN
+from beam_pipeline.io.streams import is_stream
+from beam_pipeline.options import AnagramOptions, is_streaming
+
+# What the result of a stream cannot have, and why.
+_ONLY_ONE_RESULT = {
+    "merge": "was counted in no window, so it cannot be added to windows",
+    "replay": "was read once already; count it without a window",
+    "test_case": "is no stream",
+    "text": "is no stream",
+}
+
+
+def check_stream(options: AnagramOptions) -> None:
+    """Checks that options about streams go together.
+
+    Raises:
+      UsageError: naming the first option with a fault.
+    """
+    if not is_streaming(options):
+        for name in ("window", "allowed_lateness"):
+            if (value := getattr(options, name)) is not None:
+                message = (
+                    "files and texts have no event times; needs watch, or a stream as the input, "
+                    "such as kafka://HOST:PORT/TOPIC"
+                )
+                raise UsageError(message, setting=name, value=value)
+        if options.view_as(StandardOptions).streaming:
+            message = "there is no stream: give watch, or an input such as kafka://HOST:PORT/TOPIC"
+            raise UsageError(message, setting="streaming")
+        return
+    for name, reason in _ONLY_ONE_RESULT.items():
+        if (value := getattr(options, name)) is not None:
+            raise UsageError(reason, setting=name, value=value)
+    _check_input(options)
+    if options.window is None:
+        setting, value = _stream_option(options)
+        message = "a stream has no end, and is counted in windows: give window, such as window=1m"
+        raise UsageError(message, setting=setting, value=value)
+    if options.output in (None, "-"):
+        message = "a stream has a file for each window: give the folder for them"
+        raise UsageError(message, setting="output", value=options.output)
+    if options.num_shards > 1:
+        message = "each window has one file"
+        raise UsageError(message, setting="num_shards", value=options.num_shards)
+
+
+def _stream_option(options: AnagramOptions) -> tuple[str, object]:
+    """Returns the option that makes the input a stream, and its value."""
+    streams = [url for url in options.input or () if is_stream(url)]
+    return ("input", streams[0]) if streams else ("watch", options.watch)
+
+
+def _check_input(options: AnagramOptions) -> None:
+    given = options.input or []
+    streams = [url for url in given if is_stream(url)]
+    if not streams:
+        if not given:
+            raise UsageError("needs files to look for", setting="watch", value=options.watch)
+        if STDIN in given:
+            raise UsageError("cannot be watched", setting="input", value=STDIN)
+        if options.watch < 1:
+            raise UsageError("must be 1 second or more", setting="watch", value=options.watch)
+        return
+    if options.watch is not None:
+        message = f"watches files, and {streams[0]} has none"
+        raise UsageError(message, setting="watch", value=options.watch)
+    if len(given) > 1:
+        raise UsageError("must be the only input", setting="input", value=streams[0])
+    _check_url(streams[0])
+
+
+def _check_url(url: str) -> None:
+    """Checks the URL of a stream, and that its client is there."""
+    # Imported only here, as no other run needs them.
+    from beam_pipeline.io.streams import kafka, pubsub
+
+    is_kafka = url.partition("://")[0].lower() == kafka.SCHEME
+    if (fault := (kafka if is_kafka else pubsub).why_missing()) is not None:
+        raise UsageError(fault, setting="input", value=url)
+    try:
+        if is_kafka:
+            kafka.KafkaTopic.of_url(url)
+        else:
+            pubsub.PubSubPlace.of_url(url)
+    except OSError as error:
+        message = f"config: {error.filename}: {error.strerror}"
+        raise UsageError(message, setting="input", value=url) from error
+    except ValueError as error:
+        raise UsageError(str(error), setting="input", value=url) from error
