@@ -92,6 +92,7 @@ def run_stream(options: AnagramOptions, began: float | None = None) -> StreamOut
         job = _StreamJob(options, scratch)
         pipeline = job.pipeline()
         options.view_as(PortableOptions).job_server_timeout = _YEARS
+        job.begin()
         before = _windows_in(output)
         progress = stack.enter_context(_shown_progress(options, job.progress_folder, len(before)))
         interruption.set_outcome(
@@ -191,6 +192,14 @@ class _StreamJob:
         _ = published | "RecordComplete" >> RecordComplete(self._output, self._settings, self._tell)
         return pipeline
 
+    def begin(self) -> None:
+        """Records of which settings the windows are going to be.
+
+        Raises:
+          OutputError: it cannot be written.
+        """
+        self._state.write(self._output)
+
     def end(self) -> None:
         """Records that the stream was read to its end, and its last window closed before its time.
 
@@ -203,9 +212,7 @@ class _StreamJob:
     def _resumed(self) -> StreamState:
         state = StreamState.read(self._output)
         if state is None:
-            state = StreamState(self._settings)
-            state.write(self._output)
-            return state
+            return StreamState(self._settings)
         for name, value in self._settings.items():
             if (before := state.settings.get(name)) != value:
                 message = f"{self._output} was begun with {before!r}; give another output"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam import coders
+from apache_beam.coders.coders import Coder, IntervalWindowCoder
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms import window
 from apache_beam.transforms.trigger import AccumulationMode
@@ -121,8 +121,9 @@ class KeepWindows(window.NonMergingWindowFn):
 
     def assign(self, assign_context: window.WindowFn.AssignContext) -> list[BoundedWindow]:
         """Returns the window of an element."""
+        assert assign_context.window is not None
         return [assign_context.window]
 
-    def get_window_coder(self) -> coders.Coder:
+    def get_window_coder(self) -> Coder:
         """Returns the coder of windows with a start and an end."""
-        return coders.IntervalWindowCoder()
+        return IntervalWindowCoder()
