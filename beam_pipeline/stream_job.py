@@ -5,8 +5,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
@@ -16,8 +16,16 @@ from rich.filesize import decimal
 from beam_pipeline import interruption
 from beam_pipeline.errors import OutputError, UsageError
 from beam_pipeline.io.locks import only_writer
+from beam_pipeline.io.naming import new_token
+from beam_pipeline.io.publishing import folder_of_windows
+from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.streams import is_stream
-from beam_pipeline.io.streams.state import DropPublished, Interval, RecordComplete, StreamState
+from beam_pipeline.io.streams.state import (
+    DropPublished,
+    RecordComplete,
+    StreamState,
+    published_windows,
+)
 from beam_pipeline.io.streams.windowing import Windowing
 from beam_pipeline.job import load_dictionary, only_run, scratch_folder
 from beam_pipeline.monitor.progress_line import ProgressLine
@@ -92,8 +100,10 @@ def run_stream(options: AnagramOptions, began: float | None = None) -> StreamOut
         job = _StreamJob(options, scratch)
         pipeline = job.pipeline()
         options.view_as(PortableOptions).job_server_timeout = _YEARS
+        for folder in filter(None, (output, options.dead_letters)):
+            stack.enter_context(folder_of_windows(folder, job.token))
         job.begin()
-        before = _windows_in(output)
+        before = published_windows(output)
         progress = stack.enter_context(_shown_progress(options, job.progress_folder, len(before)))
         interruption.set_outcome(
             f"the windows that were complete are in {output}; the same command goes on behind them"
@@ -106,7 +116,7 @@ def run_stream(options: AnagramOptions, began: float | None = None) -> StreamOut
             describe_runner(options),
             time.time() - began,
             output,
-            len(_windows_in(output)) - len(before),
+            len(published_windows(output)) - len(before),
             read_stream_snapshot(job.progress_folder),
         )
 
@@ -137,6 +147,7 @@ class _StreamJob:
       scratch: a folder that lasts as long as the run.
 
     Attributes:
+      token: names the temporary files of the run.
       progress_folder: where readers publish how far they are.
       has_end: whether the stream is read up to where it is now.
 
@@ -147,6 +158,7 @@ class _StreamJob:
 
     def __init__(self, options: AnagramOptions, scratch: str):
         self._options, self._output = options, options.output
+        self.token = new_token()
         self.progress_folder = os.path.join(scratch, "progress")
         os.mkdir(self.progress_folder)
         self._windowing = Windowing.parse(options.window)
@@ -162,7 +174,7 @@ class _StreamJob:
         self._dictionary = load_dictionary(options, scratch)
         self._settings = _recorded(options, self._dictionary)
         self._state = self._resumed()
-        self._tell: Any = None
+        self._tell: Callable[[float], None] | None = None
         self.has_end = False
 
     def pipeline(self) -> beam.Pipeline:
@@ -185,10 +197,20 @@ class _StreamJob:
             min_count=options.min_count,
             top=options.top,
             threads=threads_for(options),
-            as_columns=True,
+            # Records of several panes come each with its own.
+            as_columns=not options.allowed_lateness,
             **self._stage,
         )
-        published = records | "WriteResults" >> _sink(options, self._stage)
+        published = records | "WriteResults" >> WriteResults(
+            self._output,
+            options.output_format,
+            dead_letters=options.dead_letters or "",
+            settings={name: self._settings[name] for name in SETTINGS_OF_DEAD_LETTERS},
+            token=self.token,
+            threads=threads_for(options),
+            sort=options.sort,
+            **self._stage,
+        )
         _ = published | "RecordComplete" >> RecordComplete(self._output, self._settings, self._tell)
         return pipeline
 
@@ -223,7 +245,7 @@ class _StreamJob:
         return state
 
     def _window(self) -> "_EnterWindows":
-        published = _windows_in(self._output)
+        published = published_windows(self._output)
         drop = DropPublished(tuple(published), self._state.complete_until)
         lateness = self._options.allowed_lateness or 0
         return _EnterWindows(self._windowing.into(lateness), drop)
@@ -255,8 +277,6 @@ class _StreamJob:
         return self._kafka(url, settings)
 
     def _kafka(self, url: str, settings: Mapping[str, Any]) -> beam.PTransform[Any, Any]:
-        from dataclasses import replace
-
         from beam_pipeline.io.streams.kafka import (
             CommitPublished,
             KafkaTopic,
@@ -277,12 +297,6 @@ class _StreamJob:
         # See `ReadKafka.max_splits`.
         splits = 1 if runner_name(self._options) == "PrismRunner" else None
         return ReadKafka(topic, max_splits=splits, progress_folder=self.progress_folder, **settings)
-
-
-def _sink(options: AnagramOptions, stage: StageSettings) -> beam.PTransform[Any, Any]:
-    from beam_pipeline.io.streams.interim import WriteWindows
-
-    return WriteWindows(options.output, options.output_format, options.sort)
 
 
 @dataclass
@@ -324,13 +338,6 @@ def _absolute(pattern: str) -> str:
     return os.path.join(os.path.abspath(path), "") if path.endswith("/") else os.path.abspath(path)
 
 
-def _windows_in(folder: str) -> set[Interval]:
-    """Returns the windows of which there is a file in a folder."""
-    from beam_pipeline.io.streams.interim import windows_in
-
-    return windows_in(folder)
-
-
 @contextlib.contextmanager
 def _shown_progress(
     options: AnagramOptions, folder: str, before: int
@@ -352,7 +359,7 @@ def _shown_progress(
 
             def show() -> None:
                 while not is_over.wait(_INTERVAL):
-                    windows = len(_windows_in(options.output)) - before
+                    windows = len(published_windows(options.output)) - before
                     snapshot = read_stream_snapshot(folder)
                     line.draw(lambda width: line_of(snapshot, windows, width))  # noqa: B023
 

@@ -72,7 +72,7 @@ def check_paths(options: AnagramOptions, *, local: bool) -> None:
                     raise UsageError(fault, setting=name, value=path)
     for name in WRITTEN:
         for path in given_paths(options, name):
-            if name == "output" and is_streaming(options):
+            if name != "report" and is_streaming(options):
                 fault = _why_no_folder(path)
             else:
                 fault = "" if path == STDOUT else _why_not_writable(path)

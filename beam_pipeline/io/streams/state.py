@@ -26,6 +26,7 @@ import contextlib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -33,11 +34,14 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
+from apache_beam.transforms.trigger import AccumulationMode, DefaultTrigger
+from apache_beam.utils.timestamp import Timestamp
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.locks import folder_lock
-from beam_pipeline.io.naming import listed
+from beam_pipeline.io.naming import listed, name_of
 from beam_pipeline.io.publishing import write_whole
+from beam_pipeline.io.streams.windowing import KeepWindows
 from transforms.files import stores
 from transforms.files.schemes import is_local
 from transforms.stages.retry import describe
@@ -99,6 +103,33 @@ class StreamState(NamedTuple):
         """
         fields = {"version": _VERSION, **self._asdict()}
         write_whole(_join(folder, STATE), json.dumps(fields, indent=2).encode() + b"\n")
+
+
+# Names of files of windows, see `beam_pipeline.io.naming.window_name`; on HDFS without colons.
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d):?(\d\d):?(\d\d(?:\.\d+)?)Z")
+
+
+def published_windows(folder: str) -> set[Interval]:
+    """Returns the windows of which there is a file in a folder.
+
+    Raises:
+      OutputError: the folder cannot be listed.
+    """
+    try:
+        paths = listed(_join(folder, "x"), "", "Z_")
+    except Exception as error:  # each filesystem raises its own
+        raise OutputError(f"{folder}: cannot be listed ({describe(error)})") from error
+    return {window for path in paths if (window := _window_of(name_of(path))) is not None}
+
+
+def _window_of(name: str) -> Interval | None:
+    if name.startswith("."):
+        return None
+    times = [
+        Timestamp.from_rfc3339(f"{day}T{hour}:{minute}:{second}Z").micros / 1e6
+        for day, hour, minute, second in _NAME.findall(name)
+    ]
+    return (times[0], times[1]) if len(times) == 2 else None
 
 
 class FoundFiles:
@@ -226,6 +257,13 @@ class RecordComplete(beam.PTransform[PCollection[str], PCollection[float]]):
     def expand(self, published: PCollection[str]) -> PCollection[float]:
         recorded: PCollection[float] = (
             published
+            # Without triggers: a window is complete when the watermark has passed its end.
+            | "OnlyOnTime"
+            >> beam.WindowInto(
+                KeepWindows(),
+                trigger=DefaultTrigger(),
+                accumulation_mode=AccumulationMode.DISCARDING,
+            )
             | "OneKey" >> beam.WithKeys(None)
             | "WhenComplete" >> beam.GroupByKey()
             | "Record" >> beam.ParDo(_RecordFn(self)).with_output_types(float)
