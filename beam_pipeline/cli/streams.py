@@ -45,6 +45,9 @@ def check_stream(options: AnagramOptions) -> None:
     if options.output in (None, "-"):
         message = "a stream has a file for each window: give the folder for them"
         raise UsageError(message, setting="output", value=options.output)
+    if options.window.startswith("session") and options.allowed_lateness:
+        message = "sessions cannot wait for late messages; give another window, or a longer gap"
+        raise UsageError(message, setting="allowed_lateness", value=options.allowed_lateness)
     if options.top is not None and options.allowed_lateness:
         message = "which words these are is not known before the last late message"
         raise UsageError(message, setting="top", value=options.top)

@@ -34,17 +34,17 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
-from apache_beam.transforms.trigger import AccumulationMode, DefaultTrigger
+from apache_beam.transforms.core import Windowing
 from apache_beam.utils.timestamp import Timestamp
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.locks import folder_lock
 from beam_pipeline.io.naming import listed, name_of
 from beam_pipeline.io.publishing import write_whole
-from beam_pipeline.io.streams.windowing import KeepWindows
 from transforms.files import stores
 from transforms.files.schemes import is_local
 from transforms.stages.retry import describe
+from transforms.stages.windows import SetWindowing
 
 STATE = ".stream.json"
 _FOUND = ".found-"
@@ -232,7 +232,7 @@ class _DropFn(beam.DoFn):
         start, end = window.start.micros / 1e6, window.end.micros / 1e6
         if end <= self._until:
             return
-        # A message of a session has a window that becomes part of that of the session.
+        # Before sessions are merged, a message has a part of the window of its session.
         if not any(first <= start and end <= last for first, last in self._published):
             yield element
 
@@ -258,12 +258,7 @@ class RecordComplete(beam.PTransform[PCollection[str], PCollection[float]]):
         recorded: PCollection[float] = (
             published
             # Without triggers: a window is complete when the watermark has passed its end.
-            | "OnlyOnTime"
-            >> beam.WindowInto(
-                KeepWindows(),
-                trigger=DefaultTrigger(),
-                accumulation_mode=AccumulationMode.DISCARDING,
-            )
+            | "OnTime" >> SetWindowing(Windowing(published.windowing.windowfn), str)
             | "OneKey" >> beam.WithKeys(None)
             | "WhenComplete" >> beam.GroupByKey()
             | "Record" >> beam.ParDo(_RecordFn(self)).with_output_types(float)

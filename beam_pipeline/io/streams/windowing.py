@@ -1,17 +1,14 @@
 """Windows as users write them: ``5m``, ``sliding:60:10``, ``session:30``."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.coders.coders import Coder, IntervalWindowCoder
-from apache_beam.pvalue import PCollection
 from apache_beam.transforms import window
 from apache_beam.transforms.trigger import AccumulationMode
-from apache_beam.transforms.window import BoundedWindow
 
 from beam_pipeline.flags import parse_duration
+from transforms.sessions import GroupSessions
 
 #: What `Windowing.parse` takes, for help and errors.
 SYNTAX = "SECONDS (or 5m, 1h, 1d), sliding:SIZE:PERIOD or session:GAP"
@@ -68,62 +65,15 @@ class Windowing:
 
         Args:
           allowed_lateness: for how long behind its end late elements of a window are counted, in
-            a pane of their own, in seconds.
+            a pane of their own, in seconds; sessions have none.
         """
-        fn: window.WindowFn
-        if self.kind == "fixed":
-            fn = window.FixedWindows(self.size)
-        elif self.kind == "sliding":
-            fn = window.SlidingWindows(self.size, self.period)
-        else:
-            fn = window.Sessions(self.size)
-        into = beam.WindowInto(
+        if self.kind == "session":
+            return GroupSessions(self.size)
+        fn = (
+            window.FixedWindows(self.size)
+            if self.kind == "fixed"
+            else window.SlidingWindows(self.size, self.period)
+        )
+        return beam.WindowInto(
             fn, accumulation_mode=AccumulationMode.DISCARDING, allowed_lateness=allowed_lateness
         )
-        return MergeSessions(into) if self.kind == "session" else into
-
-
-@dataclass
-class MergeSessions(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Puts elements into sessions of the whole stream.
-
-    Beam merges windows for each key by itself, so that each anagram class would have sessions of
-    its own. Here all have one key; the elements of a session are held until it is over.
-
-    Attributes:
-      into: puts elements into the windows that are to be merged.
-    """
-
-    into: beam.WindowInto
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def expand(self, elements: PCollection[Any]) -> PCollection[Any]:
-        merged: PCollection[Any] = (
-            elements
-            | "WindowEach" >> self.into
-            | "OneKey" >> beam.WithKeys(None)
-            | "MergeWindows" >> beam.GroupByKey()
-            | "Elements" >> beam.FlatMap(_values)
-            | "KeepWindows" >> beam.WindowInto(KeepWindows())
-        )
-        merged.element_type = elements.element_type
-        return merged
-
-
-def _values(group: tuple[None, Iterable[Any]]) -> Iterable[Any]:
-    return group[1]
-
-
-class KeepWindows(window.NonMergingWindowFn):
-    """Leaves elements in the windows that they are in, which do not merge any more."""
-
-    def assign(self, assign_context: window.WindowFn.AssignContext) -> list[BoundedWindow]:
-        """Returns the window of an element."""
-        assert assign_context.window is not None
-        return [assign_context.window]
-
-    def get_window_coder(self) -> Coder:
-        """Returns the coder of windows with a start and an end."""
-        return IntervalWindowCoder()

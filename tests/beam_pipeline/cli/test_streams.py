@@ -33,6 +33,11 @@ def here(
         (("--input=in", "--watch=5", "--output=out"), ("--watch=5", "window")),
         ((KAFKA, "--window=60"), ("--output", "folder")),
         ((KAFKA, "--window=60", "--output=-"), ("--output=-", "folder")),
+        ((KAFKA, *WINDOW, "--top=3", "--allowed_lateness=60"), ("--top=3",)),
+        (
+            (KAFKA, "--window=session:9", "--output=out", "--allowed_lateness=60"),
+            ("--allowed_lateness=60", "sessions"),
+        ),
         ((KAFKA, *WINDOW, "--num_shards=2"), ("--num_shards=2",)),
         ((KAFKA, *WINDOW, "--merge=r.json"), ("--merge=r.json", "no window")),
         ((KAFKA, *WINDOW, "--input=in"), (KAFKA, "only input")),

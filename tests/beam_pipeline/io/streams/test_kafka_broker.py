@@ -54,7 +54,7 @@ def read(reader: KafkaReader, number: int) -> list[Block]:
 
 def advanced(reader: KafkaReader, number: int, *, has_any: bool = False) -> list[Block]:
     """Returns so many more messages."""
-    blocks = []
+    blocks: list[Block] = []
     deadline = time.monotonic() + GIVE_UP
     while len(blocks) < number:
         if has_any:
