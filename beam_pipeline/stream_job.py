@@ -105,9 +105,7 @@ def run_stream(options: AnagramOptions, began: float | None = None) -> StreamOut
         job.begin()
         before = published_windows(output)
         progress = stack.enter_context(_shown_progress(options, job.progress_folder, len(before)))
-        interruption.set_outcome(
-            f"the windows that were complete are in {output}; the same command goes on behind them"
-        )
+        interruption.set_outcome(f"the windows that were complete are in {output}; {job.next_run}")
         run_to_end(pipeline, options)
         if job.has_end:
             job.end()
@@ -150,6 +148,7 @@ class _StreamJob:
       token: names the temporary files of the run.
       progress_folder: where readers publish how far they are.
       has_end: whether the stream is read up to where it is now.
+      next_run: what another run with the same options will do.
 
     Raises:
       UsageError: the dictionary cannot be read, or the folder has windows of other settings.
@@ -176,6 +175,7 @@ class _StreamJob:
         self._state = self._resumed()
         self._tell: Callable[[float], None] | None = None
         self.has_end = False
+        self.next_run = "the same command goes on behind them"
 
     def pipeline(self) -> beam.Pipeline:
         """Returns the pipeline."""
@@ -273,6 +273,8 @@ class _StreamJob:
         if url.lower().startswith("pubsub:"):
             from beam_pipeline.io.streams.pubsub import ReadPubSub
 
+            # Beam's reader acknowledges messages when it has them.
+            self.next_run = "the messages of other windows do not come again"
             return ReadPubSub(url, **settings)
         return self._kafka(url, settings)
 

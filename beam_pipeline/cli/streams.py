@@ -8,12 +8,15 @@ from beam_pipeline.io.streams import is_stream
 from beam_pipeline.options import AnagramOptions, is_streaming
 
 # What the result of a stream cannot have, and why.
-_ONLY_ONE_RESULT = {
+_NOT_OF_STREAMS = {
     "merge": "was counted in no window, so it cannot be added to windows",
     "replay": "was read once already; count it without a window",
     "test_case": "is no stream",
     "text": "is no stream",
 }
+
+# What tells of a run when it has ended.
+_OF_WHOLE_RUNS = ("report", "telemetry")
 
 
 def check_stream(options: AnagramOptions) -> None:
@@ -34,9 +37,13 @@ def check_stream(options: AnagramOptions) -> None:
             message = "there is no stream: give watch, or an input such as kafka://HOST:PORT/TOPIC"
             raise UsageError(message, setting="streaming")
         return
-    for name, reason in _ONLY_ONE_RESULT.items():
+    for name, reason in _NOT_OF_STREAMS.items():
         if (value := getattr(options, name)) is not None:
             raise UsageError(reason, setting=name, value=value)
+    for name in _OF_WHOLE_RUNS:
+        if value := getattr(options, name):
+            message = "tells of a whole run, and a stream has no end; each window has its own file"
+            raise UsageError(message, setting=name, value=value[0])
     _check_input(options)
     if options.window is None:
         setting, value = _stream_option(options)

@@ -14,9 +14,9 @@ from tests.support.programs import missing
 from tests.support.worker_pool import ROOT, free_port
 
 PROGRAM = ROOT / "resources" / "streams" / "target" / "pubsub"
-_TOPIC = "projects/p/topics/t"
+_TOPIC = "projects/my-project/topics/lines"
 #: The subscription that there is.
-SUBSCRIPTION = "projects/p/subscriptions/s"
+SUBSCRIPTION = "projects/my-project/subscriptions/lines"
 
 
 class Server:

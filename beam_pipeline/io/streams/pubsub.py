@@ -18,7 +18,10 @@ from transforms.text.encoding import Encoding
 SCHEME = "pubsub"
 #: The extra of this package that has the client.
 EXTRA = "gcp"
-_PATH = re.compile(r"projects/[^/]+/(subscriptions|topics)/[^/]+")
+# As Google has them.
+_PATH = re.compile(
+    r"projects/[a-z][-a-z0-9:.]{4,61}[a-z0-9]/(subscriptions|topics)/[A-Za-z][-._~%+A-Za-z0-9]{2,254}"
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class PubSubPlace:
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path):
             raise ValueError(
-                f"path={self.path!r}: must be projects/P/subscriptions/S or projects/P/topics/T"
+                f"path={self.path!r}: must be projects/PROJECT/subscriptions/NAME or "
+                "projects/PROJECT/topics/NAME, with names that Google allows"
             )
 
     @classmethod
@@ -49,8 +53,8 @@ class PubSubPlace:
           ValueError: the URL says something else.
 
         Example:
-          >>> PubSubPlace.of_url("pubsub://projects/p/subscriptions/s?timestamp=at")
-          PubSubPlace(path='projects/p/subscriptions/s', timestamp_attribute='at')
+          >>> PubSubPlace.of_url("pubsub://projects/my-project/topics/lines?timestamp=at")
+          PubSubPlace(path='projects/my-project/topics/lines', timestamp_attribute='at')
         """
         scheme, _, rest = url.partition("://")
         path, _, query = rest.partition("?")

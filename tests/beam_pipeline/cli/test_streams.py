@@ -38,6 +38,8 @@ def here(
             (KAFKA, "--window=session:9", "--output=out", "--allowed_lateness=60"),
             ("--allowed_lateness=60", "sessions"),
         ),
+        ((KAFKA, *WINDOW, "--report=r.json"), ("--report=r.json",)),
+        ((KAFKA, *WINDOW, "--telemetry=openlineage"), ("--telemetry=openlineage",)),
         ((KAFKA, *WINDOW, "--num_shards=2"), ("--num_shards=2",)),
         ((KAFKA, *WINDOW, "--merge=r.json"), ("--merge=r.json", "no window")),
         ((KAFKA, *WINDOW, "--input=in"), (KAFKA, "only input")),
