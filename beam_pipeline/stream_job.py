@@ -381,14 +381,14 @@ def line_of(progress: StreamSnapshot, windows: int, width: int) -> str:
       width: how many columns there are.
 
     Example:
-      >>> line_of(StreamSnapshot(12_000, 480_000, 30), 4, 79)
+      >>> line_of(StreamSnapshot(12_000, 480_000, 30, partitions=2), 4, 79)
       'reading 12,000 messages, 480.0 kB, 30 behind; 4 windows published'
-      >>> line_of(StreamSnapshot(12_000, 480_000, 30), 4, 40)
+      >>> line_of(StreamSnapshot(12_000, 480_000, 30, partitions=2), 4, 40)
       'reading 12,000 messages; 4 windows'
     """
     number = counted(windows, "window")
-    if not progress.partitions:
-        return f"waiting; {number} published"[:width]
+    if not progress.partitions:  # of files and of Pub/Sub, that is all that is known
+        return f"{number} published"[:width]
     messages = counted(progress.messages, "message")
     behind = "" if progress.lag is None else f", {progress.lag:,} behind"
     texts = (
