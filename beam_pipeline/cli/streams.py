@@ -1,6 +1,9 @@
 """Checks the options of streams, as far as that is possible before a run. Changes nothing."""
 
+import importlib.util
+
 from apache_beam.options.pipeline_options import StandardOptions
+from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.inputs import STDIN
@@ -44,6 +47,7 @@ def check_stream(options: AnagramOptions) -> None:
         if value := getattr(options, name):
             message = "tells of a whole run, and a stream has no end; each window has its own file"
             raise UsageError(message, setting=name, value=value[0])
+    _check_beam(options)
     _check_input(options)
     if options.window is None:
         setting, value = _stream_option(options)
@@ -61,6 +65,14 @@ def check_stream(options: AnagramOptions) -> None:
     if options.num_shards > 1:
         message = "each window has one file"
         raise UsageError(message, setting="num_shards", value=options.num_shards)
+
+
+def _check_beam(options: AnagramOptions) -> None:
+    """Checks that this Beam has what sources of streams are made of, which older ones lack."""
+    setting, value = _stream_option(options)
+    if importlib.util.find_spec("apache_beam.io.unbounded_source") is None:
+        message = f"needs Apache Beam 2.77 or later; this is {beam_version}"
+        raise UsageError(message, setting=setting, value=value)
 
 
 def _stream_option(options: AnagramOptions) -> tuple[str, object]:

@@ -8,6 +8,8 @@ import pytest
 from beam_pipeline.io.streams.state import StreamState
 from tests.support.cli import Here, assert_one_line_error
 
+pytest.importorskip("apache_beam.io.unbounded_source", reason="Beam 2.77 has it")
+
 KAFKA = "--input=kafka://127.0.0.1:9/t"
 WINDOW = ("--window=60", "--output=out")
 
@@ -91,3 +93,11 @@ def test_a_client_that_is_missing_is_one_line(here: Here, monkeypatch: pytest.Mo
         importlib.util, "find_spec", lambda name: None if name == "kafka" else find(name)
     )
     assert_one_line_error(here(KAFKA, *WINDOW), KAFKA, "beam-anagrams[kafka]", code=2)
+
+
+def test_an_older_beam_is_one_line(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if "unbounded" in name else find(name)
+    )
+    assert_one_line_error(here("--input=in", "--watch=5", *WINDOW), "--watch=5", "2.77", code=2)
