@@ -1,18 +1,10 @@
 """A broker for the tests of a file."""
 
-import importlib.util
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.kafka import Broker, serving
-
-#: Beam before 2.77 does not have what sources of streams are made of.
-collect_ignore = (
-    []
-    if importlib.util.find_spec("apache_beam.io.unbounded_source")
-    else ["test_kafka.py", "test_kafka_broker.py", "test_watch.py"]
-)
 
 
 @pytest.fixture(scope="module")
