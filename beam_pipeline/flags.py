@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 
 
@@ -71,3 +72,30 @@ def positive(description: str) -> Callable[[str], float]:
 
 #: Converts a time in seconds, above 0; an argparse type.
 seconds = positive("a number of seconds above 0")
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(text: str) -> int:
+    """Returns how many seconds a duration has.
+
+    Raises:
+      ValueError: it is none.
+
+    Example:
+      >>> [parse_duration(text) for text in ("90", "5m", "1h")]
+      [90, 300, 3600]
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a number of seconds, nor one like 5m, 1h or 1d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def duration(text: str) -> int:
+    """Converts a duration to seconds, as `parse_duration` does; an argparse type."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -70,7 +70,7 @@ def run_job(
         report cannot be written.
     """
     with interruption.scope() as stack:
-        stack.enter_context(_only_run())
+        stack.enter_context(only_run())
         scratch = stack.enter_context(scratch_folder())
         recorder = RunRecorder(options, scratch, began)
         observers = _Observers(options, notify)
@@ -121,7 +121,7 @@ _RUNNING = threading.Lock()
 
 
 @contextlib.contextmanager
-def _only_run() -> Iterator[None]:
+def only_run() -> Iterator[None]:
     """Makes sure that no other run goes on in this process inside the ``with`` block.
 
     A run changes what belongs to the whole process, such as its folder for temporary files.
@@ -291,6 +291,27 @@ def _finish(output: str, token: str, error: BaseException) -> publishing.Manifes
     return manifest
 
 
+def load_dictionary(options: AnagramOptions, scratch: str) -> DictionarySpec:
+    """Returns the dictionary that the options name, which can be read.
+
+    Args:
+      options: of the run.
+      scratch: a folder that lasts as long as the run, for copies of pipes.
+
+    Raises:
+      UsageError: it cannot be read, or has no usable word.
+    """
+    try:
+        return DictionarySpec.union(
+            options.dictionary,
+            options.normalization,
+            encoding=options.dictionary_encoding,
+            locate=lambda path: copy_of_pipe(path, scratch),
+        ).pinned()  # a file that cannot be read fails here rather than on a worker
+    except DictionaryError as error:
+        raise UsageError(str(error)) from error
+
+
 class _Pipeline:
     """Builds the pipeline that the options describe.
 
@@ -331,7 +352,7 @@ class _Pipeline:
             ),
             "side_outputs": side_outputs,
         }
-        self.dictionary = self._dictionary()
+        self.dictionary = load_dictionary(options, scratch)
 
     def to_file(self, output: str, token: str) -> beam.Pipeline:
         """Returns the pipeline that writes the result of the run with this token to `output`."""
@@ -392,17 +413,6 @@ class _Pipeline:
                 for source in sources
             ]
         return settings
-
-    def _dictionary(self) -> DictionarySpec:
-        try:
-            return DictionarySpec.union(
-                self._options.dictionary,
-                self._text.normalization,
-                encoding=self._options.dictionary_encoding,
-                locate=lambda path: copy_of_pipe(path, self._scratch),
-            ).pinned()  # a file that cannot be read fails here rather than on a worker
-        except DictionaryError as error:
-            raise UsageError(str(error)) from error
 
     def _previous(self) -> beam.PTransform[Any, Any] | None:
         merge, replay = self._options.merge, self._options.replay

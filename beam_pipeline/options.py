@@ -6,10 +6,12 @@ from typing import Any, TypeVar, cast
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.cases import CASE_NAMES
-from beam_pipeline.flags import whole_number
+from beam_pipeline.flags import duration, whole_number
 from beam_pipeline.io.formats import FORMATS
 from beam_pipeline.io.naming import MAX_SHARDS
 from beam_pipeline.io.sorting import ORDERS
+from beam_pipeline.io.streams import is_stream
+from beam_pipeline.io.streams.windowing import Windowing
 from beam_pipeline.pipeline import ENGINES
 from transforms.stages.chaos import STAGES
 from transforms.stages.retry import FAULT_POLICIES, Resilience
@@ -40,6 +42,15 @@ SETTINGS_OF_DEAD_LETTERS = (
 )
 
 
+def _windowing(text: str) -> str:
+    """Checks windows, an argparse type. Options hold the text, as it is sent to runners."""
+    try:
+        Windowing.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return text
+
+
 class AnagramOptions(PipelineOptions):
     """The options of ``python -m beam_pipeline``."""
 
@@ -63,18 +74,43 @@ class AnagramOptions(PipelineOptions):
             action="append",
             metavar="PATTERN",
             help="a file, glob (** too) or folder of any Beam filesystem, plain or compressed "
-            "(gz, bz2, zst, xz under any name, deflate); - is standard input; may be repeated",
+            "(gz, bz2, zst, xz under any name, deflate); - is standard input; may be repeated. "
+            "Or a stream: kafka://HOST:PORT[,HOST:PORT]/TOPIC[?group=G&start=latest&until=now&delay=5"
+            "&config=FILE], or pubsub://projects/P/subscriptions/S or .../topics/T "
+            "[?timestamp=ATTRIBUTE]",
         )
         add("--text", metavar="STRING", help="the text itself, instead of --input")
         add(
+            "--watch",
+            type=duration,
+            metavar="SECONDS",
+            help="look for more files again and again, after so many seconds (or 5m, 1h), and read "
+            "each once, when it has not been changed for as long; needs --window",
+        )
+        add(
+            "--window",
+            type=_windowing,
+            metavar="WINDOW",
+            help="of a stream: count windows of so many seconds (or 5m, 1h, 1d) of event time, "
+            "sliding:SIZE:PERIOD, or session:GAP; --output is then a folder with a file for each",
+        )
+        add(
+            "--allowed_lateness",
+            type=duration,
+            metavar="SECONDS",
+            help="for how long messages that come after the end of their window are counted, in a "
+            "file of their own (default: 0)",
+        )
+        add(
             "--output",
             metavar="PATH",
-            help="the file of the result; standard output when omitted or -",
+            help="the file of the result, standard output when omitted or -; of a stream: a folder",
         )
         add(
             "--output_format",
             choices=tuple(FORMATS),
-            help="by default what the extension of --output says, without one json",
+            help="by default what the extension of --output says, without one json; of a stream: "
+            "jsonl",
         )
         add(
             "--num_shards",
@@ -243,9 +279,18 @@ class AnagramOptions(PipelineOptions):
         add("--verbose", action="store_true", help="show Beam's log and tracebacks")
 
 
+def is_streaming(options: AnagramOptions) -> bool:
+    """Returns whether the input has no end that is known, so that its windows are counted."""
+    return options.watch is not None or any(map(is_stream, options.input or ()))
+
+
 def given_paths(options: AnagramOptions, name: str) -> list[str]:
-    """Returns the values of an option in `PATHS`, which may be a list, one value or none."""
+    """Returns the paths of an option in `PATHS`, which may be a list, one value or none.
+
+    Streams are no paths.
+    """
     given = getattr(options, name)
     if given is None:
         return []
-    return [given] if isinstance(given, str) else list(given)
+    values = [given] if isinstance(given, str) else given
+    return [value for value in values if not is_stream(value)]

@@ -40,7 +40,7 @@ LAYERS = (
     ("beam_pipeline/runners/",),
     ("beam_pipeline/report/",),
     ("beam_pipeline/telemetry/",),
-    ("beam_pipeline/job.py",),
+    ("beam_pipeline/job.py", "beam_pipeline/stream_job.py"),
     ("beam_pipeline/cli/", "beam_pipeline/__main__.py"),
     ("beam_pipeline/benchmark/",),
     ("benchmark_orchestrators/",),

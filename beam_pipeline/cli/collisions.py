@@ -19,12 +19,14 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.io.naming import all_shards, is_place_of, place_of, shard_path, target_of
 from beam_pipeline.io.pipes import is_regular
-from beam_pipeline.options import AnagramOptions, given_paths
+from beam_pipeline.options import AnagramOptions, given_paths, is_streaming
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
 from transforms.files.decompression import without_shard
 from transforms.files.schemes import is_local
 
 _WILDCARD = re.compile(r"[*?[]")
+# A file of a stream's output is named like this one.
+_WINDOW = "2026-11-25T10:00:00Z_2026-11-25T10:01:00Z"
 # Descriptors of the standard streams.
 _STDIN, _STDOUT = 0, 1
 # What tells files apart, whatever they are called: device and inode.
@@ -77,7 +79,7 @@ def check_collisions(options: AnagramOptions) -> None:
             _check_nesting(output, other)
             _check_nesting(other, output)
     for pattern in patterns:
-        _check_not_read(outputs, pattern, options.num_shards)
+        _check_not_read(outputs, pattern, options)
 
 
 def _given(options: AnagramOptions, name: str) -> list[_Path]:
@@ -131,7 +133,7 @@ def _check_nesting(output: _Path, other: _Path) -> None:
         raise UsageError(f"is inside {other}", setting=output.setting, value=output.value)
 
 
-def _check_not_read(outputs: list[_Path], pattern: _Path, num_shards: int) -> None:
+def _check_not_read(outputs: list[_Path], pattern: _Path, options: AnagramOptions) -> None:
     """Checks that what is written is not among the files that an input pattern matches."""
     identity = _identity(_STDIN) if pattern.path == STDIN else None
     matches: Callable[[str], bool] | None = None
@@ -145,15 +147,18 @@ def _check_not_read(outputs: list[_Path], pattern: _Path, num_shards: int) -> No
             raise _clash(output, pattern)
         if matches is None:
             matches = (_local_matcher if is_local(pattern.path) else _remote_matcher)(pattern.path)
-        if any(map(matches, _changed_by(output, num_shards))):
+        if any(map(matches, _changed_by(output, options))):
             message = f"{pattern} would read it the next time; write it elsewhere"
             raise UsageError(message, setting=output.setting, value=output.value)
 
 
-def _changed_by(output: _Path, num_shards: int) -> set[str]:
+def _changed_by(output: _Path, options: AnagramOptions) -> set[str]:
     """Returns the files that an output writes or, as parts of an earlier result, removes."""
     if output.setting != "output":
         return {output.path}
+    if is_streaming(options):  # a folder of windows
+        return {output.path, f"{output.path}/{_WINDOW}.{options.output_format or 'jsonl'}"}
+    num_shards = options.num_shards
     changed = {shard_path(output.path, shard, num_shards) for shard in range(num_shards)}
     if is_local(output.path):
         changed.update(all_shards(output.path))

@@ -29,12 +29,13 @@ from beam_pipeline.cli.parsing import (
 from beam_pipeline.cli.paths import has_current_folder
 from beam_pipeline.cli.replay import COMMAND as REPLAY
 from beam_pipeline.cli.replay import replay_arguments
+from beam_pipeline.cli.stream_summary import print_stream_summary
 from beam_pipeline.cli.summary import Summary, print_summary
 from beam_pipeline.cli.version import is_version_wanted, version_text
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.io.inputs import reads_terminal
 from beam_pipeline.job import run_job, scratch_folder
-from beam_pipeline.options import AnagramOptions
+from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.standard_streams import print_result
 from transforms.errors import AnagramError
 
@@ -100,6 +101,14 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
     if reads_terminal(options.input or ()):
         notice = "reading standard input; end with Ctrl-D at the start of a line"
         print_notice(notice, as_json=as_json)
+    if is_streaming(options):
+        # Imported only here, as no other run needs it.
+        from beam_pipeline.stream_job import run_stream
+
+        outcome = run_stream(options, began)
+        interruption.finish()
+        print_stream_summary(outcome, as_json=as_json)
+        return ExitCode.DONE
     report = run_job(options, began, functools.partial(print_notice, as_json=as_json))
     interruption.finish()
     print_summary(Summary.of(report, options, seconds=time.time() - began), as_json=as_json)

@@ -7,11 +7,13 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from beam_pipeline.cli.paths import STDOUT
 from beam_pipeline.io.formats import format_of
-from beam_pipeline.options import AnagramOptions
+from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.runners.names import is_local
 
 #: What is counted if nothing else is asked for.
 DEFAULT_DICTIONARY = "gcide"
+#: The format of the windows of a stream if no other is asked for.
+STREAM_FORMAT = "jsonl"
 
 
 def complete(options: AnagramOptions, *, runner: str) -> None:
@@ -29,6 +31,9 @@ def complete(options: AnagramOptions, *, runner: str) -> None:
     options.dictionary = options.dictionary or [DEFAULT_DICTIONARY]
     if options.output == STDOUT:
         options.output = None
+    if is_streaming(options):
+        options.view_as(StandardOptions).streaming = True
+        options.output_format = options.output_format or STREAM_FORMAT
     if options.output_format is None:
         options.output_format = "json" if options.output is None else format_of(options.output)
     if options.progress is None:

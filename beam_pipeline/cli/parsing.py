@@ -20,7 +20,12 @@ from beam_pipeline.flags import canonical_flag
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import flink_options, worker_options  # noqa: F401  # declare options
 from beam_pipeline.runners.beam_internals import options_parser
-from beam_pipeline.runners.names import LOCAL_RUNNER, is_local, resolve_runner
+from beam_pipeline.runners.names import (
+    check_runs_streams,
+    default_runner,
+    is_local,
+    resolve_runner,
+)
 
 # How similar an unknown option must be to a known one to be taken for a misspelling of it. The job
 # server of a remote runner may have options of its own, so only close ones are refused for it.
@@ -42,10 +47,11 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     """
     options, known, unknown = _parsed(argv)
     expand_paths(options)
-    runner = resolve_runner(options.view_as(StandardOptions).runner or LOCAL_RUNNER)
+    runner = resolve_runner(options.view_as(StandardOptions).runner or default_runner(options))
     local = is_local(runner)
     _reject_unknown(unknown, known, local=local)
     validate(options, local=local)
+    check_runs_streams(options, runner)
     complete(options, runner=runner)
     return options
 

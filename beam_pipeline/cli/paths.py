@@ -9,7 +9,7 @@ import re
 from beam_pipeline.cli.collisions import check_collisions
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.naming import is_temporary, links_of, target_of, why_not_followed
-from beam_pipeline.options import PATHS, AnagramOptions, given_paths
+from beam_pipeline.options import PATHS, AnagramOptions, given_paths, is_streaming
 from transforms.files.schemes import is_local, local_path, why_unsupported
 
 #: The output that means standard output.
@@ -72,7 +72,11 @@ def check_paths(options: AnagramOptions, *, local: bool) -> None:
                     raise UsageError(fault, setting=name, value=path)
     for name in WRITTEN:
         for path in given_paths(options, name):
-            if path != STDOUT and (fault := _why_not_writable(path)):
+            if name != "report" and is_streaming(options):
+                fault = _why_no_folder(path)
+            else:
+                fault = "" if path == STDOUT else _why_not_writable(path)
+            if fault:
                 if name == "output" and "regular file" in fault:
                     fault += f"; --output={STDOUT} writes to standard output"
                 raise UsageError(fault, setting=name, value=path)
@@ -104,7 +108,23 @@ def _why_not_writable(path: str) -> str:
         return "is not a regular file"
     if (fault := why_not_followed(path)) is not None:
         return fault
-    folder = os.path.dirname(target_of(path))
+    return _why_not_creatable(path, os.path.dirname(target_of(path)))
+
+
+def _why_no_folder(path: str) -> str:
+    """Returns why there can be no folder for the windows of a stream; empty if there can."""
+    if not is_local(path):
+        return ""
+    return _why_not_creatable(path, os.path.abspath(path))
+
+
+def _why_not_creatable(path: str, folder: str) -> str:
+    """Returns why a folder cannot be written or, if it is not there, made; empty if it can.
+
+    Args:
+      path: what was given.
+      folder: the folder that is meant by it.
+    """
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder):

@@ -7,6 +7,7 @@ from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
 
 from beam_pipeline.cli.collisions import is_same_file
 from beam_pipeline.cli.paths import STDOUT, check_paths
+from beam_pipeline.cli.streams import check_stream
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
@@ -39,6 +40,7 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     _check_names(options)
     _check_workers(options)
     _check_types(options)
+    check_stream(options)
     if options.test_case:
         _check_test_case(options, local=local)
     else:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.naming import target_of
+from transforms.files.schemes import is_local
 
 # How often to look whether a lock is free, in seconds.
 _POLL_SECONDS = 0.02
@@ -67,6 +68,33 @@ def run_lock(lock: str) -> Iterator[None]:
                 return
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def only_writer(path: str, lock: str) -> Iterator[None]:
+    """While inside, no other run writes `path`, as far as the filesystem has locks.
+
+    Args:
+      path: of the output, for messages.
+      lock: the path of the lock file, which is made and stays.
+
+    Raises:
+      OutputError: another run writes there, or the lock file cannot be made.
+    """
+    if not is_local(path):
+        yield
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(lock, flags, 0o600)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        if not _try_lock(descriptor):
+            raise OutputError(f"{path}: another run writes there; it can be ended with Ctrl-C")
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

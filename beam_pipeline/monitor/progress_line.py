@@ -12,7 +12,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from rich.filesize import decimal
@@ -58,6 +58,15 @@ class ProgressLine:
           began: when the run began, in seconds since the epoch.
           now: the present time, likewise.
         """
+        bar = _bar(self._encoding)
+        self.draw(lambda width: line_of(progress, began=began, now=now, width=width, bar=bar))
+
+    def draw(self, line: Callable[[int], str]) -> None:
+        """Draws a line, if it is time to; may be called by any thread.
+
+        Args:
+          line: returns the text for a number of columns.
+        """
         with self._drawing() as terminal:
             if terminal is None or time.monotonic() - self._since < self._delay:
                 return
@@ -65,8 +74,7 @@ class ProgressLine:
                 return
             columns = os.get_terminal_size(terminal).columns or self._max_width + 1
             width = min(columns - 1, self._max_width)
-            text = line_of(progress, began=began, now=now, width=width, bar=_bar(self._encoding))
-            os.write(terminal, (_ERASE_LINE + text).encode(self._encoding, "replace"))
+            os.write(terminal, (_ERASE_LINE + line(width)).encode(self._encoding, "replace"))
             self._is_drawn = True
 
     def close(self) -> None:

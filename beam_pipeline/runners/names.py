@@ -7,12 +7,18 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.errors import UsageError
-from beam_pipeline.options import AnagramOptions
+from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.runners import beam_internals
 
 #: Beam's in-process runner. `DirectRunner` would first try to download another one.
 LOCAL_RUNNER = "FnApiRunner"
 _LOCAL_RUNNERS = (LOCAL_RUNNER, "BundleBasedDirectRunner", "PrismRunner")
+# What each runner of this machine does with a stream; of the others, more than is known here.
+_NO_STREAMS = {
+    LOCAL_RUNNER: "publishes nothing before the end, and a stream has none",
+    "BundleBasedDirectRunner": "cannot read sources that are made of functions",
+    "SparkRunner": "runs what has an end, and a stream has none",
+}
 _ALIASES = ("DirectRunner", "SwitchingDirectRunner")
 
 
@@ -39,6 +45,46 @@ def resolve_runner(name: str) -> str:
         names = ", ".join(sorted(known.values()))
         raise UsageError(f"not one of {names}", setting="runner", value=name)
     return LOCAL_RUNNER if runner in _ALIASES else runner
+
+
+def default_runner(options: AnagramOptions) -> str:
+    """Returns the runner of jobs for which none is given.
+
+    That is Beam's in-process runner, unless the input has no end. Then it is Prism, or for Pub/Sub
+    the runner that has a reader for it.
+    """
+    if not is_streaming(options) or _has_end(options):
+        return LOCAL_RUNNER
+    return "BundleBasedDirectRunner" if _is_pubsub(options) else "PrismRunner"
+
+
+def check_runs_streams(options: AnagramOptions, runner: str) -> None:
+    """Checks that a runner can do what streams need, if the input is one.
+
+    Raises:
+      UsageError: it cannot.
+    """
+    if not is_streaming(options):
+        return
+    is_for_pubsub = runner == "BundleBasedDirectRunner"
+    if _is_pubsub(options):
+        if runner not in (LOCAL_RUNNER, "PrismRunner", "SparkRunner"):
+            return
+        reason = "has no reader for Pub/Sub; take BundleBasedDirectRunner, or DataflowRunner"
+    elif runner not in _NO_STREAMS or (_has_end(options) and not is_for_pubsub):
+        return
+    else:
+        reason = f"{_NO_STREAMS[runner]}; take PrismRunner or FlinkRunner"
+    raise UsageError(reason, setting="runner", value=runner)
+
+
+def _has_end(options: AnagramOptions) -> bool:
+    """Whether a stream is read up to where it is now."""
+    return any("until=now" in url.partition("?")[2].split("&") for url in options.input or ())
+
+
+def _is_pubsub(options: AnagramOptions) -> bool:
+    return any(url.lower().startswith("pubsub:") for url in options.input or ())
 
 
 def _check_runner_class(path: str) -> None:

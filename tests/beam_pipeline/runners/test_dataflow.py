@@ -135,7 +135,13 @@ def test_parameters_of_the_flex_template_are_the_real_options() -> None:
     values = {"input": "gs://b/x", "output": "gs://b/y.json", "encoding": "latin-1"}
     values["dictionary_encoding"] = "latin-1"
     values |= {"merge": "gs://b/old.json", "dead_letters": "gs://b/d.jsonl", "chaos": "take-home"}
-    needed = {"dead_letters": ["--on_error=dead_letter"]}
+    needed = {
+        "dead_letters": ["--on_error=dead_letter"],
+        "watch": ["--window=60"],
+        "window": ["--watch=5"],
+        "allowed_lateness": ["--watch=5", "--window=60"],
+    }
+    values["window"] = "sliding:60:10"
     for parameter in listed["parameters"]:
         if parameter["name"] == "text":
             continue  # instead of the input

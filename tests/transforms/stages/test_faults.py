@@ -54,9 +54,12 @@ def hdfs(exception: str | None) -> Exception:
     return made("hdfs.util.HdfsError", exception=exception)
 
 
+KAFKA = type("KafkaError", (Exception,), {"__module__": "kafka.errors"})
+KAFKA_RETRIABLE = type("RetriableError", (KAFKA,), {"__module__": "kafka.errors"})
 BOTOCORE = type("BotoCoreError", (Exception,), {"__module__": "botocore.exceptions"})
 CONNECTION = type("ConnectionError", (BOTOCORE,), {"__module__": "botocore.exceptions"})
 TRANSIENT = {
+    "Kafka, nobody answers": made("kafka.errors.KafkaTimeoutError", KAFKA_RETRIABLE),
     "S3 slow down": client_error(503, "SlowDown"),
     "S3 request timeout": client_error(400, "RequestTimeout"),
     "S3 in Beam's": s3(client_error(500), 500),
@@ -87,6 +90,7 @@ TRANSIENT = {
     "name": socket.gaierror(socket.EAI_NONAME, "name or service not known"),
 }
 PERMANENT = {
+    "Kafka, not allowed": made("kafka.errors.TopicAuthorizationFailedError", KAFKA),
     "S3 403": s3(client_error(403, "AccessDenied"), 403),
     "S3 404": s3(client_error(404, "NoSuchBucket"), 404),
     "S3 no path": made("apache_beam.io.aws.s3.S3ClientError", code=404),
