@@ -8,7 +8,7 @@ on nothing but the group, so a bundle that is repeated writes the same bytes to 
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -504,16 +504,30 @@ class _WriteFn(beam.DoFn):
     def _written_records(
         self, path: str, tables: Sequence[pyarrow.Table]
     ) -> tuple[WrittenFile, int]:
-        try:
-            return self._retrier(self._writer.write_records, path, tables)
-        except RetriesExhaustedError as error:
-            raise OutputError(f"{path}: cannot be written: {error}") from error
+        return self._written(path, lambda: self._writer.write_records(path, tables))
 
     def _written_lines(self, path: str, lines: Sequence[bytes]) -> WrittenFile:
+        return self._written(path, lambda: (self._writer.write_lines(path, lines), 0))[0]
+
+    def _written(
+        self, path: str, write: Callable[[], tuple[WrittenFile, int]]
+    ) -> tuple[WrittenFile, int]:
+        attempts: list[str] = []
+
+        def attempt() -> tuple[WrittenFile, int]:
+            result = write()
+            attempts.append(result[0].temporary)
+            return result
+
         try:
-            return self._retrier(self._writer.write_lines, path, lines)
-        except RetriesExhaustedError as error:
-            raise OutputError(f"{path}: cannot be written: {error}") from error
+            written = self._retrier(attempt)
+        except BaseException as error:
+            remove(attempts)
+            if isinstance(error, RetriesExhaustedError):
+                raise OutputError(f"{path}: cannot be written: {error}") from error
+            raise
+        remove(attempts[:-1])  # a fault may strike when a file is written
+        return written
 
     def _publish(self, file: WrittenFile, letters_path: str | None) -> None:
         try:
