@@ -108,7 +108,13 @@ class Lease:
 
 @contextlib.contextmanager
 def lease(
-    path: str, register: Register, token: str, *, seconds: float = 30.0, timeout: float = 600.0
+    path: str,
+    register: Register,
+    token: str,
+    *,
+    seconds: float = 30.0,
+    patience: float | None = None,
+    timeout: float = 600.0,
 ) -> Iterator[Lease]:
     """Holds the lock of an output inside the ``with`` block.
 
@@ -116,14 +122,17 @@ def lease(
       path: of the output.
       register: has the lock.
       token: of the run that wants it.
-      seconds: after which a lock is taken over whose holder has been killed.
+      seconds: after which others take the lock over, if its holder has not written again.
+      patience: after how many seconds it is taken over from others, by default the same. With less
+        than the others' seconds, it would be taken from holders who live.
       timeout: how long to wait for the lock, in seconds.
 
     Raises:
       OutputError: the lock is not free in time, or the store does not answer.
     """
     try:
-        held = _acquired(path, register, token, seconds, time.monotonic() + timeout)
+        found = _acquired(path, register, token, patience or seconds, time.monotonic() + timeout)
+        held = Lease(path, register, *found, seconds)
     except OutputError:
         raise
     except Exception as error:  # each client raises its own
@@ -134,7 +143,10 @@ def lease(
         held.release()
 
 
-def _acquired(path: str, register: Register, token: str, seconds: float, deadline: float) -> Lease:
+def _acquired(
+    path: str, register: Register, token: str, patience: float, deadline: float
+) -> tuple[str, str, float]:
+    """Returns the version of what has been written, the token in it, and when that was begun."""
     run, began = token, time.monotonic()
     version = register.write(token)
     seen, since = "", began
@@ -149,6 +161,6 @@ def _acquired(path: str, register: Register, token: str, seconds: float, deadlin
             run, version = token, register.write(token)
         elif found.version != seen:
             seen, since = found.version, began
-        elif began - since > seconds:
+        elif began - since > patience:
             run, version = found.text, register.write(found.text, seen)
-    return Lease(path, register, version, run, began, seconds)
+    return version, run, began
