@@ -19,6 +19,7 @@ from transforms.dictionary import DictionaryLike, DictionarySpec
 from transforms.expand import ExpandSignatures, NameGroups, TopWords
 from transforms.filtering import FilterBlocks
 from transforms.stages.error_handling import with_error_handler
+from transforms.stages.groups import InGroup
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
 from transforms.stages.windows import has_panes, is_windowed, keys_can_share
@@ -27,6 +28,8 @@ from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 from transforms.window_info import AddWindow
 from transforms.words import ExtractWords, KeyBySignature, KeyWithWord
+
+Text = str | Block
 
 
 class StageSettings(TypedDict):
@@ -252,7 +255,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
             settings["dictionary"] = self._dictionary.spec
         return with_error_handler(self, error_handler, settings)
 
-    def expand(self, text: PCollection[Any]) -> PCollection[Any]:
+    def expand(self, text: PCollection[Text | InGroup[Text]]) -> PCollection[Any]:
         if not isinstance(text, PCollection):
             raise TypeError(
                 "CountAnagrams takes a PCollection of str or Block: read text first, for example "
@@ -296,7 +299,7 @@ class ToBlocks(beam.PTransform[PCollection[Any], PCollection[Any]]):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, text: PCollection[Any]) -> PCollection[Any]:
+    def expand(self, text: PCollection[Text | InGroup[Text]]) -> PCollection[Any]:
         if self.per_group:
             return text | "ToBlock" >> beam.Map(_to_grouped_block).with_output_types(
                 tuple[str, Block]

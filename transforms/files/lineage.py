@@ -44,4 +44,5 @@ def _report(report: Callable[[str], None], paths: Iterable[str]) -> None:
         if is_local(path):
             is_folder = path.endswith("/")
             path = os.path.join(os.path.abspath(path), "") if is_folder else os.path.abspath(path)
-        report(path)
+        # Metrics are UTF-8, and names of files may be anything.
+        report(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

@@ -1,5 +1,6 @@
 """Beam is told what a run reads and writes, under the names that its own connectors give."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def test_files_dictionaries_merged_results_and_shards_are_named(tmp_path: Path) 
             Lineage.SOURCE: named([*texts, words, merged]),
             Lineage.SINK: named(shards),
         }
+
+
+def test_a_name_that_is_not_utf_8_is_told_escaped(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("cat")
+    with beam.Pipeline(runner="FnApiRunner") as p:
+        p | ReadFiles(f"{tmp_path}/*") | CountAnagrams(dictionary=["act"])
+    assert lineage_of(p.result)[Lineage.SOURCE] == named([f"{tmp_path}/caf\\xe9.txt"])
 
 
 def test_of_many_files_the_folders_are_named_and_of_many_shards_the_pattern(

@@ -99,7 +99,8 @@ def check_graph(graph: Any, engine: str) -> None:
     """Checks that the graph of a pipeline has all stages, and spreads the reading."""
     named = {transform.unique_name: transform for transform in graph.components.transforms.values()}
     first = "TallyBlocks" if engine == "vectorized" else "ExtractWords"
-    counting = (first, "CountSignatures", "ExpandSignatures")
+    each = "" if engine == "vectorized" else "CountEach/"
+    counting = (first, f"{each}CountSignatures", f"{each}ExpandSignatures")
     assert {"ReadText", "WriteResults"} <= named.keys()
     assert {f"CountAnagrams/CountWords/{stage}" for stage in counting} <= named.keys()
     # A shuffle stands between listing the shards and reading them.
