@@ -210,7 +210,7 @@ def test_a_run_that_is_killed_and_started_again_loses_and_doubles_nothing(
     arguments = (f"--input={url}", "--window=5", "--output=out", *runner())
     expected = expected_windows(lines, fixed(5), gcide)
     out = tmp_path / "out"
-    before = -1
+    before = 0
     for _ in range(3):
         with running(*arguments, cwd=tmp_path) as process:
             wait_until(lambda: len(windows_in(out)) > before, process)  # noqa: B023
