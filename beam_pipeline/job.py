@@ -13,7 +13,8 @@ import apache_beam as beam
 from beam_pipeline import interruption
 from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
 from beam_pipeline.io import publishing
-from beam_pipeline.io.dead_letters import ReadDeadLetters
+from beam_pipeline.io.dead_letters import ReadDeadLetters, groups_of_dead_letters
+from beam_pipeline.io.file_groups import ByFile, FileNames, prefix_of
 from beam_pipeline.io.inputs import ALLOW, STDIN, Listing, list_files, resolve_input
 from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.pipes import copy_of_pipe
@@ -35,7 +36,13 @@ from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.files.schemes import is_local
 from transforms.stages.chaos import Chaos
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
+from transforms.stages.retry import (
+    Resilience,
+    Retrier,
+    RetriesExhaustedError,
+    applying,
+    describe,
+)
 from transforms.stages.side_outputs import SideOutputs
 from transforms.text.settings import TextSettings
 
@@ -70,6 +77,7 @@ def run_job(
         with interruption.scope() as running:
             running.enter_context(_failure_reported(recorder, observers))
             running.enter_context(recorder.recording())
+            running.enter_context(applying(Resilience(options.max_attempts)))
             _run(options, scratch, recorder, running, observers)
         report = recorder.report()
         observers.tell(report)
@@ -334,6 +342,7 @@ class _Pipeline:
         self._scratch = scratch
         self._progress_folder = progress_folder
         self._source_names = source_names
+        self._prefixes: list[tuple[str, str]] = []
         self._text = TextSettings(
             options.normalization, options.encoding_errors, options.punctuation
         )
@@ -354,9 +363,11 @@ class _Pipeline:
             pipeline = beam.Pipeline(options=options)
         except (ImportError, ValueError) as error:  # the value of an option of Beam's own
             raise UsageError(str(error).rstrip(".")) from error
+        per_group = options.group_by == "file"
+        names = FileNames(self._source_names, tuple(self._prefixes))
         records = build(
             pipeline,
-            source,
+            ByFile(source, names) if per_group else source,
             dictionary=self.dictionary,
             engine=options.engine,
             punctuation=options.punctuation,
@@ -367,6 +378,7 @@ class _Pipeline:
             top=options.top,
             threads=threads_for(options),
             previous=previous,
+            per_group=per_group,
             as_columns=True,
             **self._stage,
         )
@@ -380,7 +392,9 @@ class _Pipeline:
             has_client=True,
             threads=threads_for(options),
             sort=options.sort,
+            reports_lineage=options.output is not None,  # else it is printed
             source_names=self._source_names,
+            file_groups=names if per_group else None,
             **self._stage,
         )
         return pipeline
@@ -388,6 +402,8 @@ class _Pipeline:
     def _recorded_settings(self) -> dict[str, Any]:
         """Returns the settings for dead letters, which may be replayed in another folder."""
         settings = {name: getattr(self._options, name) for name in SETTINGS_OF_DEAD_LETTERS}
+        if self._options.group_by is None:
+            del settings["group_by"]
         if sources := self.dictionary.sources:
             # One by one: joined by plus signs, they could not be told from those in folders' names.
             settings["dictionary"] = [
@@ -410,7 +426,8 @@ class _Pipeline:
             try:
                 result = copy_of_pipe(merge, self._scratch)
                 retrier = Retrier("read", self._stage["resilience"].without_chaos())
-                check_result(result, self.dictionary, retrier, name=merge)
+                per_group = self._options.group_by is not None
+                check_result(result, self.dictionary, retrier, name=merge, per_group=per_group)
                 matched = self._expected(size_of_result(result, retrier))
             except PreviousResultError as error:
                 raise UsageError(str(error)) from error
@@ -421,6 +438,7 @@ class _Pipeline:
             dictionary=self.dictionary,
             result=result,
             dead_letters=replay or "",
+            per_group=self._options.group_by is not None,
             min_word_length=self._options.min_word_length,
             matched=matched,
             **self._stage,
@@ -443,6 +461,8 @@ class _Pipeline:
         }
         if options.replay is not None:
             matched = self._expected(list_files([options.replay], ALLOW).total)
+            if options.group_by is not None:
+                self._source_names.update(groups_of_dead_letters(options.replay))
             return ReadDeadLetters(path=options.replay, matched=matched, **settings)
         listing = Listing()
         try:
@@ -452,4 +472,6 @@ class _Pipeline:
         for given, path in zip(options.input, patterns, strict=True):
             if path.startswith(self._scratch):
                 self._source_names[path] = "standard input" if given == STDIN else given
+            else:
+                self._prefixes.append(prefix_of(given, path))
         return ReadFiles(tuple(patterns), matched=self._expected(listing.total), **settings)

@@ -20,6 +20,8 @@ from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 OptionsT = TypeVar("OptionsT", bound=PipelineOptions)
 LOG_FORMATS = ("text", "json")
+#: What words can be counted by.
+GROUPINGS = ("file",)
 #: What can be told about a run outside of it.
 TELEMETRY = ("openlineage", "opentelemetry")
 #: The options whose values are paths or URLs, or lists of them.
@@ -36,6 +38,7 @@ SETTINGS_OF_DEAD_LETTERS = (
     "min_class_size",
     "min_count",
     "top",
+    "group_by",
 )
 
 
@@ -190,6 +193,12 @@ class AnagramOptions(PipelineOptions):
             type=whole_number(1),
             metavar="N",
             help="only the N greatest counts; of equal ones the alphabetically first",
+        )
+        add(
+            "--group_by",
+            choices=GROUPINGS,
+            help="file: count the words of each file by themselves; records begin with a column "
+            "group, and JSON is an object of files. --top is for each of them",
         )
         add(
             "--engine",

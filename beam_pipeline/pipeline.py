@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
@@ -12,11 +12,11 @@ from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.combine import CombineColumns
 from transforms.columns.convert import PackCounts, PackRecords, UnpackCounts, UnpackRecords
 from transforms.columns.expand import ExpandColumns
-from transforms.columns.tables import RecordColumns
+from transforms.columns.tables import GroupedColumns, RecordColumns
 from transforms.columns.top import TopColumns
 from transforms.counts import CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
-from transforms.expand import AnagramCount, ExpandSignatures, TopWords
+from transforms.expand import ExpandSignatures, NameGroups, TopWords
 from transforms.filtering import FilterBlocks
 from transforms.stages.error_handling import with_error_handler
 from transforms.stages.retry import Resilience
@@ -36,6 +36,12 @@ class StageSettings(TypedDict):
     side_outputs: SideOutputs | None
 
 
+class EngineStageSettings(StageSettings):
+    """What all stages of an engine are given."""
+
+    per_group: bool
+
+
 class EngineSettings(NamedTuple):
     """What an engine needs to know; see `CountAnagrams`."""
 
@@ -47,11 +53,11 @@ class EngineSettings(NamedTuple):
     top: int | None
     threads: int
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
-    stage: StageSettings
+    stage: EngineStageSettings
 
 
 @dataclass
-class _Engine(beam.PTransform[PCollection[Block], PCollection[Any]]):
+class _Engine(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Counts the words of blocks by signature, and expands signatures into records."""
 
     settings: EngineSettings
@@ -63,7 +69,7 @@ class _Engine(beam.PTransform[PCollection[Block], PCollection[Any]]):
 class CountElements(_Engine):
     """Makes an element of every word: the literal shape of the problem, and the reference."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[AnagramCount]:
+    def expand(self, blocks: PCollection[Any]) -> PCollection[Any]:
         settings, stage = self.settings, self.settings.stage
         # Where the words of the text are the dictionary, they must be remembered.
         key_words = KeyWithWord if settings.dictionary.is_corpus else KeyBySignature
@@ -76,7 +82,7 @@ class CountElements(_Engine):
 
 
 @dataclass
-class CountEachSignature(beam.PTransform[PCollection[tuple[str, Any]], PCollection[AnagramCount]]):
+class CountEachSignature(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Sums the counts of each signature, and expands it into records."""
 
     settings: EngineSettings
@@ -84,40 +90,48 @@ class CountEachSignature(beam.PTransform[PCollection[tuple[str, Any]], PCollecti
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, keyed: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:
+    def expand(self, keyed: PCollection[Any]) -> PCollection[Any]:
         dictionary, _, _, min_size, min_count, top, _, previous, stage = self.settings
+        per_group = stage["per_group"]
         combine = CombineClassTallies if dictionary.is_corpus else CountSignatures
-        return (
+        records = (
             keyed
             | "AddPrevious" >> AddPrevious(previous)
-            | "CountSignatures" >> combine()
+            | "CountSignatures" >> combine(per_group)
             | "ExpandSignatures" >> ExpandSignatures(dictionary, min_size, min_count, **stage)
-            | "KeepTop" >> TopWords(top)
+            | "KeepTop" >> TopWords(top, per_group)
         )
+        return records | "NameGroups" >> NameGroups() if per_group else records
 
 
 class CountColumns(_Engine):
     """Counts words where they stand in blocks, in compiled code, and moves columns from there."""
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[Any]:
+    def expand(self, blocks: PCollection[Any]) -> PCollection[Any]:
         dictionary, text, min_length, min_size, min_count, top, threads, previous, stage = (
             self.settings
         )
+        per_group = stage["per_group"]
         tallied = blocks | "TallyBlocks" >> TallyBlocks(
             dictionary, text, min_length, threads, **stage
         )
         if not keys_can_share(blocks):
             return (
                 tallied
-                | "UnpackCounts" >> UnpackCounts(are_words=dictionary.is_corpus)
+                | "UnpackCounts"
+                >> UnpackCounts(are_words=dictionary.is_corpus, per_group=per_group)
                 | "CountEach" >> CountEachSignature(self.settings)
             )
+        # What threads have done when a bundle ends would have no pane.
+        expand = ExpandColumns(
+            dictionary, min_size, min_count, threads=1 if is_windowed(blocks) else threads, **stage
+        )
         return (
             tallied
-            | "AddPrevious" >> AddPrevious(previous, PackCounts())
+            | "AddPrevious" >> AddPrevious(previous, PackCounts(per_group=per_group))
             | "CountSignatures" >> CombineColumns()
-            | "ExpandSignatures" >> ExpandColumns(dictionary, min_size, min_count, **stage)
-            | "KeepTop" >> TopColumns(top)
+            | "ExpandSignatures" >> expand
+            | "KeepTop" >> TopColumns(top, per_group)
         )
 
 
@@ -135,9 +149,11 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
     Each window is counted by itself. Records have the timestamps and panes that Beam's own
     ``CombinePerKey`` gives the counts of signatures, except that those of 0, which come of panes
-    without elements, are left out. `min_count` applies to each pane. Where each signature has
-    windows or panes of its own, in sessions, behind a trigger or with an allowed lateness, `top`
-    is refused.
+    without elements, are left out. `min_count` applies to each pane. Where a signature has windows
+    or panes of its own, in sessions, behind a trigger or with allowed lateness, `top` is refused.
+
+    With `per_group`, takes (group, text) pairs, in which a group is any string, and yields a
+    `GroupedCount` for each group and word: a text counts in its own group only.
 
     Attributes:
       dictionary: whose words are counted: ``gcide``, ``web2``, several joined by ``+``, the path
@@ -154,10 +170,12 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
       top: how many records to keep, those with the greatest counts; None keeps all.
       threads: how many cores the vectorized engine may use in one worker.
       previous: yields (signature, count) of words counted before, or `ClassTally` if there is no
-        dictionary, to be added to those of the text; applied to the beginning of the pipeline.
+        dictionary, to be added to those of the text; applied to the beginning of the pipeline. With
+        `per_group`, (group, (signature, count)).
+      per_group: whether words are counted by group.
       with_window: yields `WindowedCount`s, which say in which window and pane words were counted.
-      as_columns: yields `RecordColumns`, which are tables of many records, in place of records;
-        `WriteResults` takes either.
+      as_columns: yields `RecordColumns`, or `GroupedColumns`, which are tables of many records, in
+        place of records; `WriteResults` takes either.
       resilience: how often stages try, and what they do then.
       side_outputs: where the totals and dead letters of all stages go.
 
@@ -190,6 +208,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     top: int | None = None
     threads: int = 1
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None = None
+    per_group: bool = False
     with_window: bool = False
     as_columns: bool = False
     resilience: Resilience = field(default_factory=Resilience)
@@ -212,6 +231,8 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
         TopWords(self.top)  # checks it
         if self.with_window and self.as_columns:
             raise ValueError("with_window=True: columns do not have windows; leave out as_columns")
+        if self.per_group and self.with_window:
+            raise ValueError("with_window=True: cannot be combined with per_group")
 
     def with_error_handler(self, error_handler: ErrorHandler | None) -> "beam.PTransform[Any, Any]":
         """Hands what cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
@@ -231,7 +252,7 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
             settings["dictionary"] = self._dictionary.spec
         return with_error_handler(self, error_handler, settings)
 
-    def expand(self, text: PCollection[str | Block]) -> PCollection[Any]:
+    def expand(self, text: PCollection[Any]) -> PCollection[Any]:
         if not isinstance(text, PCollection):
             raise TypeError(
                 "CountAnagrams takes a PCollection of str or Block: read text first, for example "
@@ -246,11 +267,15 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
             self.top,
             self.threads,
             self.previous,
-            {"resilience": self.resilience, "side_outputs": self.side_outputs},
+            {
+                "resilience": self.resilience,
+                "side_outputs": self.side_outputs,
+                "per_group": self.per_group,
+            },
         )
         records = (
             text
-            | "ToBlocks" >> ToBlocks()
+            | "ToBlocks" >> ToBlocks(per_group=self.per_group)
             | "FilterText" >> FilterBlocks(self._text, **settings.stage)
             | "CountWords" >> _ENGINES[self.engine](settings)
         )
@@ -259,16 +284,36 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 
 @dataclass
-class ToBlocks(beam.PTransform[PCollection[str | Block], PCollection[Block]]):
-    """Turns texts into `Block`s; blocks stay as they are."""
+class ToBlocks(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Turns texts into `Block`s; blocks stay as they are.
+
+    Attributes:
+      per_group: whether the elements are (group, text), and so the results.
+    """
+
+    per_group: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, text: PCollection[str | Block]) -> PCollection[Block]:
+    def expand(self, text: PCollection[Any]) -> PCollection[Any]:
+        if self.per_group:
+            return text | "ToBlock" >> beam.Map(_to_grouped_block).with_output_types(
+                tuple[str, Block]
+            )
         if text.element_type is Block:
-            return cast(PCollection[Block], text)
+            return text
         return text | "ToBlock" >> beam.Map(_to_block).with_output_types(Block)
+
+
+def _to_grouped_block(grouped: tuple[str, str | Block]) -> tuple[str, Block]:
+    if not isinstance(grouped, tuple) or len(grouped) != 2 or isinstance(grouped, Block):
+        kind = type(grouped).__name__
+        raise TypeError(f"CountAnagrams: with per_group it takes (group, text) pairs, not a {kind}")
+    group, text = grouped
+    if not isinstance(group, str):
+        raise TypeError(f"CountAnagrams: a group is a str, not {type(group).__name__}")
+    return group, _to_block(text)
 
 
 def _to_block(text: str | Block) -> Block:
@@ -309,7 +354,7 @@ class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 @dataclass
 class ToRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Makes `AnagramCount`s or, with `as_columns`, `RecordColumns` of either."""
+    """Makes records or, with `as_columns`, columns of either."""
 
     as_columns: bool = field(kw_only=True)
 
@@ -317,7 +362,7 @@ class ToRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
         super().__init__()
 
     def expand(self, records: PCollection[Any]) -> PCollection[Any]:
-        are_columns = records.element_type is RecordColumns
+        are_columns = records.element_type in (RecordColumns, GroupedColumns)
         if are_columns == self.as_columns:
             return records
         return records | "Convert" >> (UnpackRecords() if are_columns else PackRecords())
@@ -329,7 +374,7 @@ def build(
     *,
     dictionary: DictionaryLike | None = None,
     **settings: Any,
-) -> PCollection[AnagramCount]:
+) -> PCollection[Any]:
     """Adds a source and `CountAnagrams` to a pipeline.
 
     Args:

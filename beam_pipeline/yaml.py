@@ -26,12 +26,13 @@ from apache_beam.transforms.error_handling import ErrorHandler
 from beam_pipeline import pipeline
 from beam_pipeline.io import sinks, sources
 from transforms import words
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount, NameGroups
 from transforms.expand import TopWords as KeepTopWords
 from transforms.rows import ExtractText
 from transforms.stages.error_handling import ErrorRow
 from transforms.stages.retry import Resilience
 from transforms.stages.schemas import fields_of
+from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
@@ -53,7 +54,21 @@ class SignedWord(NamedTuple):
     signature: str
 
 
-for _row in (Word, SignedWord):
+class TextBlock(NamedTuple):
+    """A `Block` as a row, which other programs can take too.
+
+    Attributes:
+      source, offset, data, encoding, invalid_bytes: as in `Block`.
+    """
+
+    source: str
+    offset: int
+    data: bytes
+    encoding: str
+    invalid_bytes: int
+
+
+for _row in (Word, SignedWord, TextBlock):
     registry.register_coder(_row, beam.coders.RowCoder)
 
 
@@ -65,7 +80,8 @@ def ReadFiles(
 ) -> beam.PTransform[PBegin, Any]:
     """Reads text files, plain or compressed, as blocks of whole words for `CountAnagrams`.
 
-    Lines and files of any length are read in bounded memory, which reading line by line cannot do.
+    Each is a row with its text as bytes, `data`, and the file that it is from, `source`. Lines and
+    files of any length are read in bounded memory, which reading line by line cannot do.
 
     Args:
       patterns: files, globs or folders on any Beam filesystem, one or a list.
@@ -74,13 +90,13 @@ def ReadFiles(
       error_handling: the name of an output for what cannot be read.
     """
     text = TextSettings(encoding_errors=encoding_errors)
-    return _with_errors(
-        "ReadFiles", sources.ReadFiles(_listed(patterns), encoding, text), error_handling
-    )
+    read = sources.ReadFiles(_listed(patterns), encoding, text)
+    return _with_errors("ReadFiles", read, error_handling, after=_to_rows)
 
 
 def CountAnagrams(
     field: str | None = None,
+    group: str | None = None,
     dictionary: str | Sequence[str] = "gcide",
     engine: str = "vectorized",
     normalization: str = "unicode",
@@ -100,6 +116,8 @@ def CountAnagrams(
 
     Args:
       field: the field of the rows that is the text; needed only if there are several texts.
+      group: the field that says to which group a text belongs; the words of each group are counted
+        by themselves, and the output has `group` too. With ReadFiles it may be source, the file.
       dictionary: whose words are counted: gcide, web2, both as gcide+web2, the path of a word list,
         none for the words of the text itself, or a list of words.
       engine: how words are counted, vectorized or elementwise; the results are equal.
@@ -123,9 +141,10 @@ def CountAnagrams(
         min_class_size=min_class_size,
         min_count=min_count,
         top=top,
+        per_group=group is not None,
         resilience=Resilience(max_attempts),
     )
-    return _with_errors("CountAnagrams", count, error_handling, before=ExtractText(field))
+    return _with_errors("CountAnagrams", count, error_handling, before=ExtractText(field, group))
 
 
 def ExtractWords(
@@ -171,16 +190,29 @@ def AddSignature(field: str | None = None) -> beam.PTransform[PCollection[Any], 
     )
 
 
-def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[AnagramCount]]:
+def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[Any]]:
     """Keeps the rows with the greatest counts; of equal counts those whose words come first.
 
     Args:
-      number: how many to keep.
+      number: how many to keep, of each group if there are any.
     """
-    return _Chain(
-        "TopWords",
-        lambda rows: _records(rows, "TopWords") | "KeepTop" >> KeepTopWords(number),
-    )
+
+    def steps(rows: PCollection[Any]) -> Any:
+        records = _records(rows, "TopWords")
+        if records.element_type is not GroupedCount:
+            return records | "KeepTop" >> KeepTopWords(number)
+        return (
+            records
+            | "PartGroup" >> beam.Map(_part_group).with_output_types(tuple[str, AnagramCount])
+            | "KeepTop" >> KeepTopWords(number, per_group=True)
+            | "NameGroups" >> NameGroups()
+        )
+
+    return _Chain("TopWords", steps)
+
+
+def _part_group(record: GroupedCount) -> tuple[str, AnagramCount]:
+    return record.group, AnagramCount(record.word, record.count, record.signature)
 
 
 def WriteResults(
@@ -209,11 +241,16 @@ class _Chain(beam.PTransform[Any, Any]):
         return self._steps(given)
 
 
+def _unchanged(results: Any) -> Any:
+    return results
+
+
 def _with_errors(
     label: str,
     transform: Any,
     error_handling: ErrorHandling | None,
     before: beam.PTransform[Any, Any] | None = None,
+    after: Callable[[Any], Any] = _unchanged,
 ) -> beam.PTransform[Any, Any]:
     """Returns a transform with an output for errors, if one is wanted.
 
@@ -226,12 +263,22 @@ def _with_errors(
     def steps(given: Any) -> Any:
         texts = given if before is None else given | before.label >> before
         if error_handling is None:
-            return texts | label >> transform
+            return after(texts | label >> transform)
         with ErrorHandler(_TakeErrors()) as handler:
             results = texts | label >> transform.with_error_handler(handler)
-        return {RESULTS: results, error_handling["output"]: handler.output()}
+        return {RESULTS: after(results), error_handling["output"]: handler.output()}
 
     return _Chain(label, steps)
+
+
+def _to_rows(blocks: PCollection[Block]) -> PCollection[TextBlock]:
+    to_row = beam.Map(_text_block).with_output_types(TextBlock)
+    rows: PCollection[TextBlock] = blocks | "ToRow" >> to_row
+    return rows
+
+
+def _text_block(block: Block) -> TextBlock:
+    return TextBlock(*block)
 
 
 class _TakeErrors(beam.PTransform[Any, Any]):
@@ -249,18 +296,20 @@ def _signed(word: str) -> SignedWord:
     return SignedWord(word, signature(word))
 
 
-def _records(rows: PCollection[Any], label: str) -> PCollection[AnagramCount]:
-    """Returns rows as records.
+def _records(rows: PCollection[Any], label: str) -> PCollection[Any]:
+    """Returns rows as records, of groups if they have a field for that.
 
     Raises:
       ValueError: they lack a field.
     """
-    if rows.element_type is AnagramCount:
+    if rows.element_type in (AnagramCount, GroupedCount):
         return rows
-    missing = [name for name in AnagramCount._fields if name not in (fields_of(rows) or {})]
+    fields = fields_of(rows) or {}
+    missing = [name for name in AnagramCount._fields if name not in fields]
     if missing:
         raise ValueError(f"{label}: rows must have {', '.join(missing)}")
-    records: PCollection[AnagramCount] = rows | "ToRecord" >> beam.Map(
-        lambda row: AnagramCount(row.word, row.count, row.signature)
-    ).with_output_types(AnagramCount)
+    record_type = GroupedCount if "group" in fields else AnagramCount
+    records: PCollection[Any] = rows | "ToRecord" >> beam.Map(
+        lambda row: record_type(*(getattr(row, name) for name in record_type._fields))
+    ).with_output_types(record_type)
     return records

@@ -1,20 +1,29 @@
 """Pipelines in YAML: the example as its README shows it, each step, and mistakes."""
 
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.pvalue import Row
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.external import (
+    ExpansionAndArtifactRetrievalStub,
+    ExternalTransform,
+    ImplicitSchemaPayloadBuilder,
+)
 from apache_beam.transforms.fully_qualified_named_transform import FullyQualifiedNamedTransform
+from apache_beam.utils.subprocess_server import SubprocessServer
 
 from beam_pipeline import yaml
+from beam_pipeline.pipeline import ENGINES
 from tests.support.beam import assert_gives, pipeline
 from tests.support.cli import ROOT
 from tests.support.python_environment import PythonEnvironment
 from tests.support.sessions import sessions
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount
 from transforms.text.blocks import Block
 
 FOLDER = ROOT / "resources" / "yaml"
@@ -92,6 +101,81 @@ providers:
     with_yaml.python("-c", program)
 
 
+@pytest.mark.slow
+def test_windows_of_a_pipeline_in_yaml_are_counted_by_themselves(
+    with_yaml: PythonEnvironment,
+) -> None:
+    (with_yaml.folder / "windows.yaml").write_text(
+        """
+pipeline:
+  type: chain
+  transforms:
+    - type: Create
+      config:
+        elements:
+          - {line: "The cat sat.", book: a, second: 5}
+          - {line: "tac", book: a, second: 10}
+          - {line: "act", book: b, second: 10}
+          - {line: "Act, cat!", book: a, second: 70}
+    - type: AssignTimestamps
+      config: {language: python, timestamp: second}
+    - type: CountAnagrams
+      windowing: {type: fixed, size: 60s}
+      config: {field: line, group: book, dictionary: [act, sat]}
+    - type: ExtractWindowingInfo
+      config: {fields: [window_start]}
+    - type: MapToFields
+      config:
+        language: python
+        append: true
+        drop: [window_start, signature]
+        fields: {start: {callable: "lambda row: str(row.window_start)", output_type: string}}
+    - type: AssertEqual
+      config:
+        elements:
+          - {group: a, word: act, count: 2, start: "Timestamp(0)"}
+          - {group: a, word: sat, count: 1, start: "Timestamp(0)"}
+          - {group: b, word: act, count: 1, start: "Timestamp(0)"}
+          - {group: a, word: act, count: 2, start: "Timestamp(60)"}
+providers:
+  - type: python
+    config: {}
+    transforms:
+      CountAnagrams: beam_pipeline.yaml.CountAnagrams
+"""
+    )
+    with_yaml.python(
+        *("-m", "apache_beam.yaml.main", "--yaml_pipeline_file=windows.yaml"),
+        "--runner=FnApiRunner",
+    )
+
+
+@pytest.mark.slow
+def test_steps_of_another_environment_pass_on_what_they_read(tmp_path: Path) -> None:
+    """As Beam YAML runs the steps of a provider with packages: by an expansion service."""
+    (tmp_path / "a.txt").write_bytes(b"cat\n\xff\ntac\n")
+    command = [
+        *(sys.executable, "-m", "apache_beam.runners.portability.expansion_service_main"),
+        *("--port={{PORT}}", "--fully_qualified_name_glob=*", "--serve_loopback_worker"),
+    ]
+    errors = {"encoding_errors": "quarantine", "error_handling": {"output": "errors"}}
+    service = SubprocessServer(ExpansionAndArtifactRetrievalStub, command)
+
+    def step(name: str, **settings: Any) -> Any:
+        payload = {"constructor": f"beam_pipeline.yaml.{name}", "kwargs": {**errors, **settings}}
+        urn = "beam:transforms:python:fully_qualified_named"
+        called = ExternalTransform(urn, ImplicitSchemaPayloadBuilder(payload).payload(), service)
+        return name >> called
+
+    with service, pipeline() as p:
+        read = p | step("ReadFiles", patterns=[str(tmp_path / "a.txt")])
+        counted = read[yaml.RESULTS] | step("CountAnagrams", dictionary=["act"], group="source")
+        words = counted[yaml.RESULTS] | beam.Map(lambda row: (row.group, row.word, row.count))
+        assert_that(words, equal_to([(str(tmp_path / "a.txt"), "act", 2)]), "CheckCounts")
+        offsets = counted["errors"] | beam.Map(lambda row: row.offset)
+        assert_that(offsets, equal_to([4]), "CheckErrors")
+
+
 def test_rows_are_counted() -> None:
     assert_gives(LINES, yaml.CountAnagrams(dictionary=["act"]), [ACT])
     assert_gives([Block.of_text("cat tac")], yaml.CountAnagrams(dictionary=["act"]), [ACT])
@@ -99,6 +183,21 @@ def test_rows_are_counted() -> None:
     assert_gives([Row(word="cat")], yaml.AddSignature(), [yaml.SignedWord("cat", "act")])
     rows = [Row(word="act", count=2, signature="act"), Row(word="b", count=1, signature="b")]
     assert_gives(rows, yaml.TopWords(1), [ACT])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_are_counted_by_group(engine: str, tmp_path: Path) -> None:
+    rows = [Row(book="x", line="The cat sat."), Row(book="y", line="tac act")]
+    counted = [GroupedCount(group, "act", n, "act") for group, n in (("x", 1), ("y", 2))]
+    count = yaml.CountAnagrams("line", "book", ["act"], engine)
+    assert_gives(rows, count, counted)
+    more = Row(group="x", word="tac", count=1, signature="act")
+    assert_gives(
+        [Row(**record._asdict()) for record in counted] + [more], yaml.TopWords(1), counted
+    )
+    with pipeline() as p:
+        _ = p | beam.Create([more]) | yaml.WriteResults(str(tmp_path / "counts.csv"))
+    assert (tmp_path / "counts.csv").read_text() == "group,word,count,signature\nx,tac,1,act\n"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transforms.columns.convert import PackRecords as PackRecords
     from transforms.columns.convert import UnpackRecords as UnpackRecords
     from transforms.columns.expand import ExpandColumns as ExpandColumns
+    from transforms.columns.tables import GroupedColumns as GroupedColumns
     from transforms.columns.tables import RecordColumns as RecordColumns
     from transforms.columns.top import TopColumns as TopColumns
     from transforms.counts import ClassTally as ClassTally
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from transforms.errors import AnagramError as AnagramError
     from transforms.expand import AnagramCount as AnagramCount
     from transforms.expand import ExpandSignatures as ExpandSignatures
+    from transforms.expand import GroupedCount as GroupedCount
     from transforms.expand import TopWords as TopWords
     from transforms.filtering import FilterBlocks as FilterBlocks
     from transforms.rows import ExtractText as ExtractText
@@ -63,6 +65,8 @@ _MODULES = {
     "ExtractWords": "transforms.words",
     "FilterBlocks": "transforms.filtering",
     "GroupSessions": "transforms.sessions",
+    "GroupedColumns": "transforms.columns.tables",
+    "GroupedCount": "transforms.expand",
     "KeyBySignature": "transforms.words",
     "KeyWithWord": "transforms.words",
     "PackCounts": "transforms.columns.convert",

@@ -2,23 +2,72 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from apache_beam.typehints import KV
 
 
 @dataclass
-class CountSignatures(beam.PTransform[PCollection[tuple[str, int]], PCollection[tuple[str, int]]]):
-    """Sums (signature, count) pairs into one pair for each signature."""
+class CountSignatures(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Sums (signature, count) pairs into one pair for each signature.
+
+    Attributes:
+      per_group: whether the elements are (group, (signature, count)), and so the results.
+    """
+
+    per_group: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, keyed: PCollection[tuple[str, int]]) -> PCollection[tuple[str, int]]:
-        return keyed | "SumPerSignature" >> beam.CombinePerKey(SumFn()).with_output_types(
-            tuple[str, int]
+    def expand(self, keyed: PCollection[Any]) -> PCollection[Any]:
+        return keyed | "SumPerSignature" >> _combine_per_key(SumFn(), int, self.per_group)
+
+
+def _combine_per_key(
+    fn: beam.CombineFn, value_type: Any, per_group: bool
+) -> beam.PTransform[PCollection[Any], PCollection[Any]]:
+    """Returns a transform that combines the values of (key, value) pairs, or of those in groups."""
+    if per_group:
+        return CombinePerKeyAndGroup(fn, value_type)
+    return beam.CombinePerKey(fn).with_output_types(KV[str, value_type])
+
+
+class CombinePerKeyAndGroup(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Combines the values of (group, (key, value)) pairs whose groups and keys are equal.
+
+    Args:
+      fn: combines the values.
+      value_type: of what comes of them.
+    """
+
+    def __init__(self, fn: beam.CombineFn, value_type: Any):
+        super().__init__()
+        self._fn = fn
+        self._value_type = value_type
+
+    def expand(self, grouped: PCollection[Any]) -> PCollection[Any]:
+        group_and_key = KV[str, str]
+        join = beam.Map(_join_group).with_output_types(KV[group_and_key, Any])
+        combine = beam.CombinePerKey(self._fn)
+        combine = combine.with_output_types(KV[group_and_key, self._value_type])
+        part = beam.Map(_part_group).with_output_types(KV[str, KV[str, self._value_type]])
+        parted: PCollection[Any] = (
+            grouped | "JoinGroup" >> join | "PerGroupAndKey" >> combine | "PartGroup" >> part
         )
+        return parted
+
+
+def _join_group(grouped: tuple[str, tuple[str, Any]]) -> tuple[tuple[str, str], Any]:
+    group, (key, value) = grouped
+    return (group, key), value
+
+
+def _part_group(combined: tuple[tuple[str, str], Any]) -> tuple[str, tuple[str, Any]]:
+    (group, key), value = combined
+    return group, (key, value)
 
 
 class SumFn(beam.CombineFn):
@@ -52,20 +101,21 @@ class ClassTally(NamedTuple):
 
 
 @dataclass
-class CombineClassTallies(
-    beam.PTransform[PCollection[tuple[str, ClassTally]], PCollection[tuple[str, ClassTally]]]
-):
-    """Merges (signature, `ClassTally`) pairs into one pair for each signature."""
+class CombineClassTallies(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Merges (signature, `ClassTally`) pairs into one pair for each signature.
+
+    Attributes:
+      per_group: whether the elements are (group, (signature, tally)), and so the results.
+    """
+
+    per_group: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(
-        self, keyed: PCollection[tuple[str, ClassTally]]
-    ) -> PCollection[tuple[str, ClassTally]]:
-        return keyed | "MergePerSignature" >> beam.CombinePerKey(
-            MergeTalliesFn()
-        ).with_output_types(tuple[str, ClassTally])
+    def expand(self, keyed: PCollection[Any]) -> PCollection[Any]:
+        merge = _combine_per_key(MergeTalliesFn(), ClassTally, self.per_group)
+        return keyed | "MergePerSignature" >> merge
 
 
 class MergeTalliesFn(beam.CombineFn):

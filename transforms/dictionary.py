@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeAlias
 from transforms.checks import check_one_of
 from transforms.errors import DictionaryError, UndecodableDictionaryError
 from transforms.files import stores
+from transforms.files.lineage import report_sources
 from transforms.files.schemes import is_local
 from transforms.stages.retry import RetriesExhaustedError, describe
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, words
@@ -215,6 +216,12 @@ class DictionarySpec:
             if pinned not in _LOADED:
                 _keep(_load(pinned, contents))
         return pinned
+
+    def report_lineage(self) -> None:
+        """Tells Beam which files have the words. To be called while a bundle is processed."""
+        files = [source for source in self.sources if source.is_file]
+        # Of a pipe there is only a copy.
+        report_sources([file.path for file in files if file.path == _absolute(file.name)])
 
     def load(self) -> "Dictionary":
         """Returns the dictionary.

@@ -13,8 +13,9 @@ from transforms.checks import check_positive, check_type
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount, DeadLetter
+from transforms.stages.groups import GroupedStage
 from transforms.stages.retry import Resilience
-from transforms.stages.stage import ElementFn, Stage
+from transforms.stages.stage import ElementFn
 from transforms.stages.totals import Count
 from transforms.stages.windows import check_comparable
 
@@ -33,11 +34,28 @@ class AnagramCount(NamedTuple):
     signature: str
 
 
-registry.register_coder(AnagramCount, beam.coders.RowCoder)
+class GroupedCount(NamedTuple):
+    """A record of the result for one group of texts, such as a file.
+
+    Attributes:
+      group: in which words were counted.
+      word: as in `AnagramCount`.
+      count: how many words of the group are anagrams of it.
+      signature: as in `AnagramCount`.
+    """
+
+    group: str
+    word: str
+    count: int  # type: ignore[assignment]  # shadows tuple.count
+    signature: str
+
+
+for _record in (AnagramCount, GroupedCount):
+    registry.register_coder(_record, beam.coders.RowCoder)
 
 
 @dataclass
-class ExpandSignatures(Stage):
+class ExpandSignatures(GroupedStage):
     """Expands each (signature, count) into an `AnagramCount` for every member of its class.
 
     In corpus mode the element is (signature, `ClassTally`), which has the members with it.
@@ -58,7 +76,7 @@ class ExpandSignatures(Stage):
         check_type(DictionarySpec, dictionary=self.dictionary)
         check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
 
-    def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[AnagramCount]:
+    def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[Any]:
         fn = _ExpandFn(self.dictionary, self.min_class_size, self.min_count, self.resilience)
         return self.apply_fn(counts, "ExpandToMembers", fn, AnagramCount)
 
@@ -78,6 +96,7 @@ class _ExpandFn(ElementFn):
 
     def start_bundle(self) -> None:
         super().start_bundle()
+        self._spec.report_lineage()
         self._classes_found = self._words_counted = self._words_matched = 0
 
     def process_element(self, element: tuple[str, int | ClassTally]) -> list[AnagramCount]:
@@ -115,29 +134,60 @@ class _ExpandFn(ElementFn):
 
 
 @dataclass
-class TopWords(beam.PTransform[PCollection[AnagramCount], PCollection[AnagramCount]]):
+class TopWords(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Keeps the records with the greatest counts; of equal counts those whose words come first.
 
     Attributes:
       number: how many to keep; None keeps all.
+      per_group: whether the elements are (group, record), of which so many are kept in each group.
     """
 
     number: int | None = None
+    per_group: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
         if self.number is not None:
             check_positive(top=self.number)
 
-    def expand(self, records: PCollection[AnagramCount]) -> PCollection[AnagramCount]:
+    def expand(self, records: PCollection[Any]) -> PCollection[Any]:
         if self.number is None:
             return records
         check_comparable(records, f"top={self.number}")
+        if self.per_group:
+            return (
+                records
+                | "RankByCount" >> Top.SmallestPerKey(self.number, key=_rank)
+                | "ListRecords" >> beam.FlatMap(_listed).with_output_types(tuple[str, AnagramCount])
+            )
         return (
             records
             | "RankByCount" >> Top.Smallest(self.number, has_defaults=False, key=_rank)
             | "ListRecords" >> beam.FlatMap(list).with_output_types(AnagramCount)
         )
+
+
+@dataclass
+class NameGroups(beam.PTransform[PCollection[tuple[str, AnagramCount]], PCollection[GroupedCount]]):
+    """Makes a `GroupedCount` of each (group, record)."""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, records: PCollection[tuple[str, AnagramCount]]) -> PCollection[GroupedCount]:
+        name = beam.Map(_with_group).with_output_types(GroupedCount)
+        named: PCollection[GroupedCount] = records | "NameGroup" >> name
+        return named
+
+
+def _with_group(grouped: tuple[str, AnagramCount]) -> GroupedCount:
+    group, record = grouped
+    return GroupedCount(group, *record)
+
+
+def _listed(greatest: tuple[str, list[AnagramCount]]) -> list[tuple[str, AnagramCount]]:
+    group, records = greatest
+    return [(group, record) for record in records]
 
 
 def _rank(record: AnagramCount) -> tuple[int, str]:

@@ -8,8 +8,9 @@ from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_type
 from transforms.stages.dead_letters import DeadLetter
+from transforms.stages.groups import GroupedStage, InGroup
 from transforms.stages.retry import Resilience, describe
-from transforms.stages.stage import ElementFn, Stage
+from transforms.stages.stage import ElementFn
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block, undecodable
 from transforms.text.encoding import Encoding
@@ -17,7 +18,7 @@ from transforms.text.settings import TextSettings
 
 
 @dataclass
-class FilterBlocks(Stage):
+class FilterBlocks(GroupedStage):
     """Checks that blocks are valid text, and lets pass what the settings allow.
 
     Under ``replace`` all blocks pass, and later stages leave invalid bytes out of their words.
@@ -38,7 +39,7 @@ class FilterBlocks(Stage):
     def expects_dead_letters(self) -> bool:
         return super().expects_dead_letters or self.text.encoding_errors == "quarantine"
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[Block]:
+    def expand(self, blocks: PCollection[Block | InGroup[Block]]) -> PCollection[Any]:
         fn = _FilterFn(self.text.encoding_errors, self.resilience)
         return self.apply_fn(blocks, "FilterBlock", fn, Block)
 

@@ -1,10 +1,13 @@
 """Takes the text out of rows, as pipelines in YAML, SQL and other languages have them."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
+from apache_beam.typehints import KV
 
 from transforms.checks import check_type
 from transforms.stages.schemas import fields_of
@@ -12,13 +15,17 @@ from transforms.text.blocks import Block
 
 
 @dataclass
-class ExtractText(beam.PTransform[PCollection[Any], PCollection[str | Block]]):
+class ExtractText(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Takes the text out of rows; texts and `Block`s stay as they are.
 
-    A row whose text is null has no words.
+    A row whose text is null has no words. One with the fields of a `Block` becomes that: between
+    programs, elements have no classes.
 
     Attributes:
       field: which field of the rows is the text; None if they have only one of texts.
+      group: which field says in which group the text is; the results are then (group, text). That
+        of a `Block` may be its ``source``. Values that are no strings become such, and null the
+        empty one.
 
     Raises:
       TypeError: if a setting has a wrong type.
@@ -32,22 +39,41 @@ class ExtractText(beam.PTransform[PCollection[Any], PCollection[str | Block]]):
     """
 
     field: str | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
-        check_type(str, type(None), field=self.field)
+        check_type(str, type(None), field=self.field, group=self.group)
 
-    def expand(self, rows: PCollection[Any]) -> PCollection[str | Block]:
-        if rows.element_type in (str, Block):
-            return cast(PCollection[str | Block], rows)
-        name = self._field_in(fields_of(rows) or {})
-        texts: PCollection[str | Block] = rows | "TakeField" >> beam.Map(
-            _text_of, name
-        ).with_output_types(str)
+    def expand(self, rows: PCollection[Any]) -> PCollection[Any]:
+        fields = fields_of(rows) or {}
+        if self.group is not None and self.group not in fields:
+            known = f" ({', '.join(fields)})" if fields else ""
+            raise ValueError(f"group={self.group!r}: is none of their fields{known}")
+        take_text: Callable[[Any], str | Block] = _text_itself
+        text_type: Any = rows.element_type
+        if text_type not in (str, Block):
+            if set(Block._fields) <= set(fields):
+                take_text, text_type = _block_of, Block
+            else:
+                take_text, text_type = (
+                    functools.partial(_text_of, field=self._field_in(fields)),
+                    str,
+                )
+        if self.group is not None:
+            take = beam.Map(_text_in_group, take_text, self.group)
+            text_type = KV[str, text_type]
+        elif take_text is not _text_itself:
+            take = beam.Map(take_text)
+        else:
+            return rows
+        texts: PCollection[Any] = rows | "TakeField" >> take.with_output_types(text_type)
         return texts
 
     def _field_in(self, fields: dict[str, Any]) -> str:
         texts = [name for name, kind in fields.items() if kind in (str, str | None)]
+        if self.group in texts and self.field is None:
+            texts.remove(self.group)
         if self.field is None:
             if len(texts) == 1:
                 return texts[0]
@@ -62,3 +88,18 @@ class ExtractText(beam.PTransform[PCollection[Any], PCollection[str | Block]]):
 
 def _text_of(row: Any, field: str) -> str:
     return getattr(row, field) or ""
+
+
+def _block_of(row: Any) -> Block:
+    return Block(*(getattr(row, name) for name in Block._fields))
+
+
+def _text_itself(text: str | Block) -> str | Block:
+    return text
+
+
+def _text_in_group(
+    row: Any, take_text: Callable[[Any], str | Block], group: str
+) -> tuple[str, str | Block]:
+    name = getattr(row, group)
+    return "" if name is None else str(name), take_text(row)

@@ -1,26 +1,34 @@
 """Counts words in whole blocks, bundle by bundle, without an element for every word."""
 
-import dataclasses
 import itertools
 import queue
 import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
+import pyarrow
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
-from transforms.columns.tables import BUCKETS, BucketOfCounts, split_into_buckets, to_bytes
+from transforms.columns.tables import (
+    BUCKETS,
+    BucketOfCounts,
+    split_into_buckets,
+    to_bytes,
+    with_group,
+)
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
-from transforms.stages.stage import Stage, StageFn
+from transforms.stages.groups import GroupedStage, InGroup
+from transforms.stages.memory import release_free_memory
+from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.stage import StageFn
+from transforms.stages.threads import OrderedThreads
 from transforms.stages.totals import Count
 from transforms.stages.windows import check_countable_together
 from transforms.text.blocks import BLOCK_SIZE, Block
@@ -28,13 +36,16 @@ from transforms.text.settings import TextSettings
 
 
 @dataclass
-class TallyBlocks(Stage):
+class TallyBlocks(GroupedStage):
     """Counts the words in the blocks of a bundle: by anagram class, or in corpus mode each word.
 
     Yields the counts as columns, see `transforms.columns`; their keys are the signatures of the
     dictionary's classes that occur, or in corpus mode the words themselves. The results are those
     of `ExtractWords`, `KeyBySignature` and a sum over the bundle, but words are counted where they
     stand among the bytes, by compiled code that releases Python's lock.
+
+    With groups, a thread counts one group at a time, and emits its counts before it begins with
+    another one.
 
     Attributes:
       dictionary: loaded once per worker process.
@@ -48,6 +59,7 @@ class TallyBlocks(Stage):
         compiler.
       batch_bytes: blocks are counted together up to this size, as each time all counters are
         added up.
+      max_rows: with groups, how many rows of several ones are emitted together.
 
     Raises:
       ValueError: a setting is not possible, or `text` and `dictionary` differ in normalization.
@@ -61,6 +73,7 @@ class TallyBlocks(Stage):
     max_table_bytes: int = 1 << 30
     small_bundle_bytes: int = 1 << 18
     batch_bytes: int = 2 * BLOCK_SIZE
+    max_rows: int = field(default=1 << 16, compare=False)  # of groups only
     measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
 
     def __post_init__(self) -> None:
@@ -78,14 +91,18 @@ class TallyBlocks(Stage):
             batch_bytes=self.batch_bytes,
             buckets=self.buckets,
             max_table_bytes=self.max_table_bytes,
+            max_rows=self.max_rows,
         )
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[BucketOfCounts]:
+    def expand(self, blocks: PCollection[Block | InGroup[Block]]) -> PCollection[BucketOfCounts]:
         check_countable_together(blocks, type(self).__name__)
-        return self.apply_fn(blocks, "TallyBundle", _TallyFn(self), BucketOfCounts)
+        fn = _TallyGroupsFn(self) if self.per_group else _TallyFn(self)
+        return self.apply_fn(blocks, "TallyBundle", fn, BucketOfCounts)
 
 
 class _TallyFn(StageFn):
+    _threads_share_words = True
+
     def __init__(self, settings: TallyBlocks):
         super().__init__(settings.resilience)
         self._dictionary = settings.dictionary
@@ -97,9 +114,7 @@ class _TallyFn(StageFn):
         self._max_table_bytes = settings.max_table_bytes
         self._retriers = [
             (Retrier("extract", own), Retrier("key", own))
-            for own in (
-                _of_thread(settings.resilience, thread) for thread in range(settings.threads)
-            )
+            for own in map(settings.resilience.of_thread, range(settings.threads))
         ]
 
     def setup(self) -> None:
@@ -107,11 +122,15 @@ class _TallyFn(StageFn):
 
     def start_bundle(self) -> None:
         super().start_bundle()
+        self._dictionary.report_lineage()
         self._batch: list[Block] = []
         self._batch_size = 0
         self._pool: _TallyPool | None = None
 
-    def process(self, block: Block) -> Iterator[Any]:
+    def process(self, block: Any) -> Iterator[Any]:
+        yield from self._add(block)
+
+    def _add(self, block: Block) -> Iterator[Any]:
         self._batch.append(block)
         self._batch_size += len(block.data)
         if self._batch_size >= self._batch_bytes:
@@ -121,10 +140,12 @@ class _TallyFn(StageFn):
     def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
         if self._batch:
             self._submit()
-        for result in self._collect(wait=True):
-            yield from _in_global_window(result)
+        yield from in_global_window(self._collect(wait=True))
         if self._pool is not None:
-            yield from in_global_window(self._emit(self._pool.close().drain()))
+            for group, tally in self._pool.close():
+                yield from in_global_window(self._emit(group, tally.drain()))
+            if self._dictionary.is_corpus:  # whose words took much
+                release_free_memory()
         yield from self.emit_totals(*itertools.chain(*self._retriers))
 
     def _submit(self) -> None:
@@ -138,27 +159,31 @@ class _TallyFn(StageFn):
         for result in self._pool.results(wait=wait) if self._pool else ():
             if result.error is not None:
                 for block in result.batch:
-                    yield self.to_dead_letter(result.error, block)
+                    yield self.to_dead_letter(result.error, block, result.group)
             else:
                 self.totals.add(Count.BLOCKS_PROCESSED, len(result.batch))
                 self.totals.add(Count.INVALID_BYTES, result.invalid_bytes)
                 beam_metrics.BLOCK_MICROSECONDS.update(round(1e6 * result.seconds))
-            yield from self._emit(result.drained)
+            for group, parts in result.drained:
+                yield from self._emit(group, parts)
 
-    def _emit(self, parts: Iterable[Counted]) -> Iterator[BucketOfCounts]:
+    def _emit(self, group: str | None, parts: Iterable[Counted]) -> Iterator[BucketOfCounts]:
         """Yields the columns of what was counted, and adds it to the totals."""
         for counted in parts:
-            keyed = int(counted.columns["count"].to_numpy().sum())
-            words = sum(counted.words_by_length.values())
-            self.totals.add(Count.WORDS, words)
-            self.totals.add(Count.WORDS_KEYED, keyed)
-            self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
-            self.totals.add(Count.INVALID_BYTES, counted.invalid_bytes)
-            self.totals.add_words_by_length(counted.words_by_length)
+            self._add_to_totals(counted)
             if counted.bucket is None:
                 yield from split_into_buckets(counted.columns, self._buckets)
-            else:
+            elif counted.columns.num_rows:
                 yield counted.bucket, to_bytes(counted.columns)
+
+    def _add_to_totals(self, counted: Counted) -> None:
+        keyed = int(counted.columns["count"].to_numpy().sum())
+        words = sum(counted.words_by_length.values())
+        self.totals.add(Count.WORDS, words)
+        self.totals.add(Count.WORDS_KEYED, keyed)
+        self.totals.add(Count.WORDS_UNMATCHED, words - keyed)
+        self.totals.add(Count.INVALID_BYTES, counted.invalid_bytes)
+        self.totals.add_words_by_length(counted.words_by_length)
 
     def _make_pool(self) -> "_TallyPool":
         dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
@@ -178,36 +203,75 @@ class _TallyFn(StageFn):
 
             spellings = spelling_table(self._text)
             store = WordStore(self._buckets, self._max_table_bytes)
-            return lambda: DistinctTally(spellings, store, self._min_word_length)
+
+            def make_tally() -> Tally:
+                own = store if self._threads_share_words else store.like(buckets=1)
+                return DistinctTally(spellings, own, self._min_word_length)
+
+            return make_tally
         from transforms.kernel.tally import BlockTally, tally_table
 
         table = tally_table(self._dictionary, self._text)
         return lambda: BlockTally(table, self._min_word_length)
 
 
-def _in_global_window(result: Any) -> Iterator[Any]:
-    """Yields a result of `process` as `finish_bundle` must."""
-    if isinstance(result, TaggedOutput):
-        for value in in_global_window([result.value]):
-            yield TaggedOutput(result.tag, value)
-    else:
-        yield from in_global_window([result])
+class _TallyGroupsFn(_TallyFn):
+    """Counts the (group, block) pairs of a bundle by group."""
+
+    _threads_share_words = False  # each may have another group
+
+    def __init__(self, settings: TallyBlocks):
+        super().__init__(settings)
+        self._max_rows = settings.max_rows
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._groups: defaultdict[str, list[Block]] = defaultdict(list)  # those of the batch
+        self._tables: list[pyarrow.Table] = []
+        self._rows = 0
+
+    def process(self, pair: Any) -> Iterator[Any]:
+        group, block = pair
+        self._groups[group].append(block)
+        yield from self._add(block)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
+        yield from super().finish_bundle()
+        yield from in_global_window(self._drain())
+
+    def _submit(self) -> None:
+        if self._pool is None:
+            self._pool = self._make_pool()
+        for group, blocks in self._groups.items():
+            self._pool.submit(blocks, group)
+        self._groups.clear()
+        self._batch, self._batch_size = [], 0
+
+    def _emit(self, group: str | None, parts: Iterable[Counted]) -> Iterator[BucketOfCounts]:
+        for counted in parts:
+            self._add_to_totals(counted)
+            if group is None:  # of a tally that had not begun
+                continue
+            self._tables.append(with_group(counted.columns, group))
+            self._rows += counted.columns.num_rows
+            if self._rows >= self._max_rows:
+                yield from self._drain()
+
+    def _drain(self) -> Iterator[BucketOfCounts]:
+        tables, self._tables, self._rows = self._tables, [], 0
+        if tables:
+            together = pyarrow.concat_tables(tables).combine_chunks()
+            yield from split_into_buckets(together, self._buckets)
 
 
-def _of_thread(resilience: Resilience, thread: int) -> Resilience:
-    """Returns `resilience` with a seed for each thread, so that faults strike independently."""
-    chaos = resilience.chaos
-    return dataclasses.replace(
-        resilience, chaos=dataclasses.replace(chaos, seed=chaos.seed + thread)
-    )
-
-
-class _Counter(NamedTuple):
-    """What one thread needs: a tally, and retriers of its own."""
+@dataclass
+class _Counter:
+    """What one thread needs: a tally, which is of one group at a time, and retriers of its own."""
 
     tally: Tally
     extract_retrier: Retrier
     key_retrier: Retrier
+    group: str | None = None
 
 
 class _BatchResult(NamedTuple):
@@ -215,17 +279,20 @@ class _BatchResult(NamedTuple):
 
     Attributes:
       batch: the blocks.
+      group: that they are in, if there are any.
       error: why they were not counted, if so.
       seconds: how long it took.
       invalid_bytes: those left out before the text was counted.
-      drained: what tallies that were full had counted so far.
+      drained: what tallies that were full had counted so far, or those that another group had;
+        with the group.
     """
 
     batch: list[Block]
+    group: str | None
     error: RetriesExhaustedError | None
     seconds: float
     invalid_bytes: int
-    drained: list[Counted]
+    drained: list[tuple[str | None, list[Counted]]]
 
 
 class _TallyPool:
@@ -239,52 +306,45 @@ class _TallyPool:
         self._free: queue.SimpleQueue[_Counter] = queue.SimpleQueue()
         for counter in counters:
             self._free.put(counter)
-        self._executor = ThreadPoolExecutor(len(counters)) if len(counters) > 1 else None
-        self._pending: deque[Future[_BatchResult]] = deque()
+        self._threads: OrderedThreads[_BatchResult] = OrderedThreads(len(counters))
 
-    def submit(self, batch: list[Block]) -> None:
-        """Adds one more batch."""
-        if self._executor is not None:
-            self._pending.append(self._executor.submit(self._count, batch))
-            return
-        done: Future[_BatchResult] = Future()
-        done.set_result(self._count(batch))
-        self._pending.append(done)
+    def submit(self, batch: list[Block], group: str | None = None) -> None:
+        """Adds one more batch, of a group if there are any."""
+        self._threads.submit(self._count, batch, group)
 
     def results(self, *, wait: bool) -> Iterator[_BatchResult]:
-        """Yields the batches that are done, in the order they came.
+        """Yields the batches that are done, see `OrderedThreads.results`."""
+        return self._threads.results(wait=wait)
 
-        Args:
-          wait: for all of them; otherwise only where too many are pending.
-        """
-        max_pending = 0 if wait else 2 * len(self._counters)
-        while self._pending and (len(self._pending) > max_pending or self._pending[0].done()):
-            yield self._pending.popleft().result()
+    def close(self) -> Iterable[tuple[str | None, Tally]]:
+        """Ends the threads and returns their tallies, those of a group merged."""
+        self._threads.close()
+        tallies: dict[str | None, Tally] = {}
+        for counter in self._counters:
+            tally = tallies.setdefault(counter.group, counter.tally)
+            if tally is not counter.tally:
+                tally.merge(counter.tally)
+        return tallies.items()
 
-    def close(self) -> Tally:
-        """Ends the threads and returns their tallies, merged."""
-        if self._executor is not None:
-            self._executor.shutdown()
-        first, *others = (counter.tally for counter in self._counters)
-        for tally in others:
-            first.merge(tally)
-        return first
-
-    def _count(self, batch: list[Block]) -> _BatchResult:
+    def _count(self, batch: list[Block], group: str | None) -> _BatchResult:
         began, error, invalid_bytes = time.perf_counter(), None, 0
-        drained: list[Counted] = []
+        drained: list[tuple[str | None, list[Counted]]] = []
         counter = self._free.get()
         try:
+            if counter.group != group:
+                drained.append((counter.group, list(counter.tally.drain())))
+                counter.group = group
             data, invalid_bytes = _to_utf8(batch)
             counter.extract_retrier(counter.key_retrier, counter.tally.add, data)
             counter.tally.commit()
             if counter.tally.is_full:
-                drained = list(counter.tally.drain())
+                drained.append((group, list(counter.tally.drain())))
         except RetriesExhaustedError as exhausted:
             error = exhausted
         finally:
             self._free.put(counter)
-        return _BatchResult(batch, error, time.perf_counter() - began, invalid_bytes, drained)
+        seconds = time.perf_counter() - began
+        return _BatchResult(batch, group, error, seconds, invalid_bytes, drained)
 
 
 def _to_utf8(batch: list[Block]) -> tuple[bytes, int]:

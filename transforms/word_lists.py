@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from transforms.files.retrying_file import open_retrying
-from transforms.stages.retry import Resilience, Retrier
+from transforms.stages.retry import Retrier, applied_resilience
 from transforms.text.encoding import Encoding
 
 # A comment is a line that begins with a number sign, or what follows one behind white space.
@@ -57,7 +57,7 @@ def read_content(path: str) -> bytes:
     Raises:
       Exception: whatever the filesystem or the decompressor raises.
     """
-    with open_retrying(path, Retrier("read", Resilience())) as file:
+    with open_retrying(path, Retrier("read", applied_resilience())) as file:
         return file.read()
 
 

@@ -12,8 +12,9 @@ from transforms.checks import check_positive, check_type
 from transforms.counts import ClassTally
 from transforms.stages import beam_metrics
 from transforms.stages.dead_letters import ClassCount
+from transforms.stages.groups import GroupedStage, InGroup
 from transforms.stages.retry import Resilience
-from transforms.stages.stage import ElementFn, Stage
+from transforms.stages.stage import ElementFn
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH
@@ -22,7 +23,7 @@ from transforms.text.signature import signature
 
 
 @dataclass
-class ExtractWords(Stage):
+class ExtractWords(GroupedStage):
     """Extracts the normalized words of each block; every word is an element.
 
     Attributes:
@@ -39,7 +40,7 @@ class ExtractWords(Stage):
         check_type(TextSettings, text=self.text)
         check_positive(min_length=self.min_length)
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[str]:
+    def expand(self, blocks: PCollection[Block | InGroup[Block]]) -> PCollection[Any]:
         fn = _ExtractFn(self.text, self.min_length, self.resilience)
         return self.apply_fn(blocks, "SplitIntoWords", fn, str)
 
@@ -75,12 +76,12 @@ class _ExtractFn(ElementFn):
 
 
 @dataclass
-class KeyBySignature(Stage):
+class KeyBySignature(GroupedStage):
     """Turns each word into (its signature, 1), ready to be summed by `CountSignatures`."""
 
     measures: ClassVar = frozenset({Count.WORDS_KEYED})
 
-    def expand(self, words: PCollection[str]) -> PCollection[tuple[str, int]]:
+    def expand(self, words: PCollection[str | InGroup[str]]) -> PCollection[Any]:
         return self.apply_fn(words, "KeyWord", _KeyFn("key", self.resilience), tuple[str, int])
 
 
@@ -104,7 +105,7 @@ class _KeyFn(ElementFn):
 
 
 @dataclass
-class KeyWithWord(Stage):
+class KeyWithWord(GroupedStage):
     """Turns each word into (its signature, a `ClassTally` of that word), for corpus mode.
 
     `CombineClassTallies` merges them. Words longer than `MAX_WORD_LENGTH` are left out.
@@ -112,7 +113,7 @@ class KeyWithWord(Stage):
 
     measures: ClassVar = frozenset({Count.WORDS_KEYED})
 
-    def expand(self, words: PCollection[str]) -> PCollection[tuple[str, ClassTally]]:
+    def expand(self, words: PCollection[str | InGroup[str]]) -> PCollection[Any]:
         fn = _KeyWithWordFn("key", self.resilience)
         return self.apply_fn(words, "KeyWord", fn, tuple[str, ClassTally])
 

@@ -98,7 +98,7 @@ def _is_utf8(name: str) -> bool:
 def _check_test_case(options: AnagramOptions, *, local: bool) -> None:
     given = [
         name
-        for name in ("input", "text", "replay", "merge", "telemetry", *_OF_FILES)
+        for name in ("input", "text", "replay", "merge", "telemetry", "group_by", *_OF_FILES)
         if getattr(options, name) not in (None, [])
     ]
     if options.num_shards > 1:

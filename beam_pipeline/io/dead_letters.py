@@ -14,9 +14,10 @@ from beam_pipeline.io.inputs import ALLOW, list_files
 from beam_pipeline.io.pipes import is_regular
 from beam_pipeline.io.shared_view import count_found, expect
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadRangeFn
+from transforms.files.lineage import report_sources
 from transforms.files.retrying_file import open_retrying
 from transforms.stages.dead_letters import ClassCount, DeadLetter, FilePattern, from_json
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applied_resilience
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block, FileRange
 from transforms.text.encoding import Encoding
@@ -35,7 +36,7 @@ def read_dead_letters(
       DeadLettersError: the file cannot be read, or a line of it is not a dead letter.
     """
     try:
-        with open_buffered(path, retrier or Retrier("read", Resilience())) as file:
+        with open_buffered(path, retrier or Retrier("read", applied_resilience())) as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield from_json(line.decode())
@@ -69,6 +70,19 @@ def settings_of_dead_letters(path: str) -> dict[str, Any] | None:
             raise DeadLettersError(f"{path}: has dead letters of runs with different settings")
         agreed = settings
     return agreed
+
+
+def groups_of_dead_letters(path: str) -> dict[str, str]:
+    """Returns the groups of the files that dead letters are of, by the paths of the files.
+
+    Raises:
+      DeadLettersError: as `read_dead_letters` does.
+    """
+    return {
+        letter.payload.source: letter.group
+        for letter, _ in read_dead_letters(path)
+        if letter.group is not None and isinstance(letter.payload, Block | FileRange)
+    }
 
 
 @dataclass
@@ -126,6 +140,8 @@ class _LettersFn(ListFilesFn):
         for path in excluded:
             listing.sizes.pop(path, None)
         yield from self.unlisted(listing, excluded)
+        report_sources([self._path])
+        self.report_lineage(listing, patterns)
         for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield from shard

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.io.naming import (
     backup_path,
     is_hidden_of,
@@ -88,6 +89,10 @@ def _call(make: Callable[[], None]) -> None:
     make()
 
 
+def _hold() -> None:
+    pass
+
+
 class Exchange(NamedTuple):
     """What is to be done to replace one result by another.
 
@@ -138,35 +143,54 @@ class Exchange(NamedTuple):
         old = [file.target for file in set_aside if _exists(file.target)] + stale
         return cls(tuple(new), tuple(OldFile(path, backup_path(path, token)) for path in old))
 
-    def carry_out(self, attempt: Callable[[Callable[[], None]], None] = _call) -> None:
+    def carry_out(
+        self,
+        attempt: Callable[[Callable[[], None]], None] = _call,
+        check: Callable[[], None] = _hold,
+    ) -> None:
         """Does what has not been done yet.
 
         Args:
           attempt: calls the function that makes a step. It may call it again.
+          check: called before each attempt at a step. If nobody else may exchange these files,
+            it returns; if it raises a `LockLostError`, nothing else is done.
 
         Raises:
           ExchangeError: nothing has changed.
+          LockLostError: raised by `check`; somebody else ends the exchange.
         """
+
+        def checked(make: Callable[[], None]) -> None:
+            check()
+            make()
+
         target = ""
         try:
             for step in self._steps():
                 target = step.target
-                attempt(step.make)
+                attempt(functools.partial(checked, step.make))
+        except LockLostError:
+            raise
         except Exception as error:  # each filesystem raises its own
             if not self._is_complete():  # a fault may strike behind the last step
+                check()
                 raise ExchangeError(target, error, self._undo()) from error
         remove(old.backup for old in self.old)
 
-    def resume(self) -> None:
+    def resume(self, check: Callable[[], None] = _hold) -> None:
         """Ends an exchange that was interrupted: goes on if all new files exist, or undoes it.
 
         Does nothing if it was over: other results may stand there now.
 
+        Args:
+          check: as for `carry_out`.
+
         Raises:
           ExchangeError: it could not go on, and has been undone.
+          LockLostError: raised by `check`.
         """
         if all(_exists(file.temporary) or _is_in_place(file) for file in self.new):
-            self.carry_out()
+            self.carry_out(check=check)
         elif any(_exists(file.temporary) for file in self.new) or any(
             _exists(old.backup) for old in self.old
         ):

@@ -32,6 +32,9 @@ from transforms.text.blocks import FileRange
 #: No range and no read shard is larger, in bytes.
 MAX_SHARD_SIZE = 64 << 20
 _MIN_SHARD_SIZE = 1 << 20
+# The same where a request takes a while, and how many bytes could be read meanwhile.
+_MIN_SHARD_SIZE_ON_STORES = 16 << 20
+_REQUEST_COST = 256 << 10
 # How many shards to aim for: enough for the workers to share evenly.
 _SHARDS = 64
 STDIN = "-"
@@ -210,19 +213,32 @@ def plan_shards(
         than a shard. By default, the extension tells.
     """
     if shard_size is None:
-        shard_size = min(max(sum(sizes.values()) // _SHARDS, _MIN_SHARD_SIZE), MAX_SHARD_SIZE)
+        shard_size = _default_shard_size(sizes)
     shard_size += -shard_size % 4  # ranges must not cut code units of 2 or 4 bytes
     shard: list[FileRange] = []
     filled = 0
     for path, size in sizes.items():
         for file_range, range_size in _split(path, size, shard_size, is_whole):
-            if shard and filled + range_size > shard_size:
+            cost = _cost(path, range_size)
+            if shard and filled + cost > shard_size:
                 yield ReadShard(shard)
                 shard, filled = [], 0
             shard.append(file_range)
-            filled += range_size
+            filled += cost
     if shard:
         yield ReadShard(shard)
+
+
+def _default_shard_size(sizes: Mapping[str, int]) -> int:
+    total = sum(map(_cost, sizes, sizes.values()))
+    are_local = all(map(is_local, sizes))
+    least = _MIN_SHARD_SIZE if are_local else _MIN_SHARD_SIZE_ON_STORES
+    return min(max(total // _SHARDS, least), MAX_SHARD_SIZE)
+
+
+def _cost(path: str, size: int) -> int:
+    """Returns how long reading a range takes, in bytes of a large one."""
+    return size if is_local(path) else size + _REQUEST_COST
 
 
 def _split(

@@ -1,4 +1,4 @@
-"""Locks of runs and of folders, on local filesystems. Others have none.
+"""Locks of runs and of folders, on local filesystems; for others, see `beam_pipeline.io.leases`.
 
 Lock files are named by their runs, and stand in folders that other users may write too. Whatever
 has the name of a lock is therefore opened without waiting and without following a link, and is left
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.naming import target_of
-from transforms.files.schemes import is_local
 
 # How often to look whether a lock is free, in seconds.
 _POLL_SECONDS = 0.02
@@ -23,19 +22,16 @@ _POLL_SECONDS = 0.02
 
 @contextlib.contextmanager
 def folder_lock(path: str, *, timeout: float = 600.0) -> Iterator[None]:
-    """While inside, no other run publishes beside `path`, as far as the filesystem has locks.
+    """While inside, no other run publishes beside `path`.
 
     Args:
-      path: of an output, whose folder exists.
+      path: of a local output, whose folder exists.
       timeout: how long to wait, in seconds. Publishing takes moments, but anybody who may read a
         folder can hold its lock.
 
     Raises:
       OutputError: the folder cannot be opened, or its lock is not free in time.
     """
-    if not is_local(path):
-        yield
-        return
     folder = os.path.dirname(target_of(path))
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -23,6 +23,7 @@ MAX_SHARDS = 10_000
 _HIDDEN = re.compile(
     r"^\.(?P<name>.+)\.(?P<token>[0-9a-f]{12})\.([0-9a-f]{8}\.(tmp|old)|lock|manifest)$", re.DOTALL
 )
+_SHARED_LOCK = ".publishing.lock"
 # More links one after the other are not followed by systems either.
 _MAX_LINKS = 40
 # The mode of a folder like /tmp.
@@ -155,9 +156,17 @@ def manifest_path(path: str, token: str) -> str:
     return _hidden(target_of(path), f"{token}.manifest")
 
 
+def register_path(path: str) -> str:
+    """Returns where on a store the lock is that all runs share which write `path`."""
+    folder, name = split(path)
+    return str(FileSystems.join(folder, f".{name}{_SHARED_LOCK}"))
+
+
 def is_temporary(path: str) -> bool:
     """Whether `path` is named like one of our hidden files, and so is not text to be read."""
-    return _HIDDEN.match(path.rpartition("/")[2]) is not None
+    name = path.rpartition("/")[2]
+    is_shared_lock = name.startswith(".") and name.endswith(_SHARED_LOCK)
+    return is_shared_lock or _HIDDEN.match(name) is not None
 
 
 def is_hidden_of(hidden: str, path: str, token: str, ending: str) -> bool:

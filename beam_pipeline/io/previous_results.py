@@ -12,7 +12,7 @@ from apache_beam.pvalue import PBegin, PCollection, TaggedOutput
 
 from beam_pipeline.errors import DeadLettersError, PreviousResultError
 from beam_pipeline.io.dead_letters import open_buffered, read_dead_letters
-from beam_pipeline.io.formats import READERS, Counted, format_of
+from beam_pipeline.io.formats import GROUPED_READERS, READERS, Counted, format_of
 from beam_pipeline.io.inputs import ALLOW, list_files
 from beam_pipeline.io.naming import all_shards, shard_path
 from beam_pipeline.io.shared_view import InputSize, count_found, expect
@@ -20,6 +20,7 @@ from beam_pipeline.pages.text import brief
 from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.files import stores
+from transforms.files.lineage import report_sources
 from transforms.files.schemes import is_local
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.retry import Retrier, RetriesExhaustedError, describe
@@ -39,13 +40,15 @@ _BATCH = 1 << 12
 class ReadPreviousCounts(Stage):
     """Reads words that an earlier run has counted, from its result and its dead letters.
 
-    Yields (signature, count), or in corpus mode (signature, `ClassTally`).
+    Yields (signature, count), or in corpus mode (signature, `ClassTally`); with `per_group`, pairs
+    of a group and one of these.
 
     Attributes:
       dictionary: of the earlier run.
       result: path of its result; may be empty.
       dead_letters: path of its dead letters, of which those that are words are read; may be empty.
       min_word_length: shorter words are left out.
+      per_group: whether words were counted by group.
       matched: the files of the result, as the program that begins the run has found them; workers
         must find the same. None if nobody has looked.
 
@@ -59,6 +62,7 @@ class ReadPreviousCounts(Stage):
     result: str = ""
     dead_letters: str = ""
     min_word_length: int = 1
+    per_group: bool = False
     matched: InputSize | None = None
     measures: ClassVar = frozenset(
         {Count.FILES_FOUND, Count.BYTES_FOUND, Count.WORDS, Count.WORDS_KEYED}
@@ -67,7 +71,10 @@ class ReadPreviousCounts(Stage):
     def expand(self, root: PBegin) -> PCollection[tuple[str, Any]]:
         expect(self.side_outputs, self.matched)
         start = root | "Previous" >> beam.Create([None], reshuffle=False)
-        return self.apply_fn(start, "ReadCounts", _ReadPreviousFn(self), tuple[str, Any])
+        element_type: Any = tuple[str, Any]
+        if self.per_group:
+            element_type = tuple[str, element_type]
+        return self.apply_fn(start, "ReadCounts", _ReadPreviousFn(self), element_type)
 
 
 class _ReadPreviousFn(StageFn):
@@ -76,15 +83,17 @@ class _ReadPreviousFn(StageFn):
         self._dictionary = settings.dictionary
         self._result, self._dead_letters = settings.result, settings.dead_letters
         self._min_word_length = settings.min_word_length
+        self._per_group = settings.per_group
         self._matched = settings.matched
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def setup(self) -> None:
         self._dictionary = self._dictionary.pinned()
 
-    def process(self, _: None) -> Iterator[tuple[str, Any]]:
+    def process(self, _: None) -> Iterator[Any]:
         in_corpus_mode = self._dictionary.is_corpus
-        for key, count, words in itertools.chain(self._from_dead_letters(), self._from_result()):
+        counted = itertools.chain(self._from_dead_letters(), self._from_result())
+        for group, (key, count, words) in counted:
             if len(key) < self._min_word_length:
                 continue
             self.totals.add(Count.WORDS, count)
@@ -92,34 +101,46 @@ class _ReadPreviousFn(StageFn):
                 self.totals.add(Count.WORDS_UNMATCHED, count)
                 continue
             self.totals.add(Count.WORDS_KEYED, count)
-            yield key, ClassTally(count, words) if in_corpus_mode else count
+            element = key, ClassTally(count, words) if in_corpus_mode else count
+            yield (group, element) if self._per_group else element
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def _from_result(self) -> Iterable[ClassCount]:
+    def _from_result(self) -> Iterable[tuple[str | None, ClassCount]]:
         if not self._result:
             return ()
+        report_sources([self._result])
         found = size_of_result(self._result, self._retrier)
         if (fault := count_found(self.totals, found, self._matched)) is not None:
             raise PreviousResultError(f"{self._result}: {fault}")
-        return read_result(self._result, self._dictionary, self._retrier)
+        return read_result(self._result, self._dictionary, self._retrier, per_group=self._per_group)
 
-    def _from_dead_letters(self) -> Iterator[ClassCount]:
+    def _from_dead_letters(self) -> Iterator[tuple[str | None, ClassCount]]:
         path, normalization = self._dead_letters, self._dictionary.normalization
         for letter, _ in read_dead_letters(path, self._retrier) if path else ():
             payload = letter.payload
             if not isinstance(payload, ClassCount):
                 continue  # see `beam_pipeline.io.dead_letters`
+            if self._per_group and letter.group is None:
+                message = f"the words of {brief(payload.signature)} are in no group"
+                raise DeadLettersError(f"{path}: {message}")
             if any(signature(word) != payload.signature for word in payload.words):
                 message = f"the words of {brief(payload.signature)} do not have its letters"
                 raise DeadLettersError(f"{path}: {message}")
             if (word := _not_normalized(payload.words, normalization)) is not None:
                 raise DeadLettersError(f"{path}: {brief(word)} is not a word ({normalization})")
-            yield payload
+            yield letter.group, payload
 
 
-def check_result(path: str, dictionary: DictionarySpec, retrier: Retrier, *, name: str) -> None:
+def check_result(
+    path: str,
+    dictionary: DictionarySpec,
+    retrier: Retrier,
+    *,
+    name: str,
+    per_group: bool = False,
+) -> None:
     """Checks that a result can be added to one of a dictionary.
 
     Args:
@@ -127,17 +148,23 @@ def check_result(path: str, dictionary: DictionarySpec, retrier: Retrier, *, nam
       dictionary: of the run that adds it.
       retrier: of the stage that reads.
       name: of the result, for messages.
+      per_group: whether it is one of words counted by group.
 
     Raises:
       PreviousResultError: as `read_result` does.
     """
-    read_result(path, dictionary, retrier, name=name)
+    read_result(path, dictionary, retrier, name=name, per_group=per_group)
 
 
 def read_result(
-    path: str, dictionary: DictionarySpec, retrier: Retrier, *, name: str = ""
-) -> Iterable[ClassCount]:
-    """Returns the anagram classes in a result file, or in its shards.
+    path: str,
+    dictionary: DictionarySpec,
+    retrier: Retrier,
+    *,
+    name: str = "",
+    per_group: bool = False,
+) -> Iterable[tuple[str | None, ClassCount]]:
+    """Returns the anagram classes in a result file, or in its shards, each with its group.
 
     A result is whatever somebody gives, so nothing in it is taken for granted: with a dictionary,
     classes must be those of the dictionary and whole; in corpus mode, words must be as
@@ -148,14 +175,38 @@ def read_result(
       dictionary: of the run that adds it.
       retrier: of the stage that reads.
       name: how messages name the result; by default its path.
+      per_group: whether it is one of words counted by group; without, each group is None.
 
     Raises:
       PreviousResultError: it cannot be read, or is not a whole result of this dictionary.
     """
     name = name or path
+    if not per_group:
+        words = counted_words(path, name, retrier)
+        return ((None, each) for each in _checked_classes(words, dictionary, name))
+    rows = counted_words(path, name, retrier, per_group=True)
+    classes: dict[str, list[ClassCount]] = {}
+    for group, of_group in itertools.groupby(rows, key=lambda row: row[0]):
+        if group in classes:
+            raise PreviousResultError(f"{name}: the group {brief(group)} is there twice")
+        words = ((word, count) for _, word, count in of_group)
+        classes[group] = list(_checked_classes(words, dictionary, f"{name}: {brief(group)}"))
+    if sum(each.count for of_group in classes.values() for each in of_group) >= MAX_COUNT:
+        raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
+    return [(group, each) for group, of_group in classes.items() for each in of_group]
+
+
+def _checked_classes(
+    counted: Iterable[Counted], dictionary: DictionarySpec, name: str
+) -> Iterable[ClassCount]:
+    """Returns the anagram classes of counted words.
+
+    Raises:
+      PreviousResultError: they are not whole classes of this dictionary.
+    """
     counts: dict[str, int] = {}
     classes: dict[str, list[str]] = {}
-    for word, count in counted_words(path, name, retrier):
+    for word, count in counted:
         key = signature(word)
         if counts.setdefault(key, count) != count:
             raise PreviousResultError(f"{name}: {brief(word)} has another count than its anagrams")
@@ -210,27 +261,34 @@ def _not_normalized(found: Iterable[str], normalization: str) -> str | None:
     return None
 
 
-def counted_words(path: str, name: str, retrier: Retrier) -> Iterator[Counted]:
+def counted_words(
+    path: str, name: str, retrier: Retrier, *, per_group: bool = False
+) -> Iterator[Any]:
     """Yields the words in a result file, or in its shards, with their counts.
 
     Args:
       path: of the result.
       name: how messages name it.
       retrier: of whoever reads.
+      per_group: whether words were counted by group, which then precedes each word.
 
     Raises:
       PreviousResultError: it cannot be read, or is no result.
     """
+    read = GROUPED_READERS if per_group else READERS
     result_format = format_of(path) or ""
     try:
         for shard in retrier(shards_of, path, name):
             with open_buffered(shard, retrier, is_text=result_format != "parquet") as file:
-                for word, count in READERS[result_format](file):
+                for row in read[result_format](file):
+                    *group, word, count = row
+                    if not all(type(name) is str for name in group):
+                        raise ValueError(f"{brief(group[0])} is not a group")
                     if type(word) is not str:
                         raise ValueError(f"{brief(word)} is not a word")
                     if type(count) is not int or not 0 < count < MAX_COUNT:
                         raise ValueError(f"{brief(count)} is not a count")
-                    yield word, count
+                    yield row
     except PreviousResultError:
         raise
     except RetriesExhaustedError as error:

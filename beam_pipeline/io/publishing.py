@@ -33,7 +33,10 @@ Who finishes for whom:
 Without a client that waits (a pipeline of somebody's own) there is no lock, and a manifest only
 while the files are exchanged.
 
-Locks need a local filesystem. Elsewhere, hidden files are abandoned when they are a day old.
+On stores, a lease takes the place of the folder's lock, see `beam_pipeline.io.leases`: a run whose
+worker is killed while it publishes keeps others waiting for half a minute. Whoever takes over ends
+the exchange of that run before its own. Runs have no locks there. What they leave is abandoned when
+it is a day old.
 """
 
 import contextlib
@@ -41,7 +44,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from beam_pipeline import interruption
@@ -57,6 +60,7 @@ from beam_pipeline.io.exchange import (
     remove,
     rename,
 )
+from beam_pipeline.io.leases import LockLostError, lease
 from beam_pipeline.io.locks import folder_lock, if_abandoned, run_lock
 from beam_pipeline.io.naming import (
     all_shards,
@@ -66,20 +70,26 @@ from beam_pipeline.io.naming import (
     manifest_path,
     new_token,
     place_of,
+    register_path,
     target_of,
     temporary_path,
     why_not_followed,
     window_path,
 )
+from transforms.errors import AnagramError
 from transforms.files import stores
 from transforms.files.decompression import without_shard
+from transforms.files.registers import register_at
 from transforms.files.schemes import is_local
+from transforms.stages import traffic
 from transforms.stages.faults import is_missing, root_causes
 from transforms.stages.retry import Retrier, describe
-from transforms.stages.totals import Totals
+from transforms.stages.totals import Count, Totals
 
 # On filesystems without locks, hidden files older than this are nobody's, in seconds.
 _ABANDONED_AGE = 24 * 60 * 60
+# How often to publish anew when the lock has been lost.
+_ATTEMPTS = 3
 # No manifest is larger, in bytes: 10,000 shards with the longest possible paths have less.
 _MAX_MANIFEST_SIZE = 256 << 20
 
@@ -90,10 +100,12 @@ class Manifest(NamedTuple):
     Attributes:
       exchange: the files to be published, and those to be replaced.
       totals: of the whole run.
+      is_done: whether the exchange is over. Other results may stand there now.
     """
 
     exchange: Exchange
     totals: Totals
+    is_done: bool = False
 
     def write(self, path: str, token: str) -> None:
         """Writes the manifest of the run that writes `path`. May be repeated.
@@ -101,18 +113,28 @@ class Manifest(NamedTuple):
         Raises:
           OutputError: it cannot be written.
         """
-        temporary = temporary_path(path, token)
+        final, temporary = manifest_path(path, token), temporary_path(path, token)
         fields = {
             "new": self.exchange.new,
             "old": self.exchange.old,
             "totals": self.totals.to_json(),
+            "is_done": self.is_done,
         }
+        data = json.dumps(fields).encode()
         try:
-            _write(temporary, temporary, json.dumps(fields).encode())
-            rename(temporary, manifest_path(path, token))
+            if stores.is_whole(path):
+                stores.write_file(final, data)
+            else:
+                _write(temporary, temporary, data)
+                rename(temporary, final)
         except Exception as error:  # each filesystem raises its own
             remove([temporary])
             raise OutputError(f"{path}: cannot be written ({describe(error)})") from error
+
+    def has(self, files: Sequence[WrittenFile]) -> bool:
+        """Returns whether these files were to be published, and no others."""
+        new = {file.temporary for file in self.exchange.new}
+        return new == {file.temporary for file in files}
 
     @classmethod
     def read(cls, path: str, token: str, *, only_own: bool = False) -> "Manifest | None":
@@ -146,7 +168,8 @@ class Manifest(NamedTuple):
         fields = json.loads(data)
         new = tuple(NewFile(*_strings(file, 3)) for file in fields["new"])
         old = tuple(OldFile(*_strings(file, 2)) for file in fields["old"])
-        return cls(Exchange(new, old), Totals.from_json(fields["totals"]))
+        is_done = fields.get("is_done") is True
+        return cls(Exchange(new, old), Totals.from_json(fields["totals"]), is_done)
 
 
 def _strings(values: Any, number: int) -> list[str]:
@@ -190,7 +213,7 @@ def publish(
     token: str,
     num_shards: int = 1,
     totals: Totals | None = None,
-) -> Exchange:
+) -> None:
     """Publishes the files that a run has written, in order, in the place of an earlier result.
 
     May be repeated.
@@ -203,14 +226,33 @@ def publish(
       num_shards: of the output.
       totals: of the run, for its client, which waits for the manifest; None if there is no client.
 
-    Returns:
-      What has been done.
-
     Raises:
       OutputError: a file of the output cannot be replaced, or the client does not want it any more.
       DeadLettersError: the file of dead letters cannot be replaced.
     """
-    with folder_lock(path):
+    for attempt in range(_ATTEMPTS):
+        try:
+            _publish(path, files, retrier, token, num_shards, totals)
+            return
+        except LockLostError:  # others have ended what was begun, or it has not been
+            if attempt == _ATTEMPTS - 1:
+                raise
+        except AnagramError:
+            raise
+        except Exception as error:  # each filesystem raises its own
+            raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def _publish(
+    path: str,
+    files: Sequence[WrittenFile],
+    retrier: Retrier,
+    token: str,
+    num_shards: int,
+    totals: Totals | None,
+) -> None:
+    """Does what `publish` does, while it holds the lock."""
+    with _exclusively(path, token) as check:
         if totals is not None and not is_locked(path, token):
             raise OutputError(
                 f"{path}: not published: the run that asked for it has been stopped, or waits "
@@ -218,18 +260,69 @@ def publish(
             )
         try:
             committed = Manifest.read(path, token, only_own=True)
-            if committed is None:  # else an earlier attempt has stopped on the way
+            # Else an earlier attempt has stopped on the way, or this is a template's next run.
+            if committed is None or (committed.is_done and not committed.has(files)):
                 stale = _stale(path, num_shards, files)
                 exchange = Exchange.plan(files, stale, token, is_last_alone=num_shards == 1)
                 committed = Manifest(exchange, totals or Totals())
                 committed.write(path, token)
-            committed.exchange.carry_out(retrier)
+                _check_plan(path, token, check)
+            if not committed.is_done:
+                committed.exchange.carry_out(retrier, check)
         except ExchangeError as error:
             remove([manifest_path(path, token)])
             raise _error_of(error, path, files) from error
         if totals is None:
             remove([manifest_path(path, token)])
-        return committed.exchange
+            return
+        retries, faults = retrier.drain_counts()  # also those of publishing
+        committed.totals.add(Count.RETRIES, retries)
+        committed.totals.add(Count.FAULTS_INJECTED, faults)
+        traffic.drain_into(committed.totals)
+        committed._replace(is_done=True).write(path, token)
+
+
+def _check_plan(path: str, token: str, check: Callable[[], None]) -> None:
+    """Removes a manifest that has been written too late: others may have published meanwhile.
+
+    Raises:
+      LockLostError: the lock was not held any more.
+    """
+    try:
+        check()
+    except LockLostError:
+        remove([manifest_path(path, token)])
+        raise
+
+
+@contextlib.contextmanager
+def _exclusively(path: str, token: str) -> Iterator[Callable[[], None]]:
+    """While inside, no other run publishes to `path`; on a store, of a kind that is known.
+
+    Args:
+      path: of an output, in whose folder hidden files can be written.
+      token: of the run whose files are exchanged.
+
+    Yields:
+      A function that raises a `LockLostError` if that is no longer so.
+    """
+    if is_local(path):
+        with folder_lock(path):
+            yield _hold
+        return
+    register = register_at(register_path(path))
+    if register is None:
+        yield _hold
+        return
+    with lease(path, register, token) as held:
+        if held.run != token:  # which was killed
+            _end(path, held.run, held.check)
+            held.hand_to(token)
+        yield held.check
+
+
+def _hold() -> None:
+    """Stands for the check of a lock that cannot be lost."""
 
 
 def _stale(path: str, num_shards: int, files: Sequence[WrittenFile]) -> list[str]:
@@ -271,13 +364,14 @@ def finish(path: str, token: str) -> Manifest | None:
     Raises:
       OutputError: it cannot be published; what stood there before stands there.
     """
-    with folder_lock(path):
+    with _exclusively(path, token) as check:
         manifest = Manifest.read(path, token, only_own=True)
         if manifest is None:
             revoke(path, token)  # its job may still be working
             return None
         try:
-            manifest.exchange.carry_out()
+            if not manifest.is_done:
+                manifest.exchange.carry_out(check=check)
         except ExchangeError as error:
             raise _error_of(error, path, ()) from error
         return manifest
@@ -303,16 +397,26 @@ def recover(path: str, *, is_only_read: bool = False) -> None:
 
 def _resume(path: str, token: str) -> bool:
     """Ends the exchange of a killed run, and returns whether it had committed to one."""
-    with folder_lock(path):
+    with _exclusively(path, token) as check:
+        return _end(path, token, check)
+
+
+def _end(path: str, token: str, check: Callable[[], None]) -> bool:
+    """Does what `_resume` does, while the lock is held."""
+    try:
+        manifest = Manifest.read(path, token, only_own=True)
+    except OutputError:  # what is no manifest, or is not ours, is as good as none
+        return False
+    if manifest is None:
+        return False
+    if not manifest.is_done:
         try:
-            manifest = Manifest.read(path, token, only_own=True)
-        except OutputError:  # what is no manifest, or is not ours, is as good as none
-            return False
-        if manifest is None:
-            return False
-        with contextlib.suppress(ExchangeError):  # it has been undone
-            manifest.exchange.resume()
-        return True
+            manifest.exchange.resume(check)
+        except ExchangeError:  # it has been undone
+            remove([manifest_path(path, token)])
+        else:
+            manifest._replace(is_done=True).write(path, token)
+    return True
 
 
 def write_whole(path: str, data: bytes) -> None:

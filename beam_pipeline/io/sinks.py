@@ -21,22 +21,28 @@ from apache_beam.transforms.error_handling import ErrorHandler
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
 from beam_pipeline.io.exchange import WrittenFile, remove
-from beam_pipeline.io.formats import FORMATS, format_of
+from beam_pipeline.io.file_groups import FileNames
+from beam_pipeline.io.formats import FORMATS, format_named, format_of
+from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path
 from beam_pipeline.io.sorting import ORDERS, sort
 from beam_pipeline.io.windowed_sinks import PublishedPane, WriteWindows
 from beam_pipeline.io.writing import FileWriter, dead_letter_line
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.convert import PackRecords
-from transforms.columns.tables import RecordColumns, from_bytes, to_bytes
+from transforms.columns.tables import GroupedColumns, RecordColumns, from_bytes, to_bytes
 from transforms.errors import AnagramError
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount
+from transforms.files.lineage import report_sinks
 from transforms.stages.dead_letters import DeadLetter
-from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.memory import release_free_memory
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import Stage, StageFn
 from transforms.stages.totals import Count, Totals, invariants
 from transforms.stages.windows import has_panes, is_windowed
 
+Record = AnagramCount | GroupedCount
+Columns = RecordColumns | GroupedColumns
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
 
@@ -65,7 +71,8 @@ class WriteResults(Stage):
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
       format: one of `FORMATS`; None takes what the extension of the path says.
-      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only.
+      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only;
+        with groups, on the group only.
       dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
         `side_outputs`. Empty: there must not be any.
       settings: of the run, written into each dead letter.
@@ -74,8 +81,10 @@ class WriteResults(Stage):
         `beam_pipeline.io.publishing`.
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores a worker may use to write one file.
-      sort: one of `ORDERS`; ``count`` needs one shard.
+      sort: one of `ORDERS`, in each group if there are any; ``count`` needs one shard.
+      reports_lineage: whether Beam is told what has been written.
       source_names: what dead letters call sources that are copies, by the paths of the copies.
+      file_groups: the names of files if words are counted by file; dead letters have them too.
       gather_seconds: of windows with a trigger or an allowed lateness: how long, in whole
         seconds of processing time, records of early and late panes are gathered for one file.
       window_log: of windows: the folder for a JSON file about each pane that has been published,
@@ -98,7 +107,9 @@ class WriteResults(Stage):
     chunk_records: int = 1 << 16
     threads: int = 1
     sort: str = "word"
+    reports_lineage: bool = True
     source_names: Mapping[str, str] = field(default_factory=dict)
+    file_groups: FileNames | None = None
     gather_seconds: int = 10
     window_log: str = ""
     takes_rows: ClassVar = True
@@ -144,19 +155,20 @@ class WriteResults(Stage):
             )
         return self
 
-    def expand(self, records: PCollection[AnagramCount | RecordColumns]) -> PCollection[str]:
+    def expand(self, records: PCollection[Record | Columns]) -> PCollection[str]:
         if is_windowed(records) or has_panes(records):
             return self._write_windows(records)
         columns = records
-        if records.element_type is not RecordColumns:
+        if records.element_type not in (RecordColumns, GroupedColumns):
             columns = records | "PackRecords" >> PackRecords(self.chunk_records)
-        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self), tuple[int, bytes])
+        per_group = columns.element_type is GroupedColumns
+        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self, per_group), tuple[int, bytes])
         shards = (
             (chunks, *self._other_chunks(records))
             | "AllChunks" >> beam.Flatten().with_output_types(tuple[int, bytes])
             | "GroupByShard" >> beam.GroupByKey()
         )
-        written = self.apply_fn(shards, "WriteShards", _WriteFn(self), WriteOutcome)
+        written = self.apply_fn(shards, "WriteShards", _WriteFn(self, per_group), WriteOutcome)
         return (
             (written, self._all_totals(records))
             | "Outcomes" >> beam.Flatten()
@@ -164,9 +176,12 @@ class WriteResults(Stage):
             | "Publish" >> beam.ParDo(_PublishFn(self)).with_output_types(str)
         )
 
-    def _write_windows(
-        self, records: PCollection[AnagramCount | RecordColumns]
-    ) -> PCollection[str]:
+    def _write_windows(self, records: PCollection[Record | Columns]) -> PCollection[str]:
+        if records.element_type in (GroupedCount, GroupedColumns):
+            raise ValueError(
+                "WriteResults: files of windows have no groups; count without per_group, or write "
+                "the records with a sink of your own"
+            )
         if self.num_shards > 1:
             raise ValueError(f"num_shards={self.num_shards!r}: a window has one file, so must be 1")
         write = WriteWindows(
@@ -201,7 +216,7 @@ class WriteResults(Stage):
         if self.dead_letters:
             letters = tuple(self.side_outputs.dead_letters) | "AllDeadLetters" >> beam.Flatten()
             yield letters | "PackDeadLetters" >> beam.Map(
-                _pack_dead_letter, self.settings, self.source_names
+                _pack_dead_letter, self.settings, self.source_names, self.file_groups
             )
         elif self.side_outputs.expects_dead_letters:
             raise ValueError(
@@ -221,12 +236,13 @@ class WriteResults(Stage):
 class _SortFn(StageFn):
     """Makes (shard, sorted chunk) of tables of records."""
 
-    def __init__(self, sink: WriteResults):
+    def __init__(self, sink: WriteResults, per_group: bool):
         super().__init__(sink.resilience)
         self._num_shards, self._order = sink.num_shards, sink.sort
-        self._columns = list(FORMATS[sink._format].columns)
+        self._columns = list(format_named(sink._format, per_group).columns)
+        self._shard_key = self._columns[0]  # a group is in one shard
 
-    def process(self, columns: RecordColumns) -> Iterator[tuple[int, bytes]]:
+    def process(self, columns: Any) -> Iterator[tuple[int, bytes]]:
         table = from_bytes(columns.data).select(self._columns)
         self.totals.add(Count.RECORDS_TO_WRITE, table.num_rows)
         for shard, rows in self._in_shards(table):
@@ -239,16 +255,20 @@ class _SortFn(StageFn):
         if self._num_shards == 1:
             yield 0, table
             return
-        hashes = (zlib.crc32(word.encode()) for word in table["word"].to_pylist())
+        hashes = (zlib.crc32(key.encode()) for key in table[self._shard_key].to_pylist())
         shards = np.fromiter(hashes, np.int64, table.num_rows) % self._num_shards
         for shard in np.unique(shards):
             yield int(shard), table.filter(pyarrow.array(shards == shard))
 
 
 def _pack_dead_letter(
-    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+    letter: DeadLetter,
+    settings: Mapping[str, Any],
+    source_names: Mapping[str, str],
+    file_groups: FileNames | None,
 ) -> tuple[int, bytes]:
-    return _DEAD_LETTERS, dead_letter_line(letter, settings, source_names)
+    line = dead_letter_line(letter, settings, source_names, file_groups)
+    return _DEAD_LETTERS, line
 
 
 def _path_of(published: PublishedPane) -> list[str]:
@@ -262,12 +282,13 @@ def _to_outcome(totals: Totals) -> WriteOutcome:
 class _WriteFn(StageFn):
     """Writes the chunks of a shard into a temporary file."""
 
-    def __init__(self, sink: WriteResults):
+    def __init__(self, sink: WriteResults, per_group: bool):
         super().__init__(sink.resilience)
         self._path, self._num_shards = sink._path, sink.num_shards
         self._dead_letters = sink.dead_letters or ""
+        self._chunk_records = sink.chunk_records
         self._writer = FileWriter(
-            sink.token, sink._format, sink.sort, sink.chunk_records, sink.threads
+            sink.token, sink._format, sink.sort, sink.chunk_records, sink.threads, per_group
         )
         self._retrier = Retrier("write", sink.resilience)
 
@@ -293,7 +314,10 @@ class _WriteFn(StageFn):
         return self.emit_totals(self._retrier)
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
-        return self._writer.write_records(final, [from_bytes(chunk) for chunk in chunks if chunk])
+        tables = [from_bytes(chunk) for chunk in chunks if chunk]
+        if sum(table.num_rows for table in tables) > self._chunk_records:
+            release_free_memory()  # what their bytes took on the way
+        return self._writer.write_records(final, tables)
 
 
 class _MergeFn(beam.CombineFn):
@@ -333,6 +357,7 @@ class _PublishFn(beam.DoFn):
         self._measured = frozenset(sink.side_outputs.measured if sink.side_outputs else ())
         self._known = sink.side_outputs.known if sink.side_outputs else Totals()
         self._token, self._has_client = sink.token, sink.has_client
+        self._reports_lineage, self._resilience = sink.reports_lineage, sink.resilience
         self._retrier = Retrier("write", sink.resilience)
 
     def process(self, outcome: WriteOutcome) -> Iterator[str]:
@@ -345,22 +370,23 @@ class _PublishFn(beam.DoFn):
         files = sorted(outcome.files, key=self._is_result)
         try:
             _check(totals, self._measured)
-            exchange = publishing.publish(
-                self._path,
-                files,
-                self._retrier,
-                token=self._token,
-                num_shards=self._num_shards,
-                totals=totals if self._has_client else None,
-            )
+            with applying(self._resilience):
+                publishing.publish(
+                    self._path,
+                    files,
+                    self._retrier,
+                    token=self._token,
+                    num_shards=self._num_shards,
+                    totals=totals if self._has_client else None,
+                )
+        except LockLostError:
+            raise  # another run publishes the files
         except AnagramError:
             remove(file.temporary for file in files)
             raise
-        retries, faults = self._retrier.drain_counts()
-        if self._has_client and (retries or faults):  # also those of publishing
-            totals.add(Count.RETRIES, retries)
-            totals.add(Count.FAULTS_INJECTED, faults)
-            publishing.Manifest(exchange, totals).write(self._path, self._token)
+        if self._reports_lineage:
+            finals = [file.final for file in outcome.files]
+            report_sinks(finals, f"{self._path}-*-of-{self._num_shards:05d}")
         yield from (file.final for file in outcome.files)
 
     def _is_result(self, file: WrittenFile) -> bool:

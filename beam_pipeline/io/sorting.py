@@ -6,15 +6,14 @@ and sorted. Parts are independent of each other, so several threads can work on 
 """
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow
 
-from transforms.columns.tables import SMALL, take
+from transforms.columns.tables import GROUP, SMALL, take
+from transforms.stages.threads import OrderedThreads
 
 #: How records can be sorted: by their words, or the greatest counts first and equal ones by word.
 ORDERS = ("word", "count")
@@ -29,7 +28,8 @@ def sort(table: pyarrow.Table, order: str) -> pyarrow.Table:
     """Returns a table of records, sorted.
 
     Args:
-      table: has columns ``word`` and ``count``. Words are compared by their code points.
+      table: has columns ``word`` and ``count``. Words are compared by their code points. If it has
+        ``group`` too, that comes first, whatever the order.
       order: one of `ORDERS`.
     """
     table = table.combine_chunks()
@@ -43,6 +43,10 @@ def sort(table: pyarrow.Table, order: str) -> pyarrow.Table:
     rows = order_of_words(table["word"].combine_chunks())
     if order == "count":
         rows = rows[np.argsort(-table["count"].to_numpy()[rows], kind="stable")]
+    if GROUP.name in table.column_names:
+        groups = table[GROUP.name].combine_chunks().dictionary_encode()
+        ranks = np.argsort(order_of_words(groups.dictionary))[groups.indices.to_numpy()]
+        rows = rows[np.argsort(ranks[rows], kind="stable")]
     return table.take(pyarrow.array(rows))
 
 
@@ -80,6 +84,7 @@ class _Rows(Sequence[tuple[Any, ...]]):
 
     def __init__(self, table: pyarrow.Table, order: str):
         self._words, self._counts = table["word"], table["count"]
+        self._groups = table[GROUP.name] if GROUP.name in table.column_names else None
         self._is_by_count = order == "count"
 
     def __len__(self) -> int:
@@ -87,7 +92,8 @@ class _Rows(Sequence[tuple[Any, ...]]):
 
     def __getitem__(self, row: Any) -> Any:
         word = self._words[row].as_py()
-        return (-self._counts[row].as_py(), word) if self._is_by_count else (word,)
+        key = (-self._counts[row].as_py(), word) if self._is_by_count else (word,)
+        return key if self._groups is None else (self._groups[row].as_py(), *key)
 
 
 def map_in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
@@ -98,14 +104,11 @@ def map_in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -
       items: what to apply it to.
       threads: how many; with one, everything is done in the caller's.
     """
-    if threads == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(threads) as executor:
-        pending: deque[Future[R]] = deque()
+    working: OrderedThreads[R] = OrderedThreads(threads)
+    try:
         for item in items:
-            pending.append(executor.submit(function, item))
-            if len(pending) > 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+            working.submit(function, item)
+            yield from working.results(wait=False)
+        yield from working.results(wait=True)
+    finally:
+        working.close()

@@ -25,6 +25,8 @@ from transforms.checks import check_one_of, check_positive, check_type
 from transforms.errors import AnagramError, InputError, NotTextError
 from transforms.files.compression import is_compressed
 from transforms.files.decompression import HeadFile
+from transforms.files.lineage import report_sources
+from transforms.files.ranges import ReadAhead, Region, is_read_by_ranges, reading_ahead
 from transforms.files.recognition import FormatError
 from transforms.files.retrying_file import is_plain, open_retrying
 from transforms.stages import beam_metrics
@@ -153,7 +155,7 @@ class ListFilesFn(StageFn):
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
-        self._shard_size = settings.shard_size
+        self._shard_size, self._spool_folder = settings.shard_size, settings.spool_folder
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
@@ -175,6 +177,14 @@ class ListFilesFn(StageFn):
     def plan_shards(self, listing: Listing) -> Iterator[ReadShard]:
         """Yields shards that together read every listed file once."""
         return plan_shards(listing.sizes, self._shard_size, self._is_whole)
+
+    def report_lineage(self, listing: Listing, patterns: Sequence[str] = ()) -> None:
+        """Tells Beam which of its inputs the run reads; copies of pipes are none."""
+        spool = self._spool_folder
+        report_sources(
+            [path for path in listing.sizes if not spool or not path.startswith(spool)],
+            [pattern for pattern in patterns if not spool or not pattern.startswith(spool)],
+        )
 
     def _is_whole(self, path: str) -> bool:
         """Whether a file must not be split: it is compressed or no text, whatever it is called.
@@ -246,6 +256,7 @@ class _PlanFn(ListFilesFn):
         yield from self.unlisted(listing)
         if (fault := count_found(self.totals, listing.total, self._matched)) is not None:
             raise InputError(f"{', '.join(self._patterns)}: {fault}")
+        self.report_lineage(listing, self._patterns)
         for shard in self.plan_shards(listing):
             self.totals.add(Count.RANGES_PLANNED, len(shard))
             yield shard
@@ -269,13 +280,26 @@ class ReadRangeFn(StageFn):
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def read_range(self, file_range: FileRange) -> Iterator[Block | TaggedOutput[str, Any]]:
-        """Yields the blocks of a range, and dead letters for what cannot be read."""
+    def read_range(
+        self, file_range: FileRange, ahead: ReadAhead | None = None
+    ) -> Iterator[Block | TaggedOutput[str, Any]]:
+        """Yields the blocks of a range, and dead letters for what cannot be read.
+
+        Args:
+          file_range: the range.
+          ahead: what of it has been asked for already.
+        """
         reader = None
         self.totals.add(Count.RANGES_READ)
         stored = _StoredBytes(self._progress)
         try:
-            with open_retrying(file_range.source, self._retrier, stored.add) as file:
+            with open_retrying(
+                file_range.source,
+                self._retrier,
+                stored.add,
+                region=_region_of(file_range),
+                ahead=ahead,
+            ) as file:
                 if file.compression and _is_planned(file_range):
                     if file_range.start:
                         return
@@ -355,9 +379,21 @@ class ReadRangeFn(StageFn):
 
 
 class _ReadShardFn(ReadRangeFn):
+    def __init__(self, settings: ReadFiles):
+        super().__init__(settings)
+        self._beginnings: dict[str, bytes] = {}  # of files on stores, in this run
+
     def process(self, shard: ReadShard) -> Iterator[Any]:
-        for file_range in shard:
-            yield from self.read_range(file_range)
+        ranged = (each for each in shard if is_read_by_ranges(each.source))
+        with reading_ahead(map(_region_of, ranged), self._beginnings) as before_next:
+            for file_range in shard:
+                is_ranged = is_read_by_ranges(file_range.source)
+                yield from self.read_range(file_range, before_next() if is_ranged else None)
+
+
+def _region_of(file_range: FileRange) -> Region:
+    end = file_range.end or file_range.file_size or None
+    return Region(file_range.source, file_range.start, end)
 
 
 class _StoredBytes:

@@ -19,6 +19,7 @@ from apache_beam.coders.coders import GlobalWindowCoder, IntervalWindowCoder
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.trigger import (
     AccumulationMode,
+    AfterCount,
     AfterProcessingTime,
     AfterWatermark,
     DefaultTrigger,
@@ -189,7 +190,8 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
             if _have_same_windows(each, records)
         ]
         packed = [
-            each | f"PackDeadLetters{number}" >> beam.Map(_pack_letter, self)
+            each
+            | f"PackDeadLetters{number}" >> beam.Map(_pack_letter, self.settings, self.source_names)
             for number, each in enumerate(letters)
             if _have_same_windows(each, records)
         ]
@@ -236,7 +238,8 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
                     "global one; give dead_letters=None and take them from side_outputs"
                 )
         packed = [
-            each | f"PackUnwindowed{number}" >> beam.Map(_pack_letter, self)
+            each
+            | f"PackUnwindowed{number}" >> beam.Map(_pack_letter, self.settings, self.source_names)
             for number, each in enumerate(letters)
         ]
         trigger: TriggerFn = DefaultTrigger()
@@ -304,7 +307,7 @@ def _check_over(
     totals: Sequence[PCollection[_Keyed]], records: PCollection[Any], measured: frozenset[Count]
 ) -> None:
     """Checks the totals of windows that have several panes, when they are over on time."""
-    trigger = AfterWatermark(late=AfterProcessingTime(0))
+    trigger = AfterWatermark(late=AfterCount(1))
     (
         _grouped(totals, records, trigger, "Totals", mode=AccumulationMode.DISCARDING)
         | "CheckTotals" >> beam.ParDo(_CheckFn(measured, may_drop=not records.is_bounded))
@@ -315,8 +318,10 @@ def _pack_totals(totals: Totals) -> _Keyed:
     return 0, (_TOTALS, 0, json.dumps(totals.to_json()).encode())
 
 
-def _pack_letter(letter: DeadLetter, sink: WriteWindows) -> _Keyed:
-    return 0, (_DEAD_LETTER, 0, dead_letter_line(letter, sink.settings, sink.source_names))
+def _pack_letter(
+    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+) -> _Keyed:
+    return 0, (_DEAD_LETTER, 0, dead_letter_line(letter, settings, source_names))
 
 
 def _pack_written(pane: PublishedPane) -> _Keyed:
@@ -438,7 +443,10 @@ class _WriteFn(beam.DoFn):
         try:
             if lines:  # first: there must be no result without those that belong to it
                 letters_path = name.path(self._letters_folder, "jsonl")
-                files.append(self._written_lines(letters_path, sorted(lines)))
+                try:
+                    files.append(self._written_lines(letters_path, sorted(lines)))
+                except OutputError as error:
+                    raise DeadLettersError(str(error)) from error
             if chunks:
                 path = name.path(self._folder, self._format)
                 tables = self._merged(chunks)
@@ -505,7 +513,7 @@ class _WriteFn(beam.DoFn):
         try:
             return self._retrier(self._writer.write_lines, path, lines)
         except RetriesExhaustedError as error:
-            raise DeadLettersError(f"{path}: cannot be written: {error}") from error
+            raise OutputError(f"{path}: cannot be written: {error}") from error
 
     def _publish(self, file: WrittenFile, letters_path: str | None) -> None:
         try:
@@ -552,7 +560,7 @@ class _CheckFn(beam.DoFn):
         pane: Any = beam.DoFn.PaneInfoParam,
     ) -> None:
         # What comes late is counted one part after the other: its totals agree only at the end.
-        if pane.timing == PaneInfoTiming.LATE:
+        if pane.timing != PaneInfoTiming.ON_TIME:
             return
         totals = Totals()
         for _, _, data in group[1]:

@@ -7,11 +7,12 @@ from typing import Any, BinaryIO
 import pyarrow
 
 from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
-from beam_pipeline.io.formats import FORMATS
+from beam_pipeline.io.file_groups import FileNames
+from beam_pipeline.io.formats import format_named
 from beam_pipeline.io.naming import temporary_path
 from beam_pipeline.io.sorting import map_in_order, sort, split_into_parts
 from transforms.stages.dead_letters import DeadLetter, to_json
-from transforms.text.blocks import Block
+from transforms.text.blocks import Block, FileRange
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class FileWriter:
       order: of records, one of `beam_pipeline.io.sorting.ORDERS`.
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores to use.
+      per_group: whether words were counted by group.
     """
 
     token: str
@@ -31,6 +33,7 @@ class FileWriter:
     order: str = "word"
     chunk_records: int = 1 << 16
     threads: int = 1
+    per_group: bool = False
 
     def write_records(self, final: str, tables: Sequence[pyarrow.Table]) -> tuple[WrittenFile, int]:
         """Writes tables of records, merged.
@@ -42,7 +45,7 @@ class FileWriter:
         Returns:
           The temporary file, and how many records are in it.
         """
-        output_format = FORMATS[self.format]
+        output_format = format_named(self.format, self.per_group)
         parts = split_into_parts(tables, self.order, self.chunk_records)
         number = 0
 
@@ -79,7 +82,10 @@ class FileWriter:
 
 
 def dead_letter_line(
-    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+    letter: DeadLetter,
+    settings: Mapping[str, Any],
+    source_names: Mapping[str, str],
+    file_groups: FileNames | None = None,
 ) -> bytes:
     """Returns a dead letter as a line of JSON.
 
@@ -88,8 +94,11 @@ def dead_letter_line(
       settings: of the run.
       source_names: what to call sources that are copies, which will be gone; of these nothing but
         blocks can be replayed.
+      file_groups: the names of files if words are counted by file.
     """
     payload = letter.payload
+    if file_groups is not None and isinstance(payload, Block | FileRange):
+        letter = letter._replace(group=file_groups.of(payload.source))
     if isinstance(payload, Block):
         source = source_names.get(payload.source, payload.source)
         letter = letter._replace(payload=payload._replace(source=source))

@@ -23,6 +23,7 @@ from beam_pipeline.report.model import (
     DictionaryIdentity,
     Distribution,
     Input,
+    LargestClass,
     RunReport,
     versions,
 )
@@ -30,6 +31,7 @@ from beam_pipeline.report.results import identify, largest_classes
 from beam_pipeline.runners.names import describe_runner, is_local
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError
+from transforms.stages import traffic
 from transforms.stages.totals import Count, Invariant, Totals, invariants
 
 #: How many of the largest classes are reported.
@@ -43,6 +45,7 @@ _OF_A_WHOLE_RUN = (
 _OF_THIS_MACHINE = (
     *("cpu_seconds", "phases", "peak_memory_bytes", "peak_process_bytes", "timeline"),
 )
+_OF_STORES = ("store_requests", "store_bytes_received", "store_bytes_sent")
 _DISTRIBUTIONS = ("word_length", "block_bytes", "block_microseconds")
 
 
@@ -112,9 +115,10 @@ class RunRecorder:
         """Records the totals of the whole run.
 
         Args:
-          totals: of all stages.
+          totals: of all stages; what this thread has asked stores for is added.
           measured: what the stages of its pipeline count.
         """
+        traffic.drain_into(totals)
         self._totals, self._invariants = totals, tuple(invariants(totals, measured))
 
     def record_output(self, path: str) -> None:
@@ -226,7 +230,11 @@ class RunRecorder:
             distributions["word_length"] = figures.word_length(lengths)
             missing = [name for name, value in distributions.items() if value is None]
             self._unknown |= dict.fromkeys(missing, reason)
-        return {**figures.counters(self._totals), **distributions}
+        counters = figures.counters(self._totals)
+        if self._totals is not None and not self._totals[Count.STORE_REQUESTS]:
+            self._unknown |= dict.fromkeys(_OF_STORES, "all files of the run are local")
+            counters |= dict.fromkeys(_OF_STORES)
+        return {**counters, **distributions}
 
     def _result_figures(self) -> dict[str, Any]:
         output, options = self._output, self._options
@@ -239,12 +247,18 @@ class RunRecorder:
                 "result": tuple(
                     identify(path, redact(path) if options.output else None) for path in paths
                 ),
-                "largest_classes": largest_classes(paths, options.output_format, LARGEST_CLASSES),
+                "largest_classes": self._largest_classes(paths),
             }
         except Exception as error:  # each filesystem raises its own
             reason = f"it cannot be read from here: {one_line(error)}"
             self._unknown |= dict.fromkeys(("result", "largest_classes"), reason)
             return {}
+
+    def _largest_classes(self, paths: list[str]) -> tuple[LargestClass, ...] | None:
+        if self._options.group_by is not None:
+            self._unknown["largest_classes"] = "words are counted by group"
+            return None
+        return largest_classes(paths, self._options.output_format, LARGEST_CLASSES)
 
 
 def one_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 from beam_pipeline.io.formats import READERS, Counted
 from beam_pipeline.report.model import LargestClass, ResultFile
 from transforms.files.retrying_file import open_raw_retrying, open_retrying
-from transforms.stages.retry import Resilience, Retrier
+from transforms.stages.retry import Retrier, applied_resilience
 from transforms.text.signature import signature
 
 _READ_SIZE = 1 << 20
@@ -23,7 +23,7 @@ def identify(path: str, shown_path: str | None) -> ResultFile:
       shown_path: how the report names it; None for standard output.
     """
     digest, size = hashlib.sha256(), 0
-    with open_raw_retrying(path, Retrier("read", Resilience())) as file:
+    with open_raw_retrying(path, Retrier("read", applied_resilience())) as file:
         while data := file.read(_READ_SIZE):
             digest.update(data)
             size += len(data)
@@ -63,7 +63,7 @@ def largest_classes(
 
 def _read(path: str, output_format: str) -> Iterator[Counted]:
     is_text = output_format != "parquet"
-    with open_retrying(path, Retrier("read", Resilience()), is_text=is_text) as file:
+    with open_retrying(path, Retrier("read", applied_resilience()), is_text=is_text) as file:
         yield from _READERS[output_format](cast(BinaryIO, file))
 
 

@@ -15,7 +15,7 @@ from beam_pipeline.errors import ReportError
 from beam_pipeline.io.dead_letters import open_buffered
 from beam_pipeline.pages.text import brief
 from beam_pipeline.report.model import SCHEMA_VERSION
-from transforms.stages.retry import Resilience, Retrier
+from transforms.stages.retry import Retrier, applied_resilience
 
 # Larger files are none of ours, in bytes.
 _MAX_SIZE = 1 << 28
@@ -98,7 +98,7 @@ def read_saved(path: str, *, max_size: int = _MAX_SIZE) -> SavedReport:
       ReportError: it cannot be read, or is neither.
     """
     try:
-        with open_buffered(path, Retrier("read", Resilience())) as file:
+        with open_buffered(path, Retrier("read", applied_resilience())) as file:
             data = file.read(max_size + 1)
     except Exception as error:  # each filesystem and decompressor raises its own
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())

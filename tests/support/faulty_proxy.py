@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +33,9 @@ class FaultyProxy(ThreadingHTTPServer):
       rate: the share of requests that are broken.
       faults: what happens to them: `TRANSIENT_FAULTS`, or the status of an answer.
       seed: decides which, and how.
-      on_request: called with the number of each request before it is passed on.
+      on_request: called with the number of each request before it is passed on, one at a time.
+      on_forward: called with the method and the decoded target of each request that is passed on,
+        which waits until it returns.
 
     Attributes:
       port: of the proxy.
@@ -48,12 +51,14 @@ class FaultyProxy(ThreadingHTTPServer):
         faults: Sequence[str] = TRANSIENT_FAULTS,
         seed: int = 0,
         on_request: Callable[[int], None] = lambda number: None,
+        on_forward: Callable[[str, str], None] = lambda method, target: None,
     ):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream, self.port = upstream, self.server_port
         self.seen: Counter[str] = Counter()
         self._rate, self._faults, self._random = rate, faults, random.Random(seed)
         self._on_request, self._lock = on_request, threading.Lock()
+        self.on_forward = on_forward
 
     def next_fault(self) -> str:
         """Returns what happens to the next request; an empty string if nothing does."""
@@ -123,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Returns the status, the headers and the body of the server's answer."""
+        self.server.on_forward(self.command, urllib.parse.unquote(self.path))
         server = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
         with contextlib.closing(server):
             kept = {

@@ -37,6 +37,17 @@ def java_example() -> Path:
     return jar if jar.exists() else missing(f"{jar.name}: mvn -B -f {folder} package")
 
 
+def otel_collector() -> Path:
+    """Returns the program of a collector of OpenTelemetry."""
+    folder = worker_pool.ROOT / "resources" / "telemetry"
+    program = folder / "target" / "collector"
+    return (
+        program
+        if program.exists()
+        else missing(f"{program.name}: go -C {folder} build -o target/collector .")
+    )
+
+
 def missing(what: str) -> NoReturn:
     """Skips the test that needs `what`; in CI it fails."""
     if os.environ.get("CI"):

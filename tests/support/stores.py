@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
@@ -24,7 +25,7 @@ from typing import Any, ClassVar
 
 from tests.support.cli import ROOT
 from tests.support.programs import missing
-from tests.support.worker_pool import GIVE_UP, free_port
+from tests.support.worker_pool import GIVE_UP, free_port, go_program
 
 BUCKET = "bucket"
 # Azurite's and the Azure SDK's well-known account for development.
@@ -214,6 +215,19 @@ class GCS(Store):
         return f"http://127.0.0.1:{self.port}/storage/v1/b/{BUCKET}/o"
 
 
+class ConditionalGCS(GCS):
+    """fake-gcs-server, which honours conditions on generations, as the other one does not."""
+
+    def commands(self) -> Iterator[Sequence[str]]:
+        package = "github.com/fsouza/fake-gcs-server"
+        program = go_program(package) or missing(f"fake-gcs-server: go install {package}@v1.56.1")
+        (self.folder / "objects" / BUCKET).mkdir(parents=True, exist_ok=True)
+        yield [
+            *(str(program), "-scheme=http", "-host=127.0.0.1", f"-port={self.port}"),
+            *("-backend=filesystem", f"-filesystem-root={self.folder / 'objects'}"),
+        ]
+
+
 class Azure(Store):
     """Azurite, which keeps blobs in files."""
 
@@ -324,7 +338,12 @@ class HDFS(Store):
         return set(self._below(""))
 
     def _below(self, folder: str) -> Iterator[str]:
-        listed = json.loads(_request("GET", self._url(folder, "LISTSTATUS")))
+        try:
+            listed = json.loads(_request("GET", self._url(folder, "LISTSTATUS")))
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return  # it has been removed meanwhile
         for status in listed["FileStatuses"]["FileStatus"]:
             name = f"{folder}{status['pathSuffix']}"
             if status["type"] == "DIRECTORY":
@@ -339,6 +358,8 @@ class HDFS(Store):
 
 #: All kinds of stores.
 STORES: Mapping[str, type[Store]] = {"s3": S3, "gcs": GCS, "azure": Azure, "hdfs": HDFS}
+#: The same, all of which write under conditions.
+CONDITIONAL_STORES: Mapping[str, type[Store]] = {**STORES, "gcs": ConditionalGCS}
 
 
 def _program(name: str, extra: str) -> str:

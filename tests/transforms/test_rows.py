@@ -29,6 +29,26 @@ def test_texts_and_blocks_stay_as_they_are() -> None:
     assert_gives([Block.of_text("a cat")], ExtractText(), [Block.of_text("a cat")])
 
 
+def test_the_group_of_a_row_precedes_its_text() -> None:
+    rows = [Row(line="a cat", book="x"), Row(line="", book="y")]
+    assert_gives(rows, ExtractText(group="book"), [("x", "a cat"), ("y", "")])
+    assert_gives([Line(1, "a cat")], ExtractText(group="number"), [("1", "a cat")])
+    assert_gives([Line(1, None)], ExtractText("line", group="line"), [("", "")])
+    block = Block("a.txt", 0, b"a cat")
+    row = Row(**block._asdict())
+    assert_gives([row], ExtractText(), [block])
+    assert_gives([row], ExtractText(group="source"), [("a.txt", block)])
+    assert_gives([block], ExtractText(group="source"), [("a.txt", block)])
+
+
+def test_a_group_that_is_no_field_is_refused() -> None:
+    with (
+        pytest.raises(ValueError, match=r"group='b': is none of their fields \(a\)"),
+        pipeline() as p,
+    ):
+        p | beam.Create([Row(a="x")]) | ExtractText(group="b")
+
+
 @pytest.mark.parametrize(
     ("element", "field", "message"),
     [

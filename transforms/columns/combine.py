@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import apache_beam as beam
+import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
 from transforms.columns.tables import (
     SMALL,
     BucketOfCounts,
-    counts_table,
     from_bytes,
     to_bytes,
 )
@@ -20,6 +20,8 @@ from transforms.columns.tables import (
 @dataclass
 class CombineColumns(beam.PTransform[PCollection[BucketOfCounts], PCollection[BucketOfCounts]]):
     """Merges the tables of each bucket into one that has each key once, with its sum.
+
+    With groups, it has each key of each group once.
 
     Attributes:
       max_unmerged_bytes: the tables of a bucket are merged when those that are not merged yet have
@@ -65,16 +67,22 @@ class CombineColumnsFn(beam.CombineFn):
     def compact(self, accumulator: list[bytes]) -> list[bytes]:
         if len(accumulator) < 2:
             return accumulator
-        tables = list(map(from_bytes, accumulator))
-        if sum(table.num_rows for table in tables) > SMALL:
+        tables = pyarrow.concat_tables(map(from_bytes, accumulator))  # without copying them
+        *keys, _ = tables.column_names  # the key, with groups also the group
+        if tables.num_rows <= SMALL:
+            counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+            for *key, count in zip(*(column.to_pylist() for column in tables.columns), strict=True):
+                counts[tuple(key)] += count
+            columns = [*zip(*counts, strict=True), counts.values()]
+            arrays = map(pyarrow.array, columns, tables.schema.types)
+            return [to_bytes(pyarrow.table(list(arrays), tables.schema))]
+        if len(keys) == 1:
             from transforms.kernel.grouping import merge_counts  # loads the compiler
 
             return [to_bytes(merge_counts(tables))]
-        counts: defaultdict[str, int] = defaultdict(int)
-        for table in tables:
-            for key, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
-                counts[key] += count
-        return [to_bytes(counts_table(counts, counts.values()))]
+        merged = tables.group_by(keys, use_threads=False).aggregate([("count", "sum")])
+        merged = merged.select([*keys, "count_sum"]).rename_columns(tables.column_names)
+        return [to_bytes(merged)]
 
     def extract_output(self, accumulator: list[bytes]) -> bytes:
         (columns,) = self.compact(accumulator)

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
+import pyarrow
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive
 from transforms.columns.tables import (
     BUCKETS,
+    GROUP,
     BucketOfCounts,
+    GroupedColumns,
     RecordColumns,
     counts_table,
     from_bytes,
@@ -22,7 +25,7 @@ from transforms.columns.tables import (
     to_bytes,
 )
 from transforms.counts import ClassTally
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount
 from transforms.stages.bundles import in_global_window
 from transforms.stages.windows import has_panes, per_window
 from transforms.text.signature import signature
@@ -35,17 +38,20 @@ class PackCounts(beam.PTransform[PCollection[tuple[str, Any]], PCollection[Bucke
     Attributes:
       buckets: over how many buckets they are distributed.
       max_rows: how many rows are packed at once.
+      per_group: whether the elements are (group, (signature, count)).
     """
 
     buckets: int = BUCKETS
     max_rows: int = 1 << 16
+    per_group: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
         check_positive(buckets=self.buckets, max_rows=self.max_rows)
 
     def expand(self, counts: PCollection[tuple[str, Any]]) -> PCollection[BucketOfCounts]:
-        pack = beam.ParDo(per_window(_PackCountsFn(self.buckets, self.max_rows), counts))
+        make = _PackGroupedCountsFn if self.per_group else _PackCountsFn
+        pack = beam.ParDo(per_window(make(self.buckets, self.max_rows), counts))
         packed: PCollection[BucketOfCounts] = counts | "PackCounts" >> pack.with_output_types(
             BucketOfCounts
         )
@@ -53,8 +59,8 @@ class PackCounts(beam.PTransform[PCollection[tuple[str, Any]], PCollection[Bucke
 
 
 @dataclass
-class PackRecords(beam.PTransform[PCollection[AnagramCount], PCollection[RecordColumns]]):
-    """Packs records into tables.
+class PackRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Packs records into tables: `AnagramCount`s into `RecordColumns`, or those of groups.
 
     Attributes:
       max_rows: how many records are packed at once.
@@ -66,16 +72,18 @@ class PackRecords(beam.PTransform[PCollection[AnagramCount], PCollection[RecordC
         super().__init__()
         check_positive(max_rows=self.max_rows)
 
-    def expand(self, records: PCollection[AnagramCount]) -> PCollection[RecordColumns]:
+    def expand(self, records: PCollection[Any]) -> PCollection[Any]:
         if has_panes(records):
             raise ValueError(
                 "PackRecords: tables would mix records of several panes; keep AnagramCounts "
                 "(as_columns=False) where there is a trigger or an allowed lateness"
             )
-        pack = beam.ParDo(per_window(_PackRecordsFn(self.max_rows), records))
-        packed: PCollection[RecordColumns] = records | "PackRecords" >> pack.with_output_types(
-            RecordColumns
-        )
+        fn: _PackFn = _PackRecordsFn(self.max_rows)
+        element_type: Any = RecordColumns
+        if records.element_type is GroupedCount:
+            fn, element_type = _PackGroupedFn(self.max_rows), GroupedColumns
+        pack = beam.ParDo(per_window(fn, records)).with_output_types(element_type)
+        packed: PCollection[Any] = records | "PackRecords" >> pack
         return packed
 
 
@@ -85,43 +93,53 @@ class UnpackCounts(beam.PTransform[PCollection[BucketOfCounts], PCollection[tupl
 
     Attributes:
       are_words: the keys are words, of which `ClassTally`s are made.
+      per_group: the elements are (group, (signature, count)).
     """
 
     are_words: bool = field(kw_only=True)
+    per_group: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[tuple[str, Any]]:
-        unpack = beam.FlatMap(_tallies if self.are_words else _counts)
-        element_type = tuple[str, ClassTally] if self.are_words else tuple[str, int]
+        unpack = beam.FlatMap(_unpacked, self.are_words)
+        element_type: Any = tuple[str, ClassTally] if self.are_words else tuple[str, int]
+        if self.per_group:
+            element_type = tuple[str, element_type]
         unpacked: PCollection[tuple[str, Any]] = (
             counts | "UnpackCounts" >> unpack.with_output_types(element_type)
         )
         return unpacked
 
 
-def _counts(bucket: BucketOfCounts) -> Iterator[tuple[str, int]]:
+def _unpacked(bucket: BucketOfCounts, are_words: bool) -> Iterator[tuple[str, Any]]:
     table = from_bytes(bucket[1])
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+    for *group, key, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        counted = (signature(key), ClassTally(count, (key,))) if are_words else (key, count)
+        yield (*group, counted) if group else counted
 
 
-def _tallies(bucket: BucketOfCounts) -> Iterator[tuple[str, ClassTally]]:
-    return ((signature(word), ClassTally(count, (word,))) for word, count in _counts(bucket))
-
-
-class UnpackRecords(beam.PTransform[PCollection[RecordColumns], PCollection[AnagramCount]]):
+class UnpackRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Makes an element of each record in a table."""
 
-    def expand(self, columns: PCollection[RecordColumns]) -> PCollection[AnagramCount]:
-        unpack = beam.FlatMap(_records).with_output_types(AnagramCount)
-        unpacked: PCollection[AnagramCount] = columns | "UnpackRecords" >> unpack
+    def expand(self, columns: PCollection[Any]) -> PCollection[Any]:
+        if columns.element_type is GroupedColumns:
+            unpack = beam.FlatMap(_grouped_records).with_output_types(GroupedCount)
+        else:
+            unpack = beam.FlatMap(_records).with_output_types(AnagramCount)
+        unpacked: PCollection[Any] = columns | "UnpackRecords" >> unpack
         return unpacked
 
 
 def _records(columns: RecordColumns) -> Iterator[AnagramCount]:
     table = from_bytes(columns.data)
     return map(AnagramCount, *(column.to_pylist() for column in table.columns))
+
+
+def _grouped_records(columns: GroupedColumns) -> Iterator[GroupedCount]:
+    table = from_bytes(columns.data)
+    return map(GroupedCount, *(column.to_pylist() for column in table.columns))
 
 
 class _PackFn(beam.DoFn, abc.ABC):
@@ -174,9 +192,35 @@ class _PackCountsFn(_PackFn):
         return split_into_buckets(counts_table(counts, counts.values()), self._buckets)
 
 
+class _PackGroupedCountsFn(_PackCountsFn):
+    def rows(self, element: tuple[str, Any]) -> Iterator[tuple[Any, ...]]:
+        group, counted = element
+        return ((group, *row) for row in super().rows(counted))
+
+    def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[BucketOfCounts]:
+        counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for group, key, count in zip(*columns, strict=True):
+            counts[group, key] += count
+        groups, keys = zip(*counts, strict=True)
+        table = counts_table(keys, counts.values())
+        table = table.add_column(0, GROUP, pyarrow.array(groups, GROUP.type))
+        return split_into_buckets(table, self._buckets)
+
+
 class _PackRecordsFn(_PackFn):
     def rows(self, element: AnagramCount) -> Iterator[tuple[Any, ...]]:
         yield element.word, element.count, element.signature
 
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[RecordColumns]:
         yield RecordColumns(to_bytes(records_table(*columns)))
+
+
+class _PackGroupedFn(_PackFn):
+    def rows(self, element: GroupedCount) -> Iterator[tuple[Any, ...]]:
+        yield element
+
+    def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[GroupedColumns]:
+        groups, *records = columns
+        table = records_table(*records)
+        table = table.add_column(0, GROUP, pyarrow.array(groups, GROUP.type))
+        yield GroupedColumns(to_bytes(table))

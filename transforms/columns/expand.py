@@ -1,28 +1,37 @@
 """Expands counts that are columns into records: the vectorized form of `ExpandSignatures`."""
 
-from collections.abc import Iterator
+import itertools
+import queue
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow
-from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive, check_type
 from transforms.columns.tables import (
+    GROUP,
     RECORDS,
     BucketOfCounts,
+    GroupedColumns,
     Int64Array,
     RecordColumns,
     from_bytes,
     records_table,
     take,
     to_bytes,
+    with_groups_of,
 )
 from transforms.dictionary import Dictionary, DictionarySpec
+from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount
+from transforms.stages.groups import GroupedStage
+from transforms.stages.memory import release_free_memory
 from transforms.stages.retry import Retrier, RetriesExhaustedError
-from transforms.stages.stage import Stage, StageFn
+from transforms.stages.stage import StageFn
+from transforms.stages.threads import OrderedThreads
 from transforms.stages.totals import Count
 from transforms.text.signature import signature
 
@@ -47,8 +56,10 @@ class Classes(NamedTuple):
 
 
 @dataclass
-class ExpandColumns(Stage):
+class ExpandColumns(GroupedStage):
     """Expands the counts of each bucket into a table of records.
+
+    With groups, these are the classes of each group.
 
     Attributes:
       dictionary: where the words of a class are looked up, of which the keys are the signatures; in
@@ -57,27 +68,36 @@ class ExpandColumns(Stage):
       min_count: classes that occur less often are left out.
       small_bucket: a bucket of no more rows than this is expanded without loading the compiler,
         unless the dictionary is large.
+      threads: how many cores a worker may use for one bundle.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     min_class_size: int = 1
     min_count: int = 1
     small_bucket: int = 1 << 11
+    threads: int = 1
     measures: ClassVar = frozenset({Count.WORDS_COUNTED, Count.WORDS_MATCHED})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_type(DictionarySpec, dictionary=self.dictionary)
-        check_positive(min_class_size=self.min_class_size, min_count=self.min_count)
+        check_positive(
+            min_class_size=self.min_class_size, min_count=self.min_count, threads=self.threads
+        )
 
-    def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[RecordColumns]:
-        return self.apply_fn(counts, "ExpandBuckets", _ExpandFn(self), RecordColumns)
+    def expand(self, counts: PCollection[BucketOfCounts]) -> PCollection[Any]:
+        element_type = GroupedColumns if self.per_group else RecordColumns
+        return self.apply_fn(counts, "ExpandBuckets", _ExpandFn(self, element_type), element_type)
 
 
 class _ExpandFn(StageFn):
-    def __init__(self, settings: ExpandColumns):
+    def __init__(self, settings: ExpandColumns, element_type: type[Any]):
         super().__init__(settings.resilience)
-        self._retrier = Retrier("expand", settings.resilience)
+        self._element_type = element_type
+        self._retriers = [
+            Retrier("expand", settings.resilience.of_thread(thread))
+            for thread in range(settings.threads)
+        ]
         self._spec = settings.dictionary
         self._min_class_size = settings.min_class_size
         self._min_count = settings.min_count
@@ -87,30 +107,55 @@ class _ExpandFn(StageFn):
         self._spec = self._spec.pinned()
         self._dictionary = None if self._spec.is_corpus else self._spec.load()
 
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._threads: OrderedThreads[_Expanded] = OrderedThreads(len(self._retriers))
+        self._free: queue.SimpleQueue[Retrier] = queue.SimpleQueue()
+        for retrier in self._retriers:
+            self._free.put(retrier)
+
     def process(self, bucket: BucketOfCounts) -> Iterator[Any]:
-        counts = from_bytes(bucket[1])
-        counted = int(counts["count"].to_numpy().sum())
+        self._threads.submit(self._expand, bucket[1])
+        yield from self._emit(self._threads.results(wait=False))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from in_global_window(self._emit(self._threads.results(wait=True)))
+        self._threads.close()
+        if self._dictionary is None:
+            release_free_memory()
+        yield from self.emit_totals(*self._retriers)
+
+    def _expand(self, columns: bytes) -> "_Expanded":
+        counts = from_bytes(columns)
+        retrier = self._free.get()
         try:
-            classes = self._retrier(self._classes, counts)
+            classes = retrier(self._classes, counts)
         except RetriesExhaustedError as error:
-            for payload in self._dead_letter_payloads(counts):
-                self.totals.add(Count.WORDS_COUNTED, payload.count)
-                yield self.to_dead_letter(error, payload)
-            return
-        self.totals.add(Count.CLASSES, classes.found)
-        self.totals.add(Count.WORDS_COUNTED, counted)
-        self.totals.add(Count.WORDS_MATCHED, classes.matched)
-        self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
+            return _Expanded(counts, error, b"")
+        finally:
+            self._free.put(retrier)
         kept = classes.records
         if self._min_class_size > 1 or self._min_count > 1:
             is_large = classes.sizes >= self._min_class_size
             is_frequent = kept["count"].to_numpy() >= self._min_count
             kept = take(kept, np.flatnonzero(is_large & is_frequent))
-        if kept.num_rows:
-            yield RecordColumns(to_bytes(kept))
+        return _Expanded(counts, classes, to_bytes(kept) if kept.num_rows else b"")
 
-    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
-        return self.emit_totals(self._retrier)
+    def _emit(self, results: Iterable["_Expanded"]) -> Iterator[Any]:
+        """Yields tables of records and dead letters, and adds to the totals."""
+        for counts, classes, records in results:
+            counted = int(counts["count"].to_numpy().sum())
+            if isinstance(classes, RetriesExhaustedError):
+                for group, payload in self._dead_letter_payloads(counts):
+                    self.totals.add(Count.WORDS_COUNTED, payload.count)
+                    yield self.to_dead_letter(classes, payload, group)
+                continue
+            self.totals.add(Count.CLASSES, classes.found)
+            self.totals.add(Count.WORDS_COUNTED, counted)
+            self.totals.add(Count.WORDS_MATCHED, classes.matched)
+            self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
+            if records:
+                yield self._element_type(records)
 
     def _classes(self, counts: pyarrow.Table) -> Classes:
         is_small = counts.num_rows <= self._small_bucket
@@ -126,13 +171,29 @@ class _ExpandFn(StageFn):
 
         return Classes(*group_words(counts), int(counts["count"].to_numpy().sum()))
 
-    def _dead_letter_payloads(self, counts: pyarrow.Table) -> Iterator[ClassCount]:
-        keys, numbers = counts["key"].to_pylist(), counts["count"].to_pylist()
+    def _dead_letter_payloads(
+        self, counts: pyarrow.Table
+    ) -> Iterator[tuple[str | None, ClassCount]]:
         if self._dictionary is not None:
-            yield from map(ClassCount, keys, numbers)
+            for group, key, count in _rows_of(counts):
+                yield group, ClassCount(key, count)
             return
-        for key, (count, words) in _grouped(keys, numbers).items():
-            yield ClassCount(key, count, tuple(sorted(words)))
+        for (group, key), (count, words) in _grouped(counts).items():
+            yield group, ClassCount(key, count, tuple(sorted(words)))
+
+
+class _Expanded(NamedTuple):
+    """What came of a bucket.
+
+    Attributes:
+      counts: the table of its counts.
+      classes: what they were expanded to, or why they could not be.
+      records: the bytes of a table of the records that are kept; empty if there are none.
+    """
+
+    counts: pyarrow.Table
+    classes: Classes | RetriesExhaustedError
+    records: bytes
 
 
 def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Classes:
@@ -150,6 +211,7 @@ def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Clas
     words = [word for of_key in members for word in of_key]
     records = records_table(words, of_class["count"], of_class["key"])
     is_class = sizes > 0
+    records = with_groups_of(records, of_class)
     return Classes(records, sizes[row_of_class], int(is_class.sum()), int(numbers[is_class].sum()))
 
 
@@ -167,6 +229,7 @@ def join_classes(counts: pyarrow.Table, table: "ClassTable") -> Classes:
     row_of_word = rows[of_word]
     of_class = take(counts, row_of_word)
     records = pyarrow.table([words, of_class["count"], of_class["key"]], RECORDS)
+    records = with_groups_of(records, of_class)
     return Classes(records, table.sizes[found[row_of_word]], len(rows), int(numbers[rows].sum()))
 
 
@@ -176,19 +239,28 @@ def classes_of_words(counts: pyarrow.Table) -> Classes:
     Args:
       counts: how often each word occurs.
     """
-    words, numbers = counts["key"].to_pylist(), counts["count"].to_pylist()
-    classes = _grouped(words, numbers)
-    signatures = list(map(signature, words))
-    records = records_table(words, [classes[key][0] for key in signatures], signatures)
-    sizes = np.array([len(classes[key][1]) for key in signatures])
-    return Classes(records, sizes, len(classes), sum(numbers))
+    classes = _grouped(counts)
+    keys = [(group, signature(word)) for group, word, _ in _rows_of(counts)]
+    sums = [classes[key][0] for key in keys]
+    records = records_table(counts["key"].to_pylist(), sums, [letters for _, letters in keys])
+    sizes = np.array([len(classes[key][1]) for key in keys])
+    matched = int(counts["count"].to_numpy().sum())
+    return Classes(with_groups_of(records, counts), sizes, len(classes), matched)
 
 
-def _grouped(words: list[str], counts: list[int]) -> dict[str, tuple[int, list[str]]]:
-    """Returns the count and the words of each class, by its signature."""
-    classes: dict[str, tuple[int, list[str]]] = {}
-    for word, number in zip(words, counts, strict=True):
-        key = signature(word)
+def _rows_of(counts: pyarrow.Table) -> Iterator[tuple[str | None, str, int]]:
+    """Yields the group, the key and the count of each row."""
+    rows = zip(counts["key"].to_pylist(), counts["count"].to_pylist(), strict=True)
+    is_grouped = GROUP.name in counts.column_names
+    groups = counts[GROUP.name].to_pylist() if is_grouped else itertools.repeat(None)
+    return ((group, key, count) for group, (key, count) in zip(groups, rows, strict=False))
+
+
+def _grouped(counts: pyarrow.Table) -> dict[tuple[str | None, str], tuple[int, list[str]]]:
+    """Returns the count and the words of each class, by its group and signature."""
+    classes: dict[tuple[str | None, str], tuple[int, list[str]]] = {}
+    for group, word, number in _rows_of(counts):
+        key = group, signature(word)
         count, members = classes.setdefault(key, (0, []))
         members.append(word)
         classes[key] = count + number, members

@@ -22,6 +22,8 @@ RECORDS = pyarrow.schema(
         ("signature", pyarrow.large_string()),
     ]
 )
+#: What precedes the columns of either if words are counted by group.
+GROUP = pyarrow.field("group", pyarrow.large_string())
 #: A bucket, and the bytes of a table of counts.
 BucketOfCounts = tuple[int, bytes]
 
@@ -48,6 +50,29 @@ class RecordColumns(NamedTuple):
     """
 
     data: bytes
+
+
+class GroupedColumns(NamedTuple):
+    """Many records of groups as one element.
+
+    Attributes:
+      data: the bytes of a table of records, whose first column is `GROUP`.
+    """
+
+    data: bytes
+
+
+def with_group(table: pyarrow.Table, group: str) -> pyarrow.Table:
+    """Returns a table of counts of one group."""
+    groups = pyarrow.repeat(pyarrow.scalar(group, GROUP.type), table.num_rows)
+    return table.add_column(0, GROUP, groups)
+
+
+def with_groups_of(table: pyarrow.Table, other: pyarrow.Table) -> pyarrow.Table:
+    """Returns a table with the groups, if any, of another that has the same rows."""
+    if GROUP.name not in other.column_names:
+        return table
+    return table.add_column(0, GROUP, other[GROUP.name])
 
 
 def counts_table(keys: Iterable[str], counts: Iterable[int]) -> pyarrow.Table:

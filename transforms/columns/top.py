@@ -2,40 +2,54 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
-from transforms.columns.tables import RECORDS, RecordColumns, from_bytes, to_bytes
+from transforms.columns.tables import (
+    GROUP,
+    RECORDS,
+    GroupedColumns,
+    RecordColumns,
+    from_bytes,
+    to_bytes,
+)
 from transforms.stages.windows import check_comparable
 
 _BY_COUNT = [("count", "descending"), ("word", "ascending")]
 
 
 @dataclass
-class TopColumns(beam.PTransform[PCollection[RecordColumns], PCollection[RecordColumns]]):
+class TopColumns(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Keeps the records with the greatest counts; of equal counts those whose words come first.
 
     Attributes:
       number: how many to keep; None keeps all.
+      per_group: whether so many are kept in each group.
     """
 
     number: int | None = None
+    per_group: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
         if self.number is not None:
             check_positive(top=self.number)
 
-    def expand(self, columns: PCollection[RecordColumns]) -> PCollection[RecordColumns]:
+    def expand(self, columns: PCollection[Any]) -> PCollection[Any]:
         if self.number is None:
             return columns
         check_comparable(columns, f"top={self.number}")
-        combine = beam.CombineGlobally(TopColumnsFn(self.number)).without_defaults()
-        keep = combine.with_output_types(RecordColumns)
-        kept: PCollection[RecordColumns] = columns | "KeepGreatest" >> keep
+        fn: beam.CombineFn = TopColumnsFn(self.number)
+        element_type: Any = RecordColumns
+        if self.per_group:
+            fn, element_type = TopOfGroupsFn(self.number), GroupedColumns
+        keep = beam.CombineGlobally(fn).without_defaults().with_output_types(element_type)
+        kept: PCollection[Any] = columns | "KeepGreatest" >> keep
         return kept
 
 
@@ -61,3 +75,44 @@ class TopColumnsFn(beam.CombineFn):
 
     def extract_output(self, accumulator: bytes) -> RecordColumns:
         return RecordColumns(accumulator)
+
+
+class TopOfGroupsFn(beam.CombineFn):
+    """Keeps the greatest counts of each group. The accumulator is a list of the bytes of tables."""
+
+    def __init__(self, number: int, max_unmerged_bytes: int = 1 << 20):
+        self._number = number
+        self._max_unmerged_bytes = max_unmerged_bytes
+
+    def create_accumulator(self) -> list[bytes]:
+        return []
+
+    def add_input(self, accumulator: list[bytes], columns: GroupedColumns) -> list[bytes]:
+        accumulator.append(columns.data)
+        kept, *others = map(len, accumulator)
+        is_small = sum(others) < max(kept, self._max_unmerged_bytes)
+        return accumulator if is_small else self.compact(accumulator)
+
+    def merge_accumulators(self, accumulators: Iterable[list[bytes]]) -> list[bytes]:
+        merged = self.create_accumulator()
+        for accumulator in accumulators:
+            for data in accumulator:
+                merged = self.add_input(merged, GroupedColumns(data))
+        return merged
+
+    def compact(self, accumulator: list[bytes]) -> list[bytes]:
+        import pyarrow.compute as pc  # only here, as it takes a while to load
+
+        table = pyarrow.concat_tables(map(from_bytes, accumulator))
+        order = pc.sort_indices(table, sort_keys=[(GROUP.name, "ascending"), *_BY_COUNT])
+        table = table.take(order).combine_chunks()
+        groups = table[GROUP.name].combine_chunks()
+        is_first = np.ones(len(groups), bool)
+        is_first[1:] = pc.not_equal(groups[1:], groups[:-1]).to_numpy(zero_copy_only=False)
+        begins = np.flatnonzero(is_first)
+        rank = np.arange(len(groups)) - begins[np.cumsum(is_first) - 1]
+        return [to_bytes(table.filter(pyarrow.array(rank < self._number)))]
+
+    def extract_output(self, accumulator: list[bytes]) -> GroupedColumns:
+        (data,) = self.compact(accumulator)
+        return GroupedColumns(data)

@@ -22,6 +22,8 @@ from typing import Any
 
 from apache_beam.utils import retry
 
+from transforms.stages import traffic
+
 # Nobody answers any more if nothing has come for so many seconds.
 _TIMEOUT = 60.0
 
@@ -53,6 +55,27 @@ def own_clients() -> Iterator[None]:
         yield
     finally:
         _SCOPE.depth -= 1
+
+
+def this_thread() -> Any:
+    """Returns what `as_thread` takes."""
+    return _SCOPE.clients, traffic.of_thread()
+
+
+@contextlib.contextmanager
+def as_thread(thread: Any) -> Iterator[None]:
+    """Inside, this thread uses the clients of another one, for which it works.
+
+    Args:
+      thread: what `this_thread` has returned there. Clients may be used by several threads.
+    """
+    before = _SCOPE.clients
+    _SCOPE.clients, counted = thread
+    try:
+        with traffic.counted_in(counted):
+            yield
+    finally:
+        _SCOPE.clients = before
 
 
 def _adapt() -> None:
@@ -105,6 +128,8 @@ def _adapt_s3(module: Any) -> None:
             original(self, options)
             events = self.client.meta.events
             events.unregister("needs-retry.s3", unique_id="retry-config-s3")
+            events.register("before-send.s3", _count_sent_to_s3)
+            events.register("response-received.s3", _count_answer_of_s3)
             return dict(vars(self))
 
         # The wrapped client may be shared; what Beam keeps beside it belongs to one file.
@@ -116,6 +141,28 @@ def _adapt_s3(module: Any) -> None:
 
     module.Client.__init__ = _in_scope(init, module.Client.__init__)
     module.get_http_error_code = _in_scope(error_code, module.get_http_error_code)
+
+
+def _count_sent_to_s3(request: Any, **_: Any) -> None:
+    traffic.of_thread().add(0, 0, _length(request.headers))
+
+
+def _count_answer_of_s3(response_dict: Any, event_name: str, **_: Any) -> None:
+    if response_dict is not None:
+        is_head = ".Head" in event_name
+        traffic.of_thread().add(1, 0 if is_head else _length(response_dict["headers"]), 0)
+
+
+def _count_answer(response: Any, *_: Any, **__: Any) -> None:
+    """Counts an answer that a session of requests has got."""
+    request = response.request
+    received = 0 if request.method == "HEAD" else _length(response.headers)
+    traffic.of_thread().add(1, received, _length(request.headers))
+
+
+def _length(headers: Any) -> int:
+    length = headers.get("content-length", 0)
+    return int(length) if str(length).isdecimal() else 0
 
 
 def _adapt_gcs(module: Any) -> None:
@@ -150,7 +197,9 @@ def _google_client(module: Any, options: Any) -> Any:
         bool(os.environ.get("STORAGE_EMULATOR_HOST"))
         or options.view_as(module.GoogleCloudOptions).no_auth
     )
-    return module.create_storage_client(options, use_credentials=not is_anonymous)
+    client = module.create_storage_client(options, use_credentials=not is_anonymous)
+    client._http.hooks["response"].append(_count_answer)
+    return client
 
 
 def _never(error: Exception) -> bool:
@@ -168,6 +217,9 @@ def _adapt_azure(module: Any) -> None:
         def make() -> Any:
             original(self, client, pipeline_options)
             self.client._config.retry_policy.total_retries = 0
+            transport = self.client._pipeline._transport
+            transport.open()
+            transport.session.hooks["response"].append(_count_answer)
             return self.client
 
         original(self, client or _cached("azfs", pipeline_options, make), pipeline_options)
@@ -180,10 +232,17 @@ def _adapt_hdfs(module: Any) -> None:
         original(self, pipeline_options)
         client = self._hdfs_client
         client._timeout = _TIMEOUT  # it would wait forever
-        client._session.hooks["response"].append(_raise_server_error)
+        client._session.hooks["response"] += [_count_answer, _raise_server_error]
         logging.getLogger("hdfs.client").setLevel(logging.CRITICAL)  # the error is reported
 
+    put = module.HdfsUploader.put
+
+    def counted(self: Any, data: Any) -> None:  # what is sent in chunks has no length
+        put(self, data)
+        traffic.of_thread().add(0, 0, memoryview(data).nbytes)
+
     module.HadoopFileSystem.__init__ = _in_scope(init, module.HadoopFileSystem.__init__)
+    module.HdfsUploader.put = counted
 
 
 def _raise_server_error(response: Any, *args: Any, **kwargs: Any) -> None:

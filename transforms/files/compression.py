@@ -12,7 +12,8 @@ from apache_beam.io.filesystem import CompressionTypes
 
 from transforms.files.decompression import HeadFile, decompressed, without_shard
 from transforms.files.decompression import is_compressed as is_compressed
-from transforms.files.schemes import is_local, local_path
+from transforms.files.ranges import RangedFile, ReadAhead, Region, is_read_by_ranges
+from transforms.files.schemes import is_local, local_path, why_unsupported
 from transforms.files.stores import open_file
 
 
@@ -28,16 +29,22 @@ def compression_for(path: str) -> str:
     return str(CompressionTypes.detect_compression_type(without_shard(path)))
 
 
-def open_raw(path: str, buffering: int = -1) -> BinaryIO:
+def open_raw(
+    path: str, buffering: int = -1, region: Region | None = None, ahead: ReadAhead | None = None
+) -> BinaryIO:
     """Opens a file for reading its bytes as they are, compressed or not.
 
     Args:
       path: a path or URL on any Beam filesystem.
       buffering: for local files, as `open` takes it.
+      region: what is going to be read of it, for stores; by default all.
+      ahead: what of it has been asked for.
     """
     path = local_path(path)
     if is_local(path):  # spares Beam's search for the filesystem of each file
         return open(path, "rb", buffering)
+    if is_read_by_ranges(path) and why_unsupported(path) is None:
+        return cast(BinaryIO, RangedFile(region or Region(path), ahead))
     return open_file(path)
 
 

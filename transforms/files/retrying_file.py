@@ -13,7 +13,8 @@ from typing import BinaryIO, cast
 from transforms.files.clients import own_clients
 from transforms.files.compression import open_raw, open_recognized
 from transforms.files.decompression import HeadFile
-from transforms.files.recognition import is_plain_text
+from transforms.files.ranges import ReadAhead, Region
+from transforms.files.recognition import HEAD_SIZE, is_plain_text
 from transforms.stages.retry import Retrier
 
 
@@ -22,7 +23,13 @@ def _ignore(size: int) -> None:
 
 
 def open_retrying(
-    path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore, *, is_text: bool = True
+    path: str,
+    retrier: Retrier,
+    on_read: Callable[[int], None] = _ignore,
+    *,
+    is_text: bool = True,
+    region: Region | None = None,
+    ahead: ReadAhead | None = None,
 ) -> HeadFile:
     """Opens a file for reading its decompressed bytes, with retries.
 
@@ -31,6 +38,7 @@ def open_retrying(
       retrier: the retrier of the stage that reads.
       on_read: called after each read with the number of bytes read, before they are decompressed.
       is_text: whether the file is to be text. If not, it may have any format.
+      region, ahead: as for `open_raw`.
 
     Returns:
       The file. Uncompressed files have no buffer, since their readers read whole blocks.
@@ -40,15 +48,21 @@ def open_retrying(
       FormatError: it is not text, or not compressed as its extension says.
       RetriesExhaustedError: all attempts at opening it, or at reading its beginning, have failed.
     """
-    opener = functools.partial(open_raw_retrying, retrier=retrier, on_read=on_read)
+    opener = functools.partial(
+        open_raw_retrying, retrier=retrier, on_read=on_read, region=region, ahead=ahead
+    )
     return open_recognized(path, opener, is_text=is_text)
 
 
 def open_raw_retrying(
-    path: str, retrier: Retrier, on_read: Callable[[int], None] = _ignore
+    path: str,
+    retrier: Retrier,
+    on_read: Callable[[int], None] = _ignore,
+    region: Region | None = None,
+    ahead: ReadAhead | None = None,
 ) -> BinaryIO:
     """Opens a file for reading its bytes as they are, with retries; see `open_retrying`."""
-    unbuffered = functools.partial(open_raw, path, buffering=0)
+    unbuffered = functools.partial(open_raw, path, buffering=0, region=region, ahead=ahead)
     return cast(BinaryIO, RetryingFile(unbuffered, retrier, on_read))
 
 
@@ -62,7 +76,8 @@ def is_plain(path: str, retrier: Retrier) -> bool:
     Raises:
       RetriesExhaustedError: all attempts at reading its beginning have failed.
     """
-    with HeadFile(open_raw_retrying(path, retrier)) as file:
+    beginning = Region(path, end=HEAD_SIZE)
+    with HeadFile(open_raw_retrying(path, retrier, region=beginning)) as file:
         return is_plain_text(file.head, path)
 
 

@@ -7,8 +7,10 @@ import urllib.parse
 from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 
-# By the schemes of filesystems of Beam: the extra of Beam that has the package they need, and the
-# module that is missing without it.
+# The name under which pip knows this project.
+_PROJECT = "beam-anagrams"
+# By the schemes of filesystems of Beam: the extra of this project that has the package they need,
+# and the module that is missing without it.
 _EXTRAS = {
     "gs": ("gcp", "google.cloud.storage"),
     "s3": ("aws", "boto3"),
@@ -68,7 +70,7 @@ def why_unsupported(path: str) -> str | None:
     if is_known and (not module or _is_installed(module)):
         return None
     if extra:
-        return f"{scheme}:// needs a package: pip install 'apache-beam[{extra}]'"
+        return f"{scheme}:// needs a package: pip install '{_PROJECT}[{extra}]'"
     if scheme.lower() == "file":
         return "a file:// URL of this machine has three slashes, as in file:///tmp/a.txt"
     if scheme.lower() in _WEB:

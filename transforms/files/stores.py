@@ -19,14 +19,25 @@ from apache_beam.io.filesystem import CompressedFile, CompressionTypes, FileMeta
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.files.clients import own_clients
+from transforms.files.objects import (
+    azure_blob,
+    gcs_blob,
+    hdfs_file,
+    rename_in_hdfs,
+    s3_object,
+)
 from transforms.files.schemes import why_unsupported
 from transforms.stages.faults import is_missing, is_transient
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applied_resilience
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Their objects appear when they are complete.
+_OBJECT_STORES = ("azfs", "gs", "s3")
 _WILDCARD = re.compile(r"[*?[]")
+# What S3 gets in one request, in bytes. Parts have 5 MiB at least.
+_MAX_SMALL = 8 << 20
 # Copies inside a store take moments, and are looked at so often, in seconds.
 _POLL_SECONDS = 0.2
 
@@ -68,6 +79,21 @@ def create(path: str, compression: str = CompressionTypes.UNCOMPRESSED) -> Binar
         else:
             file = filesystem.create(path, compression_type=plain)
     return cast(BinaryIO, file if compression == plain else CompressedFile(file, compression))
+
+
+def is_whole(path: str) -> bool:
+    """Returns whether a file at this path is there only when all of it has been written."""
+    return FileSystems.get_scheme(path) in _OBJECT_STORES
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Writes a small file, with retries."""
+
+    def write() -> None:
+        with create(path) as file:
+            file.write(data)
+
+    retried("write", write)
 
 
 def exists(path: str) -> bool:
@@ -158,13 +184,23 @@ def _hdfs_files(filesystem: Any, url: str) -> Iterator[FileMetadata]:
         return
     while pending:
         url = pending.pop()
-        path = filesystem._parse_url(url)[1]
-        for name, status in retried("read", client.list, path, status=True):
+        for name, status in _hdfs_folder(filesystem, url):
             inside = f"{url}/{name}" if name else url
             if status["type"] == "DIRECTORY":
                 pending.append(inside)
             else:
                 yield FileMetadata(inside, status["length"], status["modificationTime"] / 1000)
+
+
+def _hdfs_folder(filesystem: Any, url: str) -> list[tuple[str, dict[str, Any]]]:
+    """Returns the names and the status of what is in a folder; nothing if it is gone by now."""
+    client, path = hdfs_file(filesystem, url)
+    try:
+        return list(retried("read", client.list, path, status=True))
+    except Exception as error:  # of the client's own
+        if is_missing(error):
+            return []
+        raise
 
 
 def rename(source: str, target: str) -> None:
@@ -196,7 +232,7 @@ def delete(paths: Iterable[str]) -> None:
     """
     for path in paths:
         try:
-            retried("write", FileSystems.delete, [path])
+            retried("write", _delete, path)
         except Exception as error:  # each filesystem raises its own
             if not is_missing(error):
                 raise
@@ -214,7 +250,7 @@ def retried(stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
       Exception: what the function raises, if that is permanent.
     """
     try:
-        return Retrier(stage, Resilience())(
+        return Retrier(stage, applied_resilience())(
             _with_own_clients, functools.partial(work, *args, **kwargs)
         )
     except RetriesExhaustedError as error:
@@ -245,11 +281,7 @@ _REPLACING = ("s3", "gs")
 
 def _rename_azure(filesystem: Any, source: str, target: str) -> None:
     """Renames a blob. Beam copies from the public address of the account, whatever the endpoint."""
-    from apache_beam.io.azure.blobstorageio import parse_azfs_path
-
-    client = filesystem._blobstorageIO().client
-    original = client.get_blob_client(*parse_azfs_path(source))
-    copy = client.get_blob_client(*parse_azfs_path(target))
+    original, copy = azure_blob(filesystem, source), azure_blob(filesystem, target)
     copy.start_copy_from_url(original.url)
     while (status := copy.get_blob_properties().copy.status) == "pending":
         time.sleep(_POLL_SECONDS)
@@ -258,25 +290,54 @@ def _rename_azure(filesystem: Any, source: str, target: str) -> None:
     original.delete_blob()
 
 
+def _rename_gcs(filesystem: Any, source: str, target: str) -> None:
+    """Renames an object. Beam sends batches, which are larger, and whose errors have no headers."""
+    original, copy = gcs_blob(filesystem, source), gcs_blob(filesystem, target)
+    token = None
+    while True:
+        token, _, _ = copy.rewrite(original, token=token)
+        if token is None:
+            break
+    original.delete()
+
+
 def _rename_hdfs(filesystem: Any, source: str, target: str) -> None:
-    """Renames a file onto another one in one step, for which Beam has no option."""
-    paths = [filesystem._parse_url(url)[1] for url in (source, target)]
-    client = filesystem._hdfs_client
-    client._rename(paths[0], destination=client.resolve(paths[1]), renameoptions="OVERWRITE")
+    client, path = hdfs_file(filesystem, source)
+    rename_in_hdfs(client, path, hdfs_file(filesystem, target)[1])
 
 
 _RENAMES: dict[str, Callable[[Any, str, str], None]] = {
     "azfs": _rename_azure,
+    "gs": _rename_gcs,
     "hdfs": _rename_hdfs,
 }
 
 
+def _delete(path: str) -> None:
+    """Deletes a file in one request; Beam first looks whether it is a folder, or a pattern."""
+    filesystem: Any = FileSystems.get_filesystem(path)
+    match filesystem.scheme():
+        case "azfs":
+            azure_blob(filesystem, path).delete_blob()
+        case "gs":
+            gcs_blob(filesystem, path).delete()
+        case "s3":
+            client, place = s3_object(filesystem, path)
+            client.delete_object(**place)
+        case _:
+            filesystem.delete([path])
+
+
 class _S3File(io.RawIOBase):
-    """A new object of S3, which may be empty: Beam's upload in parts needs at least one."""
+    """A new object of S3: put in one request if it is small, or empty, and else in parts.
+
+    Beam always uploads in parts, at least one, which are three requests or more.
+    """
 
     def __init__(self, path: str, filesystem: Any):
         self._path, self._filesystem = path, filesystem
         self._file: BinaryIO | None = None
+        self._small = bytearray()
         self._position = 0
         self.mode = "wb"  # which files of Beam's look for
 
@@ -286,10 +347,14 @@ class _S3File(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         size = memoryview(data).nbytes
         with own_clients():
-            if self._file is None and size:
+            if self._file is None and len(self._small) + size > _MAX_SMALL:
                 plain = CompressionTypes.UNCOMPRESSED
                 self._file = self._filesystem.create(self._path, compression_type=plain)
-            if self._file is not None:
+                self._file.write(self._small)
+                self._small.clear()
+            if self._file is None:
+                self._small += data
+            else:
                 self._file.write(data)
         self._position += size
         return size
@@ -301,12 +366,8 @@ class _S3File(io.RawIOBase):
         if not self.closed:
             super().close()
             with own_clients():
-                self._file.close() if self._file is not None else self._write_empty()
+                self._file.close() if self._file is not None else self._put()
 
-    def _write_empty(self) -> None:
-        from apache_beam.io.aws.clients.s3 import boto3_client
-        from apache_beam.io.aws.s3io import parse_s3_path
-
-        bucket, key = parse_s3_path(self._path)
-        client = boto3_client.Client(self._filesystem._options).client
-        client.put_object(Bucket=bucket, Key=key, Body=b"")
+    def _put(self) -> None:
+        client, place = s3_object(self._filesystem, self._path)
+        client.put_object(**place, Body=bytes(self._small))

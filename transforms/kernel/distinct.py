@@ -120,7 +120,7 @@ class DistinctTally:
 
     Args:
       spellings: how text becomes words.
-      store: where words are kept.
+      store: where words are kept; those of tallies that are merged must be alike.
       min_word_length: shorter words, in code points, are not counted.
       max_distinct: how many distinct words may be in the table.
       max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
@@ -161,6 +161,9 @@ class DistinctTally:
     def merge(self, other: "DistinctTally") -> None:
         other._drop_pending()
         other._move_to_store()
+        if other._store is not self._store:
+            for _, table in other._store.drain():
+                self._store.add(table)
         self._invalid_bytes += other._invalid_bytes
         other._invalid_bytes = 0
 
@@ -223,7 +226,7 @@ class DistinctTally:
             counts = np.fromiter(found.values(), np.int64, len(found))
             self._table.add(np.frombuffer(b"".join(encoded), np.uint8), ends, counts)
 
-    def _counted(self, bucket: int, table: WordTable) -> Counted:
+    def _counted(self, bucket: int | None, table: WordTable) -> Counted:
         data, ends, counts = table.to_columns()
         lengths = np.empty(counts.size, np.int64)
         word_loops.lengths_of(data, ends, lengths)

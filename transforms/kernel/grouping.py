@@ -1,28 +1,38 @@
 """Adds up equal keys, and groups words into anagram classes. Loads the compiler."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute as pc
 
-from transforms.columns.tables import COUNTS, RECORDS, Int64Array, letters_and_ends, strings_of
+from transforms.columns.tables import (
+    COUNTS,
+    GROUP,
+    RECORDS,
+    Int64Array,
+    letters_and_ends,
+    strings_of,
+    with_groups_of,
+)
 from transforms.kernel import word_loops
 from transforms.kernel.word_table import WordTable
 
+# No signature has it, so what precedes the last one is the group, whatever is in that.
+_BETWEEN = pyarrow.scalar("\0", GROUP.type)
 
-def merge_counts(tables: Iterable[pyarrow.Table]) -> pyarrow.Table:
-    """Merges tables of counts into one that has each key once, with the sum of its counts."""
+
+def merge_counts(counts: pyarrow.Table) -> pyarrow.Table:
+    """Merges the counts of equal keys, so that each key is there once, with their sum."""
     merged = WordTable()
-    for table in tables:
-        keys, counts = table["key"].combine_chunks(), table["count"].to_numpy()
-        merged.add(*letters_and_ends(keys), counts)
-    letters, ends, counts = merged.to_columns()
-    return pyarrow.table([strings_of(letters, ends), pyarrow.array(counts)], COUNTS)
+    for batch in counts.to_batches():
+        merged.add(*letters_and_ends(batch["key"]), batch["count"].to_numpy())
+    letters, ends, sums = merged.to_columns()
+    return pyarrow.table([strings_of(letters, ends), pyarrow.array(sums)], COUNTS)
 
 
 def group_words(counts: pyarrow.Table) -> tuple[Any, Int64Array, int]:
-    """Groups words by their signatures.
+    """Groups words by their signatures, those of each group by themselves.
 
     Args:
       counts: how often each word occurs, see `transforms.columns.COUNTS`.
@@ -35,9 +45,13 @@ def group_words(counts: pyarrow.Table) -> tuple[Any, Int64Array, int]:
     data, ends = letters_and_ends(words)
     signatures = np.empty(ends[-1], np.uint8)
     word_loops.sort_letters(data, ends, int(np.diff(ends).max(initial=0)), signatures)
-    classes = WordTable(1 << len(words).bit_length())
-    of_word = classes.add(signatures, ends, numbers)
     keys = strings_of(signatures, ends)
+    classes = WordTable(1 << len(words).bit_length())
+    if GROUP.name in counts.column_names:
+        joined = pc.binary_join_element_wise(counts[GROUP.name].combine_chunks(), keys, _BETWEEN)
+        of_word = classes.add(*letters_and_ends(joined), numbers)
+    else:
+        of_word = classes.add(signatures, ends, numbers)
     class_counts = pyarrow.array(classes.counts[of_word])
-    table = pyarrow.table([words, class_counts, keys], RECORDS)
+    table = with_groups_of(pyarrow.table([words, class_counts, keys], RECORDS), counts)
     return table, np.bincount(of_word)[of_word], classes.size

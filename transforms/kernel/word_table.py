@@ -4,9 +4,11 @@ A text that is its own dictionary may have millions of distinct words. They are 
 letters of all words in one array, and what is known of each word in a row of another.
 """
 
+import mmap
 import secrets
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,26 @@ from transforms.columns.tables import HASH_OF_BYTE, Int64Array
 from transforms.kernel import word_loops
 
 _NO_WORDS = np.zeros(1, np.int64)
+# Arrays of more bytes get memory of their own.
+_LARGE = 1 << 18
+
+
+def _array(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Returns an array with any values in it.
+
+    The memory of a large one goes back to the system as soon as it is free. The allocator of the C
+    library would keep it in heaps, of which each thread has its own.
+    """
+    size_in_bytes = size * np.dtype(dtype).itemsize
+    if size_in_bytes <= _LARGE:
+        return np.empty(size, dtype)
+    return np.frombuffer(mmap.mmap(-1, size_in_bytes), dtype)
+
+
+def _free_slots(size: int) -> npt.NDArray[np.int32]:
+    slots = _array(size, np.int32)
+    slots.fill(-1)
+    return slots
 
 
 class WordTable:
@@ -32,9 +54,9 @@ class WordTable:
     def __init__(self, capacity: int = 1 << 12, seed: int | None = None):
         self.size = 0
         self.arrays = word_loops.Words(
-            np.empty(capacity * 16, np.uint8),
-            np.empty((capacity, 4), np.uint64),
-            np.full(2 * capacity, -1, np.int32),
+            _array(16 * capacity, np.uint8),
+            _array(4 * capacity, np.uint64).reshape(capacity, 4),
+            _free_slots(2 * capacity),
             np.uint64(secrets.randbits(64) if seed is None else seed),
         )
 
@@ -66,15 +88,15 @@ class WordTable:
         data, entries, _, _ = self.arrays
         used = self.bytes_used
         if used + new_bytes > data.size:
-            grown = np.empty(max(used + new_bytes, 2 * data.size), np.uint8)
+            grown = _array(max(used + new_bytes, 2 * data.size), np.uint8)
             grown[:used] = data[:used]
             self.arrays = self.arrays._replace(data=grown)
         if self.size + new_words > len(entries):
             capacity = 1 << (self.size + new_words - 1).bit_length()
-            more_entries = np.empty((capacity, 4), np.uint64)
+            more_entries = _array(4 * capacity, np.uint64).reshape(capacity, 4)
             more_entries[: self.size] = entries[: self.size]
             self.arrays = self.arrays._replace(
-                entries=more_entries, slots=np.full(2 * capacity, -1, np.int32)
+                entries=more_entries, slots=_free_slots(2 * capacity)
             )
             word_loops.fill_slots(self.arrays, self.size)
 
@@ -134,16 +156,21 @@ class WordStore:
     Args:
       buckets: how many there are, see `transforms.columns.tables`.
       max_bytes: when it takes more memory than this, it is full.
+      seed: of all hashes; by default a random number.
 
     Attributes:
       seed: tables of which the words are to be added need the same.
     """
 
-    def __init__(self, buckets: int, max_bytes: int):
-        self.seed = secrets.randbits(64)
+    def __init__(self, buckets: int, max_bytes: int, seed: int | None = None):
+        self.seed = secrets.randbits(64) if seed is None else seed
         self._max_bytes = max_bytes
         self._tables = [self._empty_table() for _ in range(buckets)]
         self._locks = [threading.Lock() for _ in range(buckets)]
+
+    def like(self, *, buckets: int) -> "WordStore":
+        """Returns an empty store of which the words can be added to this one, and vice versa."""
+        return WordStore(buckets, self._max_bytes, self.seed)
 
     def _empty_table(self) -> WordTable:
         return WordTable(1, self.seed)
@@ -166,10 +193,13 @@ class WordStore:
             with self._locks[bucket]:
                 self._tables[bucket].add_entries(words, in_bucket, int(sizes[bucket]))
 
-    def drain(self) -> Iterator[tuple[int, WordTable]]:
-        """Yields each bucket that has words, with its table, and begins anew."""
+    def drain(self) -> Iterator[tuple[int | None, WordTable]]:
+        """Yields each bucket that has words, with its table, and begins anew.
+
+        The only bucket of a store is None: its words are those of any.
+        """
         for bucket, lock in enumerate(self._locks):
             with lock:
                 table, self._tables[bucket] = self._tables[bucket], self._empty_table()
             if table.size:
-                yield bucket, table
+                yield bucket if len(self._locks) > 1 else None, table

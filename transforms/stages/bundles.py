@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 _NOTHING = WindowedValue(None, GlobalWindow().max_timestamp(), (GlobalWindow(),))
 
 
-def in_global_window(elements: Iterable[Any]) -> Iterator[WindowedValue]:
-    """Each element, as a value at the end of the global window."""
-    return map(_NOTHING.with_value, elements)
+def in_global_window(elements: Iterable[Any]) -> Iterator[Any]:
+    """Each element, as a value at the end of the global window; with its tag, if it has one."""
+    for element in elements:
+        if isinstance(element, TaggedOutput):
+            yield TaggedOutput(element.tag, _NOTHING.with_value(element.value))
+        else:
+            yield _NOTHING.with_value(element)

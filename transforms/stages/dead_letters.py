@@ -56,12 +56,14 @@ class DeadLetter(NamedTuple):
       cause: the last error, in one line.
       attempts: how many were made.
       payload: what they were made at.
+      group: which group it is counted in; None if the stage knows no groups.
     """
 
     stage: str
     cause: str
     attempts: int
     payload: DeadLetterPayload
+    group: str | None = None
 
     @property
     def words(self) -> int:
@@ -89,6 +91,7 @@ def to_json(letter: DeadLetter, settings: Mapping[str, Any]) -> str:
         "source": None,
         "offset": None,
         **_to_fields(letter.payload),
+        **({} if letter.group is None else {"group": letter.group}),
         "settings": dict(settings),
     }
     return json.dumps(fields, ensure_ascii=True)
@@ -140,6 +143,7 @@ def from_json(line: str) -> tuple[DeadLetter, dict[str, Any]]:
             _field(fields, "cause", str),
             _field(fields, "attempts", int),
             _from_fields(fields),
+            _text(fields, "group") if "group" in fields else None,
         )
         return letter, dict(_field(fields, "settings", dict))
     except (KeyError, RecursionError, TypeError, ValueError) as error:

@@ -55,7 +55,8 @@ _PERMANENT_SERVER_ERRORS = {
 # What services answer, under whatever status, when they are asked to slow down or to try again.
 _TRANSIENT_REASONS = {
     # S3
-    *("InternalError", "OperationAborted", "RequestLimitExceeded", "RequestTimeout"),
+    *("ConditionalRequestConflict", "InternalError", "OperationAborted"),
+    *("RequestLimitExceeded", "RequestTimeout"),
     *("ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "503 SlowDown"),
     # Google Cloud Storage
     *("backendError", "internalError", "rateLimitExceeded", "userRateLimitExceeded"),
@@ -130,7 +131,7 @@ def is_missing(error: BaseException) -> bool:
     """Tells whether an error says that a file does not exist."""
     return all(
         isinstance(cause, FileNotFoundError)
-        or _status(cause) == http.HTTPStatus.NOT_FOUND
+        or http_status(cause) == http.HTTPStatus.NOT_FOUND
         or "FileNotFoundException" in _reasons(cause)
         for cause in root_causes(error)
     )
@@ -158,6 +159,19 @@ def retry_after(error: BaseException) -> float:
     return max((_retry_after(_headers(cause)) for cause in root_causes(error)), default=0.0)
 
 
+def http_status(error: BaseException) -> int | None:
+    """Returns the HTTP status of the answer that an error is about; None if it is about none."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):  # botocore
+        metadata = response.get("ResponseMetadata")
+        response = metadata if isinstance(metadata, Mapping) else {}
+        found = [response.get("HTTPStatusCode")]
+    else:
+        holders = (error, response)
+        found = [getattr(each, name, None) for each in holders for name in ("status_code", "code")]
+    return next((each for each in found if _is_status(each)), None)
+
+
 class _StatusError(Exception):
     """An answer of which only the status is known."""
 
@@ -179,7 +193,7 @@ def _causes(error: BaseException) -> list[BaseException]:
         return [cause] if isinstance(cause, BaseException) else []
     if name == "apache_beam.S3ClientError":  # has the text of the error that was being handled
         handled, code = error.__cause__ or error.__context__, getattr(error, "code", None)
-        if handled is not None and code in (None, _status(handled)):
+        if handled is not None and code in (None, http_status(handled)):
             return [handled]
     return []
 
@@ -193,7 +207,7 @@ def _is_transient(error: BaseException) -> bool:
     known = next((_IS_TRANSIENT[name] for name in names if name in _IS_TRANSIENT), None)
     if known:
         return True
-    if (status := _status(error)) is not None:
+    if (status := http_status(error)) is not None:
         return _is_transient_status(status)
     if known is not None or isinstance(error, _PERMANENT_ERRORS):
         return False
@@ -210,19 +224,6 @@ def _is_transient_status(status: int) -> bool:
 def _name(error_type: type) -> str:
     """Returns the package and the name of a class, such as ``botocore.ClientError``."""
     return f"{error_type.__module__.partition('.')[0]}.{error_type.__name__}"
-
-
-def _status(error: BaseException) -> int | None:
-    """Returns the HTTP status of the answer that an error is about; None if it is about none."""
-    response = getattr(error, "response", None)
-    if isinstance(response, Mapping):  # botocore
-        metadata = response.get("ResponseMetadata")
-        response = metadata if isinstance(metadata, Mapping) else {}
-        found = [response.get("HTTPStatusCode")]
-    else:
-        holders = (error, response)
-        found = [getattr(each, name, None) for each in holders for name in ("status_code", "code")]
-    return next((each for each in found if _is_status(each)), None)
 
 
 def _is_status(value: object) -> bool:

@@ -1,7 +1,9 @@
 """Retries: faults that may pass are tried again, with growing pauses; others are final."""
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
@@ -52,6 +54,33 @@ class Resilience:
         """Returns the same without injected faults, for what a run cannot do without."""
         return replace(self, chaos=Chaos())
 
+    def of_thread(self, thread: int) -> "Resilience":
+        """Returns the same for one of several threads, so that faults strike independently."""
+        return replace(self, chaos=replace(self.chaos, seed=self.chaos.seed + thread))
+
+
+_DEFAULT = Resilience()
+_APPLIED = contextvars.ContextVar("resilience", default=_DEFAULT)
+
+
+@contextlib.contextmanager
+def applying(resilience: Resilience) -> Iterator[None]:
+    """Inside, whatever has no setting of its own deals with faults like this. Injects none.
+
+    That are the many small requests that filesystems make; so it is inside each `Retrier`.
+    """
+    before = _APPLIED.get()
+    _APPLIED.set(resilience.without_chaos())
+    try:
+        yield
+    finally:
+        _APPLIED.set(before)  # an interrupted run is unwound in another context than it was in
+
+
+def applied_resilience() -> Resilience:
+    """Returns how whatever has no setting of its own deals with faults; see `applying`."""
+    return _APPLIED.get()
+
 
 class RetriesExhaustedError(Exception):
     """All attempts have failed; the error of the last one is chained.
@@ -96,7 +125,7 @@ class Retrier:
         self._stage = stage_named(stage)
         self._injector = FaultInjector(resilience.chaos, self._stage)
         self.injects_faults = self._stage in resilience.chaos.faults
-        self._resilience = resilience
+        self._resilience, self._plain = resilience, resilience.without_chaos()
         self._retries = 0
 
     def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -106,7 +135,12 @@ class Retrier:
           RetriesExhaustedError: the error is permanent, or every attempt has failed.
           AnagramError: raised by the work, which is then not tried again.
         """
-        return self._until_done(functools.partial(self.call_once, work, *args, **kwargs))
+        outer = _APPLIED.get()
+        _APPLIED.set(self._plain)
+        try:
+            return self._until_done(functools.partial(self.call_once, work, *args, **kwargs))
+        finally:
+            _APPLIED.set(outer)
 
     def call_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Makes a single attempt, and raises what it raises."""

@@ -13,7 +13,7 @@ from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from transforms.checks import check_type
 from transforms.errors import AnagramError
-from transforms.stages import beam_metrics
+from transforms.stages import beam_metrics, traffic
 from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
 from transforms.stages.error_handling import with_error_handler
@@ -81,7 +81,7 @@ class Stage(beam.PTransform[Any, Any]):
         }
 
     def apply_fn(
-        self, elements: PCollection[Any], label: str, fn: "StageFn", element_type: Any
+        self, elements: PCollection[Any], label: str, fn: beam.DoFn, element_type: Any
     ) -> PCollection[Any]:
         """Applies a function to `elements` and hands its totals and dead letters on.
 
@@ -144,6 +144,7 @@ class StageFn(beam.DoFn):
         Args:
           *retriers: those of the stage, whose counts become part of the totals.
         """
+        traffic.drain_into(self.totals)
         for retrier in retriers:
             retries, faults = retrier.drain_counts()
             if retries:
@@ -156,16 +157,16 @@ class StageFn(beam.DoFn):
                 yield TaggedOutput(TOTALS, value)
 
     def to_dead_letter(
-        self, error: RetriesExhaustedError, payload: DeadLetterPayload
+        self, error: RetriesExhaustedError, payload: DeadLetterPayload, group: str | None = None
     ) -> TaggedOutput[str, Any]:
-        """Returns `payload` as a dead letter.
+        """Returns `payload` as a dead letter, of a group if there are any.
 
         Raises:
           AnagramError: dead letters are not wanted; the run is to fail.
         """
         if not self.writes_dead_letters:
             raise AnagramError(f"{location(payload)}: {error}") from error
-        letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload)
+        letter = DeadLetter(error.stage, describe(error.cause), error.attempts, payload, group)
         return self.emit_dead_letter(letter)
 
     def emit_dead_letter(self, letter: DeadLetter) -> TaggedOutput[str, Any]:

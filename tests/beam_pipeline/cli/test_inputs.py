@@ -251,10 +251,10 @@ def test_urls_of_local_files_are_paths(folder: Path, here: Here) -> None:
 
 
 _NEEDS = {
-    "gs://b/k.json": "pip install 'apache-beam[gcp]'",
-    "s3://b/k.json": "pip install 'apache-beam[aws]'",
-    "hdfs://b/k.json": "pip install 'apache-beam[hadoop]'",
-    "azfs://b/k.json": "pip install 'apache-beam[azure]'",
+    "gs://b/k.json": "pip install 'beam-anagrams[gcp]'",
+    "s3://b/k.json": "pip install 'beam-anagrams[aws]'",
+    "hdfs://b/k.json": "pip install 'beam-anagrams[hadoop]'",
+    "azfs://b/k.json": "pip install 'beam-anagrams[azure]'",
     "abfs://b/k.json": "write azfs://",
     "https://example.org/k.json": "`curl -L https://example.org/k.json`",
     "nosuch://b/k.json": "nosuch:// is not supported",

@@ -185,7 +185,7 @@ def test_dead_letters_that_are_replayed_are_not_overwritten(name: str) -> None:
         *(("pipe.json", "regular file"), ("t.json/x.json", "is not a folder")),
         *(("loop.json", "leads to itself"), ("~nosuch/x.json", "no home folder ~nosuch")),
         (".x.json.0123456789ab.lock", "temporary file of this program"),
-        ("gs://bucket/x.json", "pip install 'apache-beam[gcp]'"),
+        ("gs://bucket/x.json", "pip install 'beam-anagrams[gcp]'"),
         ("nosuch://bucket/x.json", "nosuch:// is not supported"),
     ],
 )

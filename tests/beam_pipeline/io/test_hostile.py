@@ -114,7 +114,7 @@ def test_a_result_is_accepted_exactly_if_it_is_whole_and_of_the_dictionary(
         assert len(str(error).splitlines()) == 1
         assert not is_result(pairs, dictionary)
     else:
-        assert {word: one.count for one in read for word in one.words} == dict(pairs)
+        assert {word: one.count for _, one in read for word in one.words} == dict(pairs)
         assert is_result(pairs, dictionary)
 
 
@@ -130,7 +130,7 @@ def test_a_result_of_any_text_is_accepted(text: str, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(serialized(pairs, "r.json"))
     spec, retrier = DictionarySpec("none"), Retrier("read", Resilience())
     found = read_result(str(tmp_path / "r.json"), spec, retrier)
-    assert sorted(word for one in found for word in one.words) == [word for word, _ in pairs]
+    assert sorted(word for _, one in found for word in one.words) == [word for word, _ in pairs]
 
 
 @settings(suppress_health_check=[ONCE_A_FOLDER])

@@ -10,6 +10,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.io.filesystem import BeamIOError, FileMetadata
 from apache_beam.io.localfilesystem import LocalFileSystem
+from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io import exchange, naming, publishing
@@ -92,6 +93,22 @@ def test_results_replace_each_other_whole(tmp_path: Path) -> None:
         assert set(os.listdir(tmp_path)) == names
         text = "".join((tmp_path / name).read_text() for name in names)
         assert text.count('"cat"') == 1
+
+
+def test_files_of_windows_replace_those_of_an_earlier_run(tmp_path: Path) -> None:
+    url = f"objects://{tmp_path}"
+    left = tmp_path / f".w.jsonl.{TOKEN}.01234567.tmp"
+    for _ in range(2):
+        left.touch()
+        os.utime(left, (0, 0))
+        token = naming.new_token()
+        with publishing.folder_of_windows(url, token), pipeline() as p:
+            records = p | beam.Create(RECORDS, reshuffle=False)
+            timed = records | beam.Map(TimestampedValue, 5).with_output_types(AnagramCount)
+            timed | beam.WindowInto(FixedWindows(10)) | WriteResults(url, token=token)
+        (name,) = os.listdir(tmp_path)
+        assert name == "1970-01-01T00:00:00Z_1970-01-01T00:00:10Z.jsonl"
+        assert (tmp_path / name).read_text().count('"cat"') == 1
 
 
 def written(url: str, content: str) -> WrittenFile:

@@ -46,7 +46,9 @@ from tests.support.beam import pipeline
 from tests.support.examples import at_most
 from transforms import GroupSessions, SideOutputs
 from transforms.errors import AnagramError
+from transforms.stages.chaos import Chaos
 from transforms.stages.dead_letters import DeadLetter, FilePattern
+from transforms.stages.retry import Resilience
 from transforms.stages.totals import Count, Totals
 from transforms.stages.windows import has_panes
 from transforms.text.blocks import Block
@@ -113,6 +115,7 @@ INTO: dict[str, beam.PTransform[Any, Any]] = {
     st.sampled_from([*FORMATS]),
     st.sampled_from([MEMBERS, None]),
     st.booleans(),
+    st.sampled_from(["", "rate=0.3,seed=1,latency=0"]),
 )
 def test_each_window_has_a_file_of_its_own_counts(
     texts: list[Timed],
@@ -121,7 +124,9 @@ def test_each_window_has_a_file_of_its_own_counts(
     extension: str,
     members: tuple[str, ...] | None,
     as_columns: bool,
+    chaos: str,
 ) -> None:
+    resilience = Resilience(100, chaos=Chaos.parse(chaos), initial_backoff=0, max_backoff=0)
     expected = {}
     for window, inside in in_windows(kind, texts).items():
         text = "\n".join(inside)
@@ -137,9 +142,12 @@ def test_each_window_has_a_file_of_its_own_counts(
                 dictionary=members or "none",
                 engine=engine,
                 as_columns=as_columns,
+                resilience=resilience,
                 side_outputs=side_outputs,
             )
-            records | WriteResults(folder, extension, side_outputs=side_outputs)
+            records | WriteResults(
+                folder, extension, resilience=resilience, side_outputs=side_outputs
+            )
         assert files_in(Path(folder)) == expected
 
 
@@ -280,7 +288,7 @@ EARLY_AND_LATE = AfterWatermark(
 )
 
 
-def stream() -> TestStream:
+def late_stream() -> TestStream:
     def at(text: str, time: int) -> Any:
         return TimestampedValue(text, time)
 
@@ -309,10 +317,16 @@ def write_stream(
     windowing: dict[str, Any],
     engine: str,
     runner: Sequence[str] = ("--runner=BundleBasedDirectRunner",),
+    stream: TestStream | None = None,
 ) -> dict[str, dict[str, int]]:
     side_outputs = SideOutputs()
     with beam.Pipeline(options=PipelineOptions(list(runner), streaming=True)) as p:
-        texts = p | stream() | beam.Map(str).with_output_types(str) | beam.WindowInto(**windowing)
+        texts = (
+            p
+            | (stream or late_stream())
+            | beam.Map(str).with_output_types(str)
+            | beam.WindowInto(**windowing)
+        )
         counted = texts | CountAnagrams(
             dictionary=MEMBERS,
             engine=engine,
@@ -331,6 +345,55 @@ def test_what_is_not_late_is_in_one_file_and_what_is_too_late_in_none(
         file_name(0, 10, "jsonl"): {"act": 3, "cat": 3, "dog": 1, "é": 1},
         file_name(10, 20, "jsonl"): {"dog": 1},
     }
+
+
+@settings(max_examples=at_most(5))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 12),  # by how much the watermark advances before
+            st.lists(
+                st.tuples(st.sampled_from(["cat", "act dog", "é"]), st.integers(0, 29)), max_size=3
+            ),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([0, 10]),
+    st.sampled_from(ENGINES),
+)
+def test_late_text_is_counted_as_long_as_it_is_allowed(
+    bundles: list[tuple[int, list[Timed]]], lateness: int, engine: str
+) -> None:
+    # Beam takes the processing time for a watermark in one place; so let it be later than windows.
+    stream = TestStream().advance_processing_time(1000)
+    watermark = 0.5  # never at the end of a window
+    on_time: defaultdict[int, list[str]] = defaultdict(list)
+    counted: defaultdict[int, list[str]] = defaultdict(list)
+    for advance, texts in bundles:
+        watermark += advance
+        stream = stream.advance_watermark_to(watermark).advance_processing_time(5)
+        if texts:
+            stream = stream.add_elements([TimestampedValue(*timed) for timed in texts])
+        for text, time in texts:
+            start = time // 10 * 10
+            if watermark < start + 10:
+                on_time[start].append(text)
+            if watermark < start + 10 + lateness:
+                counted[start].append(text)
+    stream = stream.advance_processing_time(5).advance_processing_time(5)
+    stream = stream.advance_watermark_to_infinity()
+    windowing = {"windowfn": FixedWindows(10), "allowed_lateness": lateness}
+    with tempfile.TemporaryDirectory() as folder:
+        found = write_stream(Path(folder), windowing, engine, stream=stream)
+    for start in (0, 10, 20):
+        name = window_name(Timestamp(start), Timestamp(start + 10))
+        panes = [found[path] for path in sorted(found) if path.startswith(name)]
+        added: Counter[str] = Counter()
+        for pane in panes:
+            added.update(pane)
+        assert added == reference.counts("\n".join(counted[start]), MEMBERS)
+        if expected := reference.counts("\n".join(on_time[start]), MEMBERS):
+            assert panes[0] == expected
 
 
 FIRST, SECOND = window_name(Timestamp(0), Timestamp(10)), window_name(Timestamp(10), Timestamp(20))

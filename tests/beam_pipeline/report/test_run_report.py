@@ -168,6 +168,8 @@ def test_chaos_and_dead_letters_are_reported(folder: Path, here: Here) -> None:
     report = report_of(finished, folder / "r.report.json")
     letters = (folder / "dead.jsonl").read_text("utf-8").splitlines()
     assert report["metrics"]["faults_injected"] == len(letters) > 0
+    assert report["metrics"]["store_requests"] is None
+    assert report["unknown"]["store_requests"] == "all files of the run are local"
     assert report["metrics"]["dead_letters"] == len(letters)
     assert report["dead_letters"]["number"] == len(letters)
     assert report["dead_letters"]["path"] == "dead.jsonl"

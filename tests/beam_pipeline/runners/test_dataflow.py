@@ -22,6 +22,7 @@ from beam_pipeline.options import AnagramOptions
 from beam_pipeline.pipeline import ENGINES, build
 from beam_pipeline.runners.prepare import prepare
 from beam_pipeline.runners.run import run_to_end
+from tests.support.beam import of_newest_beam
 from tests.support.cli import environment
 from tests.support.dockerfile import Dockerfile
 from tests.support.flex_template import LEFT_OUT, metadata
@@ -163,6 +164,7 @@ def test_the_launchers_program_is_the_command_line(tmp_path: Path) -> None:
     assert "did you mean --text?" in finished.stderr
 
 
+@of_newest_beam
 def test_the_dockerfile_copies_and_runs_what_there_is() -> None:
     dockerfile = Dockerfile(RESOURCES / "Dockerfile")
     dockerfile.check()

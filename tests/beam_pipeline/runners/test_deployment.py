@@ -11,6 +11,7 @@ from apache_beam.version import __version__ as beam_version
 
 import beam_pipeline
 from beam_pipeline.cli.parsing import parse
+from tests.support.beam import of_newest_beam
 from tests.support.cli import ROOT
 from tests.support.dockerfile import Dockerfile
 from tests.support.flink_cluster import (
@@ -61,6 +62,7 @@ def test_flink_has_the_settings_that_are_tested() -> None:
     assert DEPLOYMENT["spec"]["flinkVersion"] == "v" + FLINK_SERIES.replace(".", "_")
 
 
+@of_newest_beam
 def test_images_are_those_that_are_built_of_the_versions_in_use() -> None:
     dockerfile = Dockerfile(FOLDER / "Dockerfile")
     dockerfile.check()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.errors import UsageError
@@ -18,6 +19,7 @@ from tests.support.cli import Here, assert_one_line_error
 from tests.support.worker_pool import free_port
 
 WRONG_USAGE = 2
+FLINK_SERVER = f"beam-runners-flink-{FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS[-1]}-job-server"
 OUTPUT = "--output=out.json"
 CLUSTER = ("--runner=FlinkRunner", "--flink_master=flink:8081", OUTPUT)
 DATAFLOW = (
@@ -71,7 +73,7 @@ def jar(tmp_path: Path) -> str:
         ),
         (
             ["--runner=FlinkRunner", OUTPUT],
-            ["flink_job_server_jar", "mvn dependency:get", "beam-runners-flink-2.2-job-server:2."],
+            ["flink_job_server_jar", "mvn dependency:get", f"{FLINK_SERVER}:2."],
         ),
         (
             ["--runner=FlinkRunner", "--flink_version=1.20", OUTPUT],
@@ -203,11 +205,10 @@ def test_a_master_that_does_not_answer_is_found_before_submission(
 def test_a_jar_in_mavens_cache_is_used(
     here: Here, tmp_path: Path, jar: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apache_beam.options.pipeline_options import FlinkRunnerOptions
     from apache_beam.version import __version__ as version
 
     monkeypatch.setenv("PATH", os.defpath)
-    name = "beam-runners-flink-2.2-job-server"
+    name = FLINK_SERVER
     folder = tmp_path / "empty/.m2/repository/org/apache/beam" / name / version
     folder.mkdir(parents=True)
     fetched = Path(jar).rename(folder / f"{name}-{version}.jar")

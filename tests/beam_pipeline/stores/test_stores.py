@@ -4,11 +4,17 @@ import json
 import re
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics.metric import Lineage
 
+from beam_pipeline import CountAnagrams, ReadFiles, WriteResults
+from beam_pipeline.options import AnagramOptions
 from tests.support.cli import Finished, assert_one_line_error, run
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.faulty_proxy import serving as proxying
+from tests.support.lineage import lineage_of
 from tests.support.stores import Store
 
 pytestmark = pytest.mark.cluster
@@ -144,10 +150,61 @@ def test_dead_letters_are_replayed_and_merged_and_reported(
         == b'{\n  "act": 2,\n  "cat": 2,\n  "tac": 2\n}\n'
     )
     report = json.loads(texts.get("report.json"))
+    assert report["metrics"]["store_requests"] > 0
+    assert report["metrics"]["store_bytes_sent"] > len(texts.get("bad.json"))
     (file,) = report["result"]
     assert file["path"] == f"{texts.root}/bad.json"
     secrets = ("hush", "AccountKey=Eby8")
     assert not [secret for secret in secrets if secret in texts.get("report.html").decode()]
+
+
+def test_small_files_are_one_request_each_and_all_requests_are_in_the_report(
+    texts: Store, tmp_path: Path
+) -> None:
+    number = 40
+    for file in range(number):
+        texts.put(f"many/{file % 3}/{file}.txt", b"cat\n" * file)
+    report = tmp_path / "report.json"
+    asked: list[str] = []
+
+    def on_forward(method: str, target: str) -> None:
+        if "/b/bucket?" not in target:  # Google's client looks at the bucket, in its own thread
+            asked.append(target)
+
+    with proxying(FaultyProxy(texts.port, rate=0, on_forward=on_forward)) as proxy:
+        finished = on(
+            *(texts, "--input=ROOT/many/", "--output=r.json", f"--report={report}"),
+            cwd=tmp_path,
+            port=proxy.port,
+        )
+    assert finished.code == 0, finished.err
+    metrics = json.loads(report.read_text())["metrics"]
+    assert metrics["store_bytes_sent"] == 0
+    if texts.extra == "hadoop":  # files come from DataNodes, to which no proxy leads
+        assert len(asked) < metrics["store_requests"] < 2 * number + 20
+    else:
+        assert len(asked) == metrics["store_requests"] < number + 6
+        assert metrics["store_bytes_received"] > sum(4 * file for file in range(number))
+
+
+def test_sources_and_sinks_are_named_as_beams_own_connectors_do(
+    texts: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in texts.environment().items():
+        monkeypatch.setenv(name, value)
+    options = AnagramOptions(texts.options())
+    FileSystems.set_options(options)  # the dictionary is read before there is a pipeline
+    root = texts.root
+    with beam.Pipeline(runner="FnApiRunner", options=options) as p:
+        count = CountAnagrams(dictionary=f"{root}/words.txt")
+        p | ReadFiles(f"{root}/in/") | count | WriteResults(f"{root}/lineage/r.json")
+    prefixes = {"aws": "s3:bucket.", "gcp": "gcs:bucket.", "azure": "abs:devstoreaccount1.bucket."}
+    prefix = prefixes.get(texts.extra)  # Beam's filesystem of HDFS names nothing
+    read, written = {*TEXTS, "words.txt"}, {"lineage/r.json"}
+    assert lineage_of(p.result) == {
+        Lineage.SOURCE: {f"{prefix}{name}" for name in read if prefix},
+        Lineage.SINK: {f"{prefix}{name}" for name in written if prefix},
+    }
 
 
 def test_what_is_missing_or_forbidden_is_one_line_at_once(texts: Store, tmp_path: Path) -> None:

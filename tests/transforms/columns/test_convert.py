@@ -1,5 +1,7 @@
 """Elements are packed into columns and unpacked again, and none is lost."""
 
+from typing import Any
+
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
@@ -49,7 +51,7 @@ def test_nothing_makes_no_columns() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"buckets": 0}, {"max_rows": 0}])
-def test_invalid_settings_are_refused_by_name_and_value(settings: dict[str, int]) -> None:
+def test_invalid_settings_are_refused_by_name_and_value(settings: dict[str, Any]) -> None:
     ((name, value),) = settings.items()
     with pytest.raises(ValueError, match=rf"{name}={value}.*1 or more"):
         PackCounts(**settings)

@@ -47,9 +47,10 @@ def test_members_of_classes_get_their_counts(
 
 
 @pytest.mark.parametrize("small_bucket", [0, 1 << 11])
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("filters", [{}, {"min_count": 4, "min_class_size": 2}])
 def test_in_corpus_mode_words_get_the_counts_of_their_classes(
-    small_bucket: int, filters: dict[str, Any]
+    small_bucket: int, filters: dict[str, Any], threads: int
 ) -> None:
     words = {"cat": 2, "act": 3, "dog": 1, "été": 9, "téé": 0}
     expected = {"cat": 5, "act": 5, "dog": 1, "été": 9, "téé": 9}
@@ -57,7 +58,9 @@ def test_in_corpus_mode_words_get_the_counts_of_their_classes(
         del expected["dog"]
     records = [AnagramCount(word, n, "".join(sorted(word))) for word, n in expected.items()]
     with pipeline() as p:
-        expand = ExpandColumns(DictionarySpec("none"), small_bucket=small_bucket, **filters)
+        expand = ExpandColumns(
+            DictionarySpec("none"), small_bucket=small_bucket, threads=threads, **filters
+        )
         found = p | beam.Create(words.items()) | PackCounts(4) | expand | UnpackRecords()
         assert_that(found, equal_to(records))
 

@@ -139,8 +139,8 @@ def test_tables_that_grow_are_drained_and_are_merged_lose_nothing(
 ) -> None:
     store = WordStore(8, max_bytes)
     made = [
-        DistinctTally(spelling_table(rule), store, 1, max_distinct, max_slow_pieces)
-        for _ in range(tallies)
+        DistinctTally(spelling_table(rule), own, 1, max_distinct, max_slow_pieces)
+        for own in [store, store, store.like(buckets=1)][:tallies]
     ]
     found: Counter[str] = Counter()
     invalid = 0
