@@ -36,7 +36,6 @@ from beam_pipeline.pipeline import StageSettings, build
 from beam_pipeline.runners.names import (
     describe_runner,
     is_in_process,
-    runner_name,
     threads_for,
 )
 from beam_pipeline.runners.run import run_to_end
@@ -296,9 +295,7 @@ class _StreamJob:
                 partitions.numbers()
         except InputError as error:
             raise UsageError(str(error)) from error
-        # See `ReadKafka.max_splits`.
-        splits = 1 if runner_name(self._options) == "PrismRunner" else None
-        return ReadKafka(topic, max_splits=splits, progress_folder=self.progress_folder, **settings)
+        return ReadKafka(topic, max_splits=1, progress_folder=self.progress_folder, **settings)
 
 
 @dataclass

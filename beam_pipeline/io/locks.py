@@ -72,18 +72,15 @@ def run_lock(lock: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_writer(path: str, lock: str) -> Iterator[None]:
-    """While inside, no other run writes `path`, as far as the filesystem has locks.
+    """While inside, no other run writes `path`.
 
     Args:
-      path: of the output, for messages.
+      path: of the local output, for messages.
       lock: the path of the lock file, which is made and stays.
 
     Raises:
       OutputError: another run writes there, or the lock file cannot be made.
     """
-    if not is_local(path):
-        yield
-        return
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(lock, flags, 0o600)

@@ -57,7 +57,7 @@ class Server:
 def serving() -> Iterator[Server]:
     """A server serves inside the ``with`` block."""
     if not PROGRAM.exists():
-        missing("Pub/Sub: cd resources/streams/pubsub && go build -o ../target/pubsub .")
+        missing("Pub/Sub: go -C resources/streams/pubsub build -o ../target/pubsub .")
     try:
         import google.cloud.pubsub_v1 as client
     except ImportError:

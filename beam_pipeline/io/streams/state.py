@@ -273,7 +273,8 @@ class _RecordFn(beam.DoFn):
 
     def process(self, _: tuple[None, Any], window: Any = beam.DoFn.WindowParam) -> Iterator[float]:
         end = window.end.micros / 1e6
-        with folder_lock(_join(self._folder, STATE)):
+        path = _join(self._folder, STATE)
+        with folder_lock(path) if is_local(path) else contextlib.nullcontext():
             state = StreamState.read(self._folder) or StreamState(self._settings)
             if state.complete_until is None or state.complete_until < end:
                 state._replace(complete_until=end).write(self._folder)

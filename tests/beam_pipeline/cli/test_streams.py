@@ -61,6 +61,7 @@ def here(
         ((KAFKA, *WINDOW, "--runner=FnApiRunner"), ("--runner=FnApiRunner", "PrismRunner")),
         (("--input=in", *WINDOW, "--watch=5", "--runner=FnApiRunner"), ("--runner=FnApiRunner",)),
         ((KAFKA, *WINDOW, "--runner=BundleBasedDirectRunner"), ("--runner=BundleBased",)),
+        ((f"{KAFKA}?until=now", *WINDOW, "--runner=FlinkRunner"), ("--runner=FlinkRunner", "lost")),
         (("--input=pubsub://p/s", *WINDOW), ("--input=pubsub://p/s",)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
