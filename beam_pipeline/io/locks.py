@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.naming import target_of
-from transforms.files.schemes import is_local
 
 # How often to look whether a lock is free, in seconds.
 _POLL_SECONDS = 0.02
