@@ -90,7 +90,7 @@ def test_of_many_who_write_at_once_one_is_first(here: Store) -> None:
 def test_a_lease_is_held_as_long_as_it_takes_and_then_free(here: Store) -> None:
     path = f"{here.root}/held.json"
     with lease(path, registered(path), "a", seconds=3.0):
-        versions: set[object] = set()
+        versions = set[str]()
         while len(versions) < 3:  # who waits sees that the holder lives
             found = registered(path).read()
             assert found is not None
