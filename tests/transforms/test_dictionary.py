@@ -343,7 +343,7 @@ def test_reading_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path.write_text("cat\n")
     faults = [OSError(5, "I/O error"), OSError(5, "I/O error")]
 
-    def open_raw(path: str, buffering: int = -1) -> Any:
+    def open_raw(path: str, buffering: int = -1, **_: Any) -> Any:
         if faults:
             raise faults.pop()
         return open(path, "rb", buffering)
