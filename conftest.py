@@ -7,7 +7,7 @@ collect_ignore = (
     []
     if importlib.util.find_spec("apache_beam.io.unbounded_source")
     else [
-        *("beam_pipeline/io/streams/kafka.py", "beam_pipeline/io/streams/watch.py"),
+        *(f"beam_pipeline/io/streams/{name}.py" for name in ("kafka", "kafka_offsets", "watch")),
         *(
             f"tests/beam_pipeline/io/streams/test_{name}.py"
             for name in ("kafka", "kafka_broker", "watch")

@@ -278,12 +278,10 @@ class _StreamJob:
         return self._kafka(url, settings)
 
     def _kafka(self, url: str, settings: Mapping[str, Any]) -> beam.PTransform[Any, Any]:
-        from beam_pipeline.io.streams.kafka import (
-            CommitPublished,
-            KafkaTopic,
-            Partitions,
-            ReadKafka,
-        )
+        from beam_pipeline.io.streams.kafka import ReadKafka
+        from beam_pipeline.io.streams.kafka_offsets import CommitPublished
+        from beam_pipeline.io.streams.kafka_partitions import Partitions
+        from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 
         topic = replace(KafkaTopic.of_url(url), since=self._since)
         self.has_end = topic.until_now

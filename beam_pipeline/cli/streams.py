@@ -103,14 +103,14 @@ def _check_input(options: AnagramOptions) -> None:
 def _check_url(url: str) -> None:
     """Checks the URL of a stream, and that its client is there."""
     # Imported only here, as no other run needs them.
-    from beam_pipeline.io.streams import kafka, pubsub
+    from beam_pipeline.io.streams import kafka_topic, pubsub
 
-    is_kafka = url.partition("://")[0].lower() == kafka.SCHEME
-    if (fault := (kafka if is_kafka else pubsub).why_missing()) is not None:
+    is_kafka = url.partition("://")[0].lower() == kafka_topic.SCHEME
+    if (fault := (kafka_topic if is_kafka else pubsub).why_missing()) is not None:
         raise UsageError(fault, setting="input", value=url)
     try:
         if is_kafka:
-            kafka.KafkaTopic.of_url(url)
+            kafka_topic.KafkaTopic.of_url(url)
         else:
             pubsub.PubSubPlace.of_url(url)
     except OSError as error:

@@ -11,12 +11,7 @@ does not answer holds the watermark. The watermark of a split is that of its las
 """
 
 import contextlib
-import functools
-import importlib.util
-import re
-import threading
 import time
-import urllib.parse
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -34,345 +29,21 @@ from apache_beam.pvalue import PBegin, PCollection
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from beam_pipeline.io.streams.blocks import CountBlocks
+from beam_pipeline.io.streams.kafka_offsets import KafkaMark
+from beam_pipeline.io.streams.kafka_partitions import Partitions, connected_consumer, retried
+from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 from beam_pipeline.monitor.stream_progress import PartitionProgress
 from transforms.checks import check_positive, check_type
 from transforms.errors import InputError
-from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
+from transforms.stages.retry import Resilience, Retrier, describe
 from transforms.stages.stage import Stage
 from transforms.text.blocks import Block
 from transforms.text.encoding import Encoding
 
-SCHEME = "kafka"
-#: The extra of this package that has the client.
-EXTRA = "kafka"
-STARTS = ("earliest", "latest")
-#: By how much the timestamps of one partition may be out of order by default, in seconds.
-DELAY = 5.0
-# As Kafka has them.
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#\[\]@]+):[0-9]{1,5}")
 # How long to wait for messages, in milliseconds: a reader should not block.
 _POLL_MS = 50
-# How long a server may take to answer for the first time, in milliseconds.
-_BOOTSTRAP_MS = 10_000
-_MAX_POLL_RECORDS = 2000
 # How often the broker is asked whether there are more messages, in seconds.
 _ASK_INTERVAL = 0.5
-# Settings of the client that are ours.
-_OWN = ("bootstrap_servers", "group_id", "enable_auto_commit", "auto_offset_reset")
-
-
-@dataclass(frozen=True)
-class KafkaTopic:
-    """A topic of Kafka, and what of it is read.
-
-    Attributes:
-      servers: of the cluster, one at least, as ``HOST:PORT``.
-      topic: its name.
-      group: the consumer group to which offsets are committed; without a `since` and where it has
-        any, reading begins at them. None: no group.
-      start: where reading begins otherwise: ``earliest`` or ``latest``.
-      until_now: reads the messages that there are when reading begins, and ends.
-      delay: by how much the timestamps of a partition may be out of order, in seconds.
-      config: more settings of kafka-python's `KafkaConsumer`, such as ``security_protocol``.
-      since: reading begins at the first message of this time, in seconds since the epoch, or later;
-        None: see `start`.
-    """
-
-    servers: tuple[str, ...]
-    topic: str
-    group: str | None = None
-    start: str = "earliest"
-    until_now: bool = False
-    delay: float = DELAY
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
-    since: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.servers or not all(map(_SERVER.fullmatch, self.servers)):
-            raise ValueError(f"servers={','.join(self.servers)!r}: must be HOST:PORT")
-        if not _TOPIC.fullmatch(self.topic):
-            raise ValueError(f"topic={self.topic!r}: must be of letters, digits, '.', '_' and '-'")
-        if self.start not in STARTS:
-            raise ValueError(f"start={self.start!r}: must be one of {STARTS}")
-        if not 0 <= self.delay < float("inf"):
-            raise ValueError(f"delay={self.delay!r}: must be 0 or more, in seconds")
-        if own := [name for name in _OWN if name in self.config]:
-            raise ValueError(f"config: {own[0]} is set by other settings")
-
-    @classmethod
-    def of_url(cls, url: str) -> "KafkaTopic":
-        """Returns what a URL says: ``kafka://HOST:PORT[,HOST:PORT]/TOPIC[?NAME=VALUE[&...]]``.
-
-        The names are ``group``, ``start``, ``until`` (``now``), ``delay`` and ``config``, the path
-        of a file with a line ``NAME=VALUE`` for each further setting of the client.
-
-        Raises:
-          ValueError: the URL says something else.
-          OSError: the file of settings cannot be read.
-
-        Example:
-          >>> KafkaTopic.of_url("kafka://localhost:9092/lines?group=g&until=now")
-          KafkaTopic(servers=('localhost:9092',), topic='lines', group='g', start='earliest', \
-until_now=True, delay=5.0, since=None)
-        """
-        scheme, _, rest = url.partition("://")
-        if scheme.lower() != SCHEME:
-            raise ValueError(f"is not {SCHEME}://HOST:PORT/TOPIC")
-        place, _, query = rest.partition("?")
-        servers, _, topic = place.partition("/")
-        given: dict[str, str] = {}
-        for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
-            if name in given or name not in ("group", "start", "until", "delay", "config"):
-                problem = "is given twice" if name in given else "is not group, start, until, "
-                problem += "" if name in given else "delay or config"
-                raise ValueError(f"{name}: {problem}")
-            if not value:
-                raise ValueError(f"{name}: has no value")
-            given[name] = value
-        if given.get("until", "now") != "now":
-            raise ValueError("until: must be now")
-        try:
-            delay = float(given.get("delay", DELAY))
-        except ValueError:
-            raise ValueError("delay: must be a number of seconds") from None
-        return cls(
-            tuple(servers.split(",")),
-            topic.rstrip("/"),
-            given.get("group"),
-            given.get("start", "earliest"),
-            "until" in given,
-            delay,
-            _read_config(given["config"]) if "config" in given else {},
-        )
-
-    @property
-    def name(self) -> str:
-        """The topic as messages call it: its URL, without settings."""
-        return f"{SCHEME}://{','.join(self.servers)}/{self.topic}"
-
-
-def _read_config(path: str) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            line = line.strip()
-            if not line or line.startswith("#"):
-                continue
-            name, equals, value = (part.strip() for part in line.partition("="))
-            if not equals:
-                raise ValueError(f"config: {path}: line {number} is not NAME=VALUE")
-            # The names of Java's client, with dots, are those of Python's, with underscores.
-            config[name.replace(".", "_")] = value
-    return config
-
-
-def why_missing() -> str | None:
-    """Returns why there is no client, and how to get it; None if there is one."""
-    if importlib.util.find_spec("kafka") is not None:
-        return None
-    return f"needs more packages: pip install 'beam-anagrams[{EXTRA}]'"
-
-
-class Partitions:
-    """Asks a cluster about the partitions of a topic.
-
-    Args:
-      topic: of which.
-      resilience: how often to try.
-
-    Raises:
-      InputError: the cluster cannot be reached, or a setting of the client is wrong.
-    """
-
-    def __init__(self, topic: KafkaTopic, resilience: Resilience | None = None):
-        self._topic = topic
-        self._retrier = Retrier("read", (resilience or Resilience()).without_chaos())
-        self._consumer = self._retried(functools.partial(_consumer, topic))
-
-    def close(self) -> None:
-        """Ends the connections."""
-        self._consumer.close()
-
-    def numbers(self) -> list[int]:
-        """Returns the numbers of the partitions, in order.
-
-        Raises:
-          InputError: there is no such topic.
-        """
-        found = self._retried(self._consumer.partitions_for_topic, self._topic.topic)
-        if not found:
-            raise InputError(f"{self._topic.name}: no such topic")
-        return sorted(found)
-
-    def starts(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Returns the offset at which reading of each partition begins."""
-        partitions = [self._partition(number) for number in numbers]
-        earliest = self._retried(self._consumer.beginning_offsets, partitions)
-        latest = self._retried(self._consumer.end_offsets, partitions)
-        otherwise = earliest if self._topic.start == "earliest" else latest
-        starts = dict(otherwise)
-        if self._topic.since is not None:
-            found = self.first_since(numbers, self._topic.since)
-            starts = {each: found[each.partition] for each in partitions}
-        elif self._topic.group is not None:
-            for each in partitions:
-                committed = self._retried(self._consumer.committed, each)
-                if committed is not None:
-                    starts[each] = committed
-        return {
-            each.partition: min(max(starts[each], earliest[each]), latest[each])
-            for each in partitions
-        }
-
-    def first_since(self, numbers: Iterable[int], since: float) -> dict[int, int]:
-        """Returns the offset of the first message of a time or later, in each partition.
-
-        All messages of that time or later have this offset or a greater one. Where there is none
-        yet, it is the offset of the next message.
-        """
-        partitions = [self._partition(number) for number in numbers]
-        latest = self._retried(self._consumer.end_offsets, partitions)
-        milliseconds = dict.fromkeys(partitions, max(int(since * 1000), 0))
-        found = self._retried(self._consumer.offsets_for_times, milliseconds)
-        return {
-            each.partition: latest[each] if found.get(each) is None else found[each].offset
-            for each in partitions
-        }
-
-    def ends(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Returns the offset of the next message of each partition that is not there yet."""
-        partitions = [self._partition(number) for number in numbers]
-        latest = self._retried(self._consumer.end_offsets, partitions)
-        return {each.partition: latest[each] for each in partitions}
-
-    def commit(self, offsets: Mapping[int, int]) -> None:
-        """Commits the offset of the next message of each partition to the consumer group."""
-        from kafka import OffsetAndMetadata
-
-        self._retried(
-            self._consumer.commit,
-            {
-                self._partition(number): OffsetAndMetadata(offset, "", -1)
-                for number, offset in offsets.items()
-            },
-        )
-
-    def _partition(self, number: int) -> Any:
-        from kafka import TopicPartition
-
-        return TopicPartition(self._topic.topic, number)
-
-    def _retried(self, work: Any, *args: Any) -> Any:
-        return _retried(self._retrier, self._topic, work, *args)
-
-
-def _retried(retrier: Retrier, topic: KafkaTopic, work: Any, *args: Any) -> Any:
-    try:
-        return retrier(work, *args)
-    except RetriesExhaustedError as error:
-        raise InputError(f"{topic.name}: {error}") from error
-
-
-def _consumer(topic: KafkaTopic) -> Any:
-    try:
-        from kafka import KafkaConsumer
-        from kafka.errors import KafkaConfigurationError
-    except ImportError as error:
-        raise InputError(f"{topic.name}: {why_missing()}") from error
-    settings = {
-        # What is removed by the broker, or in a transaction that is aborted, is not read.
-        "isolation_level": "read_committed",
-        "allow_auto_create_topics": False,
-        "bootstrap_timeout_ms": _BOOTSTRAP_MS,
-        "max_poll_records": _MAX_POLL_RECORDS,
-        **topic.config,
-    }
-    try:
-        return KafkaConsumer(
-            bootstrap_servers=list(topic.servers),
-            group_id=topic.group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            **settings,
-        )
-    except (KafkaConfigurationError, AssertionError, TypeError, ValueError) as error:
-        raise InputError(f"{topic.name}: {error}") from error
-
-
-@dataclass(frozen=True)
-class KafkaMark(CheckpointMark):
-    """How far a topic, or a part of it, has been read.
-
-    Attributes:
-      topic: which one.
-      offsets: partitions, and the offset of the next message of each.
-      is_committed: whether the offsets are committed to the consumer group when the runner has made
-        what was read before durable.
-    """
-
-    topic: KafkaTopic
-    offsets: tuple[tuple[int, int], ...]
-    is_committed: bool = False
-
-    def finalize_checkpoint(self) -> None:
-        if self.is_committed:
-            _COMMITTED.commit(self)
-
-
-class _Committed:
-    """The offsets that this process has committed, so that none is committed twice."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._partitions: dict[KafkaTopic, Partitions] = {}
-        self._offsets: dict[tuple[KafkaTopic, int], int] = {}
-
-    def commit(self, mark: KafkaMark) -> None:
-        with self._lock:
-            new = {
-                partition: offset
-                for partition, offset in mark.offsets
-                if self._offsets.get((mark.topic, partition), -1) < offset
-            }
-            if new:
-                self._connected(mark.topic).commit(new)
-                self._offsets.update(
-                    {(mark.topic, partition): offset for partition, offset in new.items()}
-                )
-
-    def commit_since(self, topic: KafkaTopic, since: float) -> None:
-        with self._lock:
-            partitions = self._connected(topic)
-            partitions.commit(partitions.first_since(partitions.numbers(), since))
-
-    def _connected(self, topic: KafkaTopic) -> Partitions:
-        if topic not in self._partitions:
-            self._partitions[topic] = Partitions(topic)
-        return self._partitions[topic]
-
-
-_COMMITTED = _Committed()
-
-
-@dataclass(frozen=True)
-class CommitPublished:
-    """Commits to the group of a topic what has been published, for Kafka's own tools to show.
-
-    Other than offsets that are committed when they have been read, these lose nothing when another
-    run begins at them. That Kafka cannot be told is no error: nothing depends on it.
-
-    Attributes:
-      topic: which one.
-      reach: how long before a time messages may be that are still wanted, in seconds.
-    """
-
-    topic: KafkaTopic
-    reach: float = 0.0
-
-    def __call__(self, until: float) -> None:
-        with contextlib.suppress(InputError):
-            _COMMITTED.commit_since(self.topic, until - self.reach)
 
 
 class PartitionRange(NamedTuple):
@@ -514,11 +185,11 @@ class KafkaReader(UnboundedReader):
         return self.advance()
 
     def _retried(self, work: Any, *args: Any) -> Any:
-        return _retried(self._retrier, self._topic, work, *args)
+        return retried(self._retrier, self._topic, work, *args)
 
     def _connect(self) -> None:
         self.close()
-        self._consumer = _consumer(replace(self._topic, group=None))
+        self._consumer = connected_consumer(replace(self._topic, group=None))
         self._consumer.assign(list(map(self._key, self._states)))
         for partition, state in self._states.items():
             self._consumer.seek(self._key(partition), state.fetched)

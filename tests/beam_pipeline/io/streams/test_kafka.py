@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from beam_pipeline.io.streams.kafka import KafkaTopic, ReadKafka
+from beam_pipeline.io.streams.kafka import ReadKafka
+from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 
 
 @pytest.mark.parametrize(

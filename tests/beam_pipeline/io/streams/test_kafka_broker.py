@@ -12,14 +12,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows
 from apache_beam.utils.timestamp import MAX_TIMESTAMP
 
-from beam_pipeline.io.streams.kafka import (
-    CommitPublished,
-    KafkaReader,
-    KafkaSource,
-    KafkaTopic,
-    Partitions,
-    ReadKafka,
-)
+from beam_pipeline.io.streams.kafka import KafkaReader, KafkaSource, ReadKafka
+from beam_pipeline.io.streams.kafka_offsets import CommitPublished
+from beam_pipeline.io.streams.kafka_partitions import Partitions
+from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 from tests.support.beam import pipeline
 from tests.support.kafka import Broker, serving
 from tests.support.worker_pool import GIVE_UP
