@@ -312,6 +312,18 @@ def load_dictionary(options: AnagramOptions, scratch: str) -> DictionarySpec:
         raise UsageError(str(error)) from error
 
 
+def new_pipeline(options: AnagramOptions) -> beam.Pipeline:
+    """Returns an empty pipeline.
+
+    Raises:
+      UsageError: the value of an option of Beam's own is not possible.
+    """
+    try:
+        return beam.Pipeline(options=options)
+    except (ImportError, ValueError) as error:
+        raise UsageError(str(error).rstrip(".")) from error
+
+
 class _Pipeline:
     """Builds the pipeline that the options describe.
 
@@ -359,10 +371,7 @@ class _Pipeline:
         options = self._options
         previous = self._previous()
         source = self._source()
-        try:
-            pipeline = beam.Pipeline(options=options)
-        except (ImportError, ValueError) as error:  # the value of an option of Beam's own
-            raise UsageError(str(error).rstrip(".")) from error
+        pipeline = new_pipeline(options)
         per_group = options.group_by == "file"
         names = FileNames(self._source_names, tuple(self._prefixes))
         records = build(

@@ -27,7 +27,7 @@ from beam_pipeline.io.streams.state import (
     published_windows,
 )
 from beam_pipeline.io.streams.windowing import Windowing
-from beam_pipeline.job import load_dictionary, only_run, scratch_folder
+from beam_pipeline.job import load_dictionary, new_pipeline, only_run, scratch_folder
 from beam_pipeline.monitor.progress_line import ProgressLine
 from beam_pipeline.monitor.stream_progress import StreamSnapshot, read_stream_snapshot
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
@@ -180,10 +180,7 @@ class _StreamJob:
         """Returns the pipeline."""
         options = self._options
         source = self._source()
-        try:
-            pipeline = beam.Pipeline(options=options)
-        except (ImportError, ValueError) as error:  # the value of an option of Beam's own
-            raise UsageError(str(error).rstrip(".")) from error
+        pipeline = new_pipeline(options)
         records = build(
             pipeline,
             source,
