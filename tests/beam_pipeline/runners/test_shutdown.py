@@ -20,6 +20,7 @@ import pytest
 
 from beam_pipeline import job
 from beam_pipeline.io import exchange, publishing
+from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import worker
 from beam_pipeline.runners.run import run_to_end
@@ -135,14 +136,17 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     output = tmp_path / "result.json"
 
     def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
-        monkeypatch.setattr(exchange, "rename", rename_some)
-        run_to_end(pipeline, options)
+        monkeypatch.setattr(exchange, "rename", rename_and_die)
+        with contextlib.suppress(AnagramError):
+            run_to_end(pipeline, options)
         monkeypatch.setattr(exchange, "rename", rename)
         raise AnagramError("a worker process has died")
 
-    def rename_some(temporary: str, final: str) -> None:
-        if published:
+    def rename_and_die(temporary: str, final: str) -> None:
+        if published or final != str(output):
             rename(temporary, final)
+        if final == str(output):
+            raise LockLostError("died here")  # after which nothing is undone
 
     monkeypatch.setattr(job, "run_to_end", dies)
     finished = here("--text=cat", f"--output={output}")

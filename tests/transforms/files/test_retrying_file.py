@@ -243,7 +243,7 @@ def test_a_result_on_a_faulty_filesystem_can_be_added_to(
     assert failed
     monkeypatch.setattr(FaultyFileSystem, "fails", staticmethod(lambda: True))
     finished = here("--text=cat", f"--merge=faulty://{tmp_path}/{name}", "--max_attempts=2")
-    assert_one_line_error(finished, f"{name}: ", "stage read failed after 10 attempts", code=2)
+    assert_one_line_error(finished, f"{name}: ", "stage read failed after 2 attempts", code=2)
 
 
 def test_dead_letters_on_a_faulty_filesystem_are_counted(
