@@ -78,7 +78,7 @@ def run_job(
             running.enter_context(_failure_reported(recorder, observers))
             running.enter_context(recorder.recording())
             running.enter_context(applying(Resilience(options.max_attempts)))
-            _run(options, scratch, recorder, running, observers)
+            _run(options, scratch, recorder, running, observers, notify)
         report = recorder.report()
         observers.tell(report)
         return report
@@ -187,6 +187,7 @@ def _run(
     recorder: RunRecorder,
     stack: contextlib.ExitStack,
     observers: _Observers,
+    notify: Callable[[str], None],
 ) -> None:
     if not is_in_process(options):
         # Imported only here, as it takes a while to load.
@@ -196,7 +197,9 @@ def _run(
     source_names: dict[str, str] = {}
     output, token = options.output or str(Path(scratch, "result")), new_token()
     side_outputs = SideOutputs()
-    builder = _Pipeline(options, scratch, recorder.progress_folder, side_outputs, source_names)
+    builder = _Pipeline(
+        options, scratch, recorder.progress_folder, side_outputs, source_names, notify
+    )
     recorder.record_dictionary(builder.dictionary)
     pipeline = builder.to_file(output, token)
     stack.enter_context(publishing.output_lock(output, token))
@@ -334,6 +337,7 @@ class _Pipeline:
       side_outputs: where all stages' totals and dead letters go.
       source_names: what the user calls the inputs, by the paths that workers are given for them;
         to be filled in for copies of pipes.
+      notify: called with lines for the user that are no errors.
 
     Attributes:
       dictionary: whose words are counted.
@@ -349,8 +353,10 @@ class _Pipeline:
         progress_folder: str,
         side_outputs: SideOutputs,
         source_names: dict[str, str],
+        notify: Callable[[str], None],
     ):
         self._options = options
+        self._notify = notify
         self._scratch = scratch
         self._progress_folder = progress_folder
         self._source_names = source_names
@@ -436,7 +442,11 @@ class _Pipeline:
                 result = copy_of_pipe(merge, self._scratch)
                 retrier = Retrier("read", self._stage["resilience"].without_chaos())
                 per_group = self._options.group_by is not None
-                check_result(result, self.dictionary, retrier, name=merge, per_group=per_group)
+                doubt = check_result(
+                    result, self.dictionary, retrier, name=merge, per_group=per_group
+                )
+                if doubt is not None:
+                    self._notify(doubt)
                 matched = self._expected(size_of_result(result, retrier))
             except PreviousResultError as error:
                 raise UsageError(str(error)) from error

@@ -140,7 +140,7 @@ def check_result(
     *,
     name: str,
     per_group: bool = False,
-) -> None:
+) -> str | None:
     """Checks that a result can be added to one of a dictionary.
 
     Args:
@@ -150,10 +150,26 @@ def check_result(
       name: of the result, for messages.
       per_group: whether it is one of words counted by group.
 
+    Returns:
+      What makes it likely that a filter has left words out of it; None if nothing does. In corpus
+      mode only, as with a dictionary most results have no word of most classes.
+
     Raises:
       PreviousResultError: as `read_result` does.
     """
-    read_result(path, dictionary, retrier, name=name, per_group=per_group)
+    classes = read_result(path, dictionary, retrier, name=name, per_group=per_group)
+    if not dictionary.is_corpus:
+        return None
+    least = smallest = MAX_COUNT
+    for _, each in classes:
+        least, smallest = min(least, each.count), min(smallest, len(each.words))
+    if 1 < smallest < MAX_COUNT:
+        what, setting = f"no class has fewer than {smallest} words", "min_class_size"
+    elif 1 < least < MAX_COUNT:
+        what, setting = f"no word is counted less than {least} times", "min_count"
+    else:
+        return None
+    return f"{name}: {what}; if {setting} has left any out, they are missing in the sums"
 
 
 def read_result(

@@ -260,6 +260,25 @@ def test_filters_apply_to_the_sum_of_both_results(
 
 
 @pytest.mark.parametrize(
+    ("text", "cut", "doubt"),
+    [
+        ("cat act dog dog", "--min_count=2", "no word is counted less than 2 times"),
+        ("cat act dog", "--min_class_size=2", "no class has fewer than 2 words"),
+        ("cat act dog", "--min_count=1", ""),
+    ],
+)
+def test_a_result_without_what_most_have_is_doubted(
+    text: str, cut: str, doubt: str, here: Here, tmp_path: Path
+) -> None:
+    none = "--dictionary=none"
+    ok(here(f"--text={text}", none, f"--output={tmp_path}/cut.json", cut))
+    finished = ok(here("--text=dog", none, f"--merge={tmp_path}/cut.json"))
+    first, *others = finished.err.splitlines()
+    assert doubt in first
+    assert len(others) == bool(doubt)
+
+
+@pytest.mark.parametrize(
     ("name", "content"),
     [
         ("r.csv", "\ufeffword,count,signature\r\nact,1,act\r\ncat,1,act\r\ntac,1,act\r\n"),
