@@ -208,14 +208,26 @@ def hidden_files(path: str) -> dict[str, list[str]]:
     }
 
 
+def windows_anchor(folder: str) -> str:
+    """Returns the path that runs lock which write windows into a folder; no window is named so."""
+    return window_path(folder, "windows", None, None)
+
+
 def hidden_files_in(folder: str) -> dict[str, list[str]]:
-    """Returns the temporary files in a folder, by the tokens of their runs."""
+    """Returns the temporary files in a folder of windows, by the tokens of their runs.
+
+    A run that has left only its lock is among them, without files.
+    """
     found: dict[str, list[str]] = {}
-    for hidden in sorted(listed(window_path(folder, "", None, None), ".", ".tmp")):
-        match = _HIDDEN.match(hidden.rpartition("/")[2])
-        if match:
-            found.setdefault(match["token"], []).append(hidden)
-    return found
+    for path in listed(windows_anchor(folder), ".", ""):
+        match = _HIDDEN.match(name_of(path))
+        if match is None:
+            continue
+        if path.endswith(".tmp"):
+            found.setdefault(match["token"], []).append(path)
+        elif match["name"] == name_of(windows_anchor(folder)) and path.endswith(".lock"):
+            found.setdefault(match["token"], [])
+    return {token: sorted(found[token]) for token in sorted(found)}
 
 
 def _places(path: str) -> Iterator[str]:

@@ -74,7 +74,7 @@ from beam_pipeline.io.naming import (
     target_of,
     temporary_path,
     why_not_followed,
-    window_path,
+    windows_anchor,
 )
 from transforms.errors import AnagramError
 from transforms.files import stores
@@ -498,8 +498,7 @@ def folder_of_windows(folder: str, token: str) -> Iterator[None]:
     Raises:
       OutputError: the folder cannot be created, read or written.
     """
-    # The lock is named like a file of a window, which no window has.
-    anchor = window_path(folder, "windows", None, None)
+    anchor = windows_anchor(folder)
     with contextlib.ExitStack() as stack:
         try:
             if is_local(folder):

@@ -545,8 +545,10 @@ def test_leftovers_of_a_run_that_goes_on_are_left_alone(tmp_path: Path) -> None:
     with folder_of_windows(str(tmp_path), "0123456789ab"):
         (tmp_path / ".x.jsonl.0123456789ab.01234567.tmp").touch()
         (tmp_path / ".x.jsonl.ba9876543210.01234567.tmp").touch()
-        with folder_of_windows(str(tmp_path), new_token()):
-            assert hidden_files_in(str(tmp_path)).keys() == {"0123456789ab"}
+        (tmp_path / ".global.windows.ba9876543211.lock").touch()  # killed before it wrote anything
+        token = new_token()
+        with folder_of_windows(str(tmp_path), token):
+            assert hidden_files_in(str(tmp_path)).keys() == {"0123456789ab", token}
     assert os.listdir(tmp_path.parent / tmp_path.name) == []
 
 
