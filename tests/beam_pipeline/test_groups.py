@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,10 @@ def read_grouped(path: Path) -> list[tuple[str, str, int]]:
 def test_each_format_has_groups_first_and_in_order(
     kind: str, sort: str, chunk_records: int, tmp_path: Path
 ) -> None:
-    texts = [(group, f"act cat {'silent ' * at}") for at, group in enumerate(GROUPS)]
+    groups = GROUPS
+    if kind == "csv" and sys.version_info < (3, 11):  # whose library cannot write NULs
+        groups = [group.replace("\0", "") for group in groups]
+    texts = [(group, f"act cat {'silent ' * at}") for at, group in enumerate(groups)]
     path = tmp_path / f"counts.{kind}"
     with pipeline() as p:
         counted = p | beam.Create(texts) | CountAnagrams(dictionary="none", per_group=True)

@@ -126,6 +126,7 @@ def test_a_template_is_written_down_and_not_waited_for() -> None:
     run_to_end(cast(beam.Pipeline, NeverRuns()), options)
 
 
+@of_newest_beam  # others have no streams
 def test_parameters_of_the_flex_template_are_the_real_options() -> None:
     listed = json.loads((RESOURCES / "metadata.json").read_text())
     remedy = "python -m tests.support.flex_template > resources/dataflow/metadata.json"
