@@ -66,7 +66,7 @@ def windows_in(folder: Path) -> dict[str, dict[str, int]]:
             record["word"]: record["count"]
             for record in map(json.loads, path.read_text("utf-8").splitlines())
         }
-        for path in sorted(folder.glob("*Z_*"))
+        for path in sorted(folder.glob("[!.]*Z_*"))
     }
 
 

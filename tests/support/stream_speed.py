@@ -71,7 +71,7 @@ def measure_live(broker: Broker, folder: Path, rate: int, seconds: int) -> None:
         sent = time.time()
         files: list[Path] = []
         while time.time() < sent + 4 * _LIVE_WINDOW:
-            files = sorted(output.glob("*Z_*"))
+            files = sorted(output.glob("[!.]*Z_*"))
             time.sleep(_INTERVAL)
     finally:
         process.terminate()
@@ -112,7 +112,7 @@ def measure_backlog(broker: Broker, folder: Path, messages: int) -> None:
     seconds = time.monotonic() - started
     if process.returncode != 0:
         raise SystemExit(err)
-    files = sorted(output.glob("*Z_*"))
+    files = sorted(output.glob("[!.]*Z_*"))
     quarters = [
         max(samples[len(samples) * n // 4 : len(samples) * (n + 1) // 4] or [0]) for n in range(4)
     ]
