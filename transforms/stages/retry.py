@@ -2,7 +2,6 @@
 
 import contextlib
 import contextvars
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
@@ -138,7 +137,12 @@ class Retrier:
         outer = _APPLIED.get()
         _APPLIED.set(self._plain)
         try:
-            return self._until_done(functools.partial(self.call_once, work, *args, **kwargs))
+            # Most work succeeds at once, and then costs less than what retries need.
+            return self.call_once(work, *args, **kwargs)
+        except (RetriesExhaustedError, AnagramError):  # a stage within this one has given up
+            raise
+        except Exception as error:
+            return self.retry(error, work, *args, **kwargs)
         finally:
             _APPLIED.set(outer)
 
