@@ -164,15 +164,6 @@ class Retrier:
                 raise first_error.pop()
             return self.call_once(work, *args, **kwargs)
 
-        return self._until_done(attempt)
-
-    def drain_counts(self) -> tuple[int, int]:
-        """Returns the number of retries and of injected faults since the last call."""
-        counts = self._retries, self._injector.injected
-        self._retries = self._injector.injected = 0
-        return counts
-
-    def _until_done(self, attempt: Callable[[], T]) -> T:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(is_transient),
             stop=tenacity.stop_after_attempt(self._resilience.max_attempts),
@@ -184,9 +175,15 @@ class Retrier:
             return retrying(attempt)
         except (RetriesExhaustedError, AnagramError):  # a stage within this one has given up
             raise
-        except Exception as error:
+        except Exception as last_error:
             attempts = retrying.statistics["attempt_number"]
-            raise RetriesExhaustedError(self._stage, error, attempts) from error
+            raise RetriesExhaustedError(self._stage, last_error, attempts) from last_error
+
+    def drain_counts(self) -> tuple[int, int]:
+        """Returns the number of retries and of injected faults since the last call."""
+        counts = self._retries, self._injector.injected
+        self._retries = self._injector.injected = 0
+        return counts
 
     def _backoff(self, state: tenacity.RetryCallState) -> float:
         assert state.outcome is not None
