@@ -286,7 +286,6 @@ class _WriteFn(StageFn):
         super().__init__(sink.resilience)
         self._path, self._num_shards = sink._path, sink.num_shards
         self._dead_letters = sink.dead_letters or ""
-        self._chunk_records = sink.chunk_records
         self._writer = FileWriter(
             sink.token, sink._format, sink.sort, sink.chunk_records, sink.threads, per_group
         )
@@ -315,7 +314,7 @@ class _WriteFn(StageFn):
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         tables = [from_bytes(chunk) for chunk in chunks if chunk]
-        if sum(table.num_rows for table in tables) > self._chunk_records:
+        if sum(table.num_rows for table in tables) > self._writer.chunk_records:
             release_free_memory()  # what their bytes took on the way
         return self._writer.write_records(final, tables)
 

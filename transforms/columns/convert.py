@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
-import pyarrow
 from apache_beam.pvalue import PCollection
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive
 from transforms.columns.tables import (
     BUCKETS,
-    GROUP,
     BucketOfCounts,
     GroupedColumns,
     RecordColumns,
@@ -23,6 +21,7 @@ from transforms.columns.tables import (
     records_table,
     split_into_buckets,
     to_bytes,
+    with_groups,
 )
 from transforms.counts import ClassTally
 from transforms.expand import AnagramCount, GroupedCount
@@ -203,8 +202,7 @@ class _PackGroupedCountsFn(_PackCountsFn):
             counts[group, key] += count
         groups, keys = zip(*counts, strict=True)
         table = counts_table(keys, counts.values())
-        table = table.add_column(0, GROUP, pyarrow.array(groups, GROUP.type))
-        return split_into_buckets(table, self._buckets)
+        return split_into_buckets(with_groups(table, groups), self._buckets)
 
 
 class _PackRecordsFn(_PackFn):
@@ -221,6 +219,4 @@ class _PackGroupedFn(_PackFn):
 
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[GroupedColumns]:
         groups, *records = columns
-        table = records_table(*records)
-        table = table.add_column(0, GROUP, pyarrow.array(groups, GROUP.type))
-        yield GroupedColumns(to_bytes(table))
+        yield GroupedColumns(to_bytes(with_groups(records_table(*records), groups)))

@@ -5,7 +5,7 @@ distributed over **buckets** by a hash of the letters of their keys. The hash do
 order of the letters, so a signature is in the same bucket as all its words.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +60,11 @@ class GroupedColumns(NamedTuple):
     """
 
     data: bytes
+
+
+def with_groups(table: pyarrow.Table, groups: Sequence[str]) -> pyarrow.Table:
+    """Returns a table with the group of each row."""
+    return table.add_column(0, GROUP, pyarrow.array(groups, GROUP.type))
 
 
 def with_group(table: pyarrow.Table, group: str) -> pyarrow.Table:
