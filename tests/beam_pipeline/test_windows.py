@@ -35,6 +35,7 @@ from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
 from tests.support.beam import pipeline
 from tests.support.examples import at_most
+from tests.support.timed import Timed, create_timed
 from transforms import (
     CountSignatures,
     ExtractWords,
@@ -47,8 +48,6 @@ from transforms.stages.totals import Count
 from transforms.text.blocks import Block
 
 MEMBERS = ("act", "cat", "dog", "a", "é")
-#: A text, and when it was written, in seconds.
-Timed = tuple[str, int]
 Window = tuple[float, float]
 
 
@@ -85,15 +84,6 @@ def sessions_by_hand(texts: Iterable[Timed]) -> Iterator[tuple[str, Window, list
 
 
 KINDS = {"fixed": FixedWindows(10), "sliding": SlidingWindows(10, 5), "sessions": Sessions(5)}
-
-
-def create(p: beam.Pipeline, texts: Iterable[Timed]) -> PCollection[str]:
-    timed: PCollection[str] = (
-        p
-        | beam.Create(texts, reshuffle=False)
-        | beam.MapTuple(TimestampedValue).with_output_types(str)
-    )
-    return timed
 
 
 def seconds(record: WindowedCount) -> tuple[Any, ...]:
@@ -155,7 +145,7 @@ def test_each_window_is_counted_by_itself(
     top = None if kind == "sessions" else top  # each signature has sessions of its own
     with beam.Pipeline(runner=runner) as p:
         counted = (
-            create(p, texts)
+            create_timed(p, texts, reshuffle=False)
             | beam.WindowInto(KINDS[kind])
             | CountAnagrams(dictionary=members or "none", engine=engine, top=top, with_window=True)
             | beam.Map(seconds)
@@ -171,7 +161,7 @@ TEXTS = [("cat", 1), ("act dog", 3), ("\xff", 4), ("dog", 11), ("tac", 12), ("ca
 def test_totals_and_invariants_hold_in_each_window(engine: str) -> None:
     side_outputs = SideOutputs()
     with pipeline() as p:
-        texts = create(p, TEXTS) | beam.WindowInto(FixedWindows(10))
+        texts = create_timed(p, TEXTS, reshuffle=False) | beam.WindowInto(FixedWindows(10))
         texts | CountAnagrams(dictionary=MEMBERS, engine=engine, side_outputs=side_outputs)
         words = (
             tuple(side_outputs.totals)
@@ -187,7 +177,7 @@ def test_totals_and_invariants_hold_in_each_window(engine: str) -> None:
 def test_single_transforms_keep_windows() -> None:
     with pipeline() as p:
         counted = (
-            create(p, TEXTS)
+            create_timed(p, TEXTS, reshuffle=False)
             | beam.Map(Block.of_text).with_output_types(Block)
             | beam.WindowInto(FixedWindows(10))
             | FilterBlocks()
@@ -333,7 +323,7 @@ def test_what_bundles_cannot_give_is_refused_when_the_pipeline_is_built(
     if "trigger" in windowing:
         windowing["accumulation_mode"] = AccumulationMode.DISCARDING
     p = beam.Pipeline(options=PipelineOptions(allow_unsafe_triggers=True))
-    texts = create(p, TEXTS) | beam.WindowInto(FixedWindows(10), **windowing)
+    texts = create_timed(p, TEXTS, reshuffle=False) | beam.WindowInto(FixedWindows(10), **windowing)
     with pytest.raises(ValueError, match=message):
         texts | CountAnagrams(dictionary=MEMBERS)
     texts | "Elementwise" >> CountAnagrams(dictionary=MEMBERS, engine="elementwise")
@@ -341,7 +331,7 @@ def test_what_bundles_cannot_give_is_refused_when_the_pipeline_is_built(
 
 def test_what_has_no_windows_is_not_added_to_windows() -> None:
     p = pipeline()
-    texts = create(p, TEXTS) | beam.WindowInto(FixedWindows(10))
+    texts = create_timed(p, TEXTS, reshuffle=False) | beam.WindowInto(FixedWindows(10))
     with pytest.raises(ValueError, match="previous"):
         texts | CountAnagrams(dictionary=MEMBERS, previous=beam.Create([("act", 1)]))
 
@@ -363,7 +353,7 @@ def test_words_are_not_compared_where_each_signature_has_its_own_windows_or_pane
     windowing: dict[str, Any], engine: str
 ) -> None:
     p = beam.Pipeline(options=PipelineOptions(allow_unsafe_triggers=True))
-    texts = create(p, TEXTS) | beam.WindowInto(**windowing)
+    texts = create_timed(p, TEXTS, reshuffle=False) | beam.WindowInto(**windowing)
     with pytest.raises(ValueError, match="top=2: compares the words of a window"):
         texts | CountAnagrams(dictionary=MEMBERS, engine=engine, top=2)
     if "allowed_lateness" in windowing:

@@ -16,7 +16,6 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.pvalue import PCollection
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.trigger import (
     AccumulationMode,
@@ -44,6 +43,7 @@ from beam_pipeline.pipeline import ENGINES
 from tests.support import programs, reference
 from tests.support.beam import pipeline
 from tests.support.examples import at_most
+from tests.support.timed import Timed, create_timed
 from transforms import GroupSessions, SideOutputs
 from transforms.errors import AnagramError
 from transforms.stages.chaos import Chaos
@@ -54,15 +54,7 @@ from transforms.stages.windows import has_panes
 from transforms.text.blocks import Block
 
 MEMBERS = ("act", "cat", "dog", "a", "é")
-Timed = tuple[str, int]
 TEXTS = [("cat", 1), ("act dog", 3), ("dog", 11), ("zz", 31), ("tac", 12), ("cat", 27)]
-
-
-def create(p: beam.Pipeline, texts: Iterable[Timed]) -> PCollection[str]:
-    timed: PCollection[str] = (
-        p | beam.Create(list(texts)) | beam.MapTuple(TimestampedValue).with_output_types(str)
-    )
-    return timed
 
 
 def file_name(start: int, end: int, extension: str) -> str:
@@ -137,7 +129,7 @@ def test_each_window_has_a_file_of_its_own_counts(
     options = PipelineOptions(direct_runner_bundle_repeat=1)
     with tempfile.TemporaryDirectory() as folder:
         with beam.Pipeline(runner="FnApiRunner", options=options) as p:
-            records = create(p, texts) | INTO[kind]
+            records = create_timed(p, texts) | INTO[kind]
             records |= CountAnagrams(
                 dictionary=members or "none",
                 engine=engine,
@@ -155,7 +147,7 @@ def test_files_of_windows_are_written_as_other_results_are(tmp_path: Path) -> No
     """Byte for byte what the same texts alone give in one file."""
     for kind in FORMATS:
         with pipeline() as p:
-            counted = create(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
+            counted = create_timed(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
             counted | WriteResults(tmp_path / kind, kind, sort="count")
         with pipeline() as p:
             alone = p | beam.Create(["cat act dog"]) | CountAnagrams(dictionary=MEMBERS)
@@ -169,7 +161,7 @@ def test_paths_are_those_of_published_files_and_the_log_tells_about_windows(tmp_
     side_outputs = SideOutputs()
     with pipeline() as p:
         counted = (
-            create(p, [*TEXTS, ("cat \xff", 29)])
+            create_timed(p, [*TEXTS, ("cat \xff", 29)])
             | INTO["fixed"]
             | CountAnagrams(dictionary=MEMBERS, side_outputs=side_outputs)
         )
@@ -204,7 +196,7 @@ def test_dead_letters_are_beside_the_records_of_their_window(tmp_path: Path) -> 
     side_outputs = SideOutputs()
     with pipeline() as p:
         (
-            create(p, [("cat", 1), ("dog\xff", 2), ("act\xff", 25)])
+            create_timed(p, [("cat", 1), ("dog\xff", 2), ("act\xff", 25)])
             | INTO["fixed"]
             | beam.Map(_block).with_output_types(Block)
             | CountAnagrams(
@@ -232,7 +224,7 @@ def test_dead_letters_of_what_was_read_before_there_were_windows_are_kept(tmp_pa
         )
         side_outputs.dead_letters.append(letters)
         (
-            create(p, TEXTS)
+            create_timed(p, TEXTS)
             | INTO["fixed"]
             | CountAnagrams(dictionary=MEMBERS, side_outputs=side_outputs)
             | WriteResults(
@@ -259,7 +251,7 @@ def test_a_window_whose_totals_do_not_agree_fails_the_run(
         beam.Pipeline(runner=runner, options=options) as p,
     ):
         if kind == "bounded":
-            texts = create(p, [("cat", 5)])
+            texts = create_timed(p, [("cat", 5)])
         else:
             stream = TestStream().add_elements([TimestampedValue("cat", 5)])
             texts = p | stream.advance_watermark_to_infinity() | beam.Map(str)
@@ -470,7 +462,7 @@ def test_what_has_no_files_is_refused_when_the_pipeline_is_built(
     apply: Callable[[Any], tuple[Any, dict[str, Any]]], message: str, tmp_path: Path
 ) -> None:
     p = pipeline()
-    windowed, how = apply(create(p, TEXTS))
+    windowed, how = apply(create_timed(p, TEXTS))
     counted = windowed | CountAnagrams(dictionary=MEMBERS)
     with pytest.raises(ValueError, match=f"WriteResults: {message}|{message}"):
         counted | WriteResults(tmp_path, **how)
@@ -479,7 +471,7 @@ def test_what_has_no_files_is_refused_when_the_pipeline_is_built(
 def test_dead_letters_must_go_somewhere(tmp_path: Path) -> None:
     side_outputs = SideOutputs()
     counted = (
-        create(pipeline(), TEXTS)
+        create_timed(pipeline(), TEXTS)
         | INTO["fixed"]
         | CountAnagrams(dictionary=MEMBERS, encoding_errors="quarantine", side_outputs=side_outputs)
     )
@@ -491,7 +483,7 @@ def test_a_folder_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     message = rf"{tmp_path}/out/1970.*jsonl: cannot be written"
     with pytest.raises(Exception, match=message), pipeline() as p:
-        counted = create(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
+        counted = create_timed(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
         counted | WriteResults(tmp_path / "out")
 
 
@@ -520,7 +512,7 @@ this.write_fixed(Path(sys.argv[1]))
 def write_fixed(folder: Path) -> None:
     token = new_token()
     with folder_of_windows(str(folder), token), pipeline() as p:
-        counted = create(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
+        counted = create_timed(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
         counted | WriteResults(folder, token=token)
 
 
