@@ -51,3 +51,8 @@ class PreviousResultError(AnagramError):
 
 class ReportError(AnagramError):
     """A report cannot be written. The message begins with its path."""
+
+
+def needs_extra(name: str) -> str:
+    """Returns what to say where the packages of an extra of this project are missing."""
+    return f"needs more packages: pip install 'beam-anagrams[{name}]'"

@@ -315,6 +315,29 @@ def load_dictionary(options: AnagramOptions, scratch: str) -> DictionarySpec:
         raise UsageError(str(error)) from error
 
 
+def text_settings(options: AnagramOptions) -> TextSettings:
+    """Returns how the options say that bytes become words."""
+    return TextSettings(options.normalization, options.encoding_errors, options.punctuation)
+
+
+def stage_settings(options: AnagramOptions, side_outputs: SideOutputs) -> StageSettings:
+    """Returns what the options say to all stages."""
+    chaos = Chaos.parse(options.chaos or "")
+    return {
+        "resilience": Resilience(options.max_attempts, options.on_error, chaos),
+        "side_outputs": side_outputs,
+    }
+
+
+def counting_settings(options: AnagramOptions) -> dict[str, Any]:
+    """Returns what the options say to `CountAnagrams`, besides the dictionary."""
+    names = (
+        *("engine", "punctuation", "encoding_errors"),
+        *("min_word_length", "min_class_size", "min_count", "top"),
+    )
+    return {name: getattr(options, name) for name in names} | {"threads": threads_for(options)}
+
+
 def new_pipeline(options: AnagramOptions) -> beam.Pipeline:
     """Returns an empty pipeline.
 
@@ -361,15 +384,8 @@ class _Pipeline:
         self._progress_folder = progress_folder
         self._source_names = source_names
         self._prefixes: list[tuple[str, str]] = []
-        self._text = TextSettings(
-            options.normalization, options.encoding_errors, options.punctuation
-        )
-        self._stage: StageSettings = {
-            "resilience": Resilience(
-                options.max_attempts, options.on_error, Chaos.parse(options.chaos or "")
-            ),
-            "side_outputs": side_outputs,
-        }
+        self._text = text_settings(options)
+        self._stage = stage_settings(options, side_outputs)
         self.dictionary = load_dictionary(options, scratch)
 
     def to_file(self, output: str, token: str) -> beam.Pipeline:
@@ -384,14 +400,7 @@ class _Pipeline:
             pipeline,
             ByFile(source, names) if per_group else source,
             dictionary=self.dictionary,
-            engine=options.engine,
-            punctuation=options.punctuation,
-            encoding_errors=options.encoding_errors,
-            min_word_length=options.min_word_length,
-            min_class_size=options.min_class_size,
-            min_count=options.min_count,
-            top=options.top,
-            threads=threads_for(options),
+            **counting_settings(options),
             previous=previous,
             per_group=per_group,
             as_columns=True,

@@ -19,7 +19,7 @@ from beam_pipeline.io.locks import only_writer
 from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.publishing import folder_of_windows
 from beam_pipeline.io.sinks import WriteResults
-from beam_pipeline.io.streams import is_stream
+from beam_pipeline.io.streams import is_stream, scheme_of
 from beam_pipeline.io.streams.state import (
     DropPublished,
     RecordComplete,
@@ -27,12 +27,20 @@ from beam_pipeline.io.streams.state import (
     published_windows,
 )
 from beam_pipeline.io.streams.windowing import Windowing
-from beam_pipeline.job import load_dictionary, new_pipeline, only_run, scratch_folder
+from beam_pipeline.job import (
+    counting_settings,
+    load_dictionary,
+    new_pipeline,
+    only_run,
+    scratch_folder,
+    stage_settings,
+    text_settings,
+)
 from beam_pipeline.monitor.progress_line import ProgressLine
 from beam_pipeline.monitor.stream_progress import StreamSnapshot, read_stream_snapshot
 from beam_pipeline.options import SETTINGS_OF_DEAD_LETTERS, AnagramOptions
 from beam_pipeline.pages.text import counted
-from beam_pipeline.pipeline import StageSettings, build
+from beam_pipeline.pipeline import build
 from beam_pipeline.runners.names import (
     describe_runner,
     is_in_process,
@@ -42,10 +50,8 @@ from beam_pipeline.runners.run import run_to_end
 from transforms.dictionary import DictionarySpec
 from transforms.errors import InputError
 from transforms.files.schemes import is_local, local_path
-from transforms.stages.chaos import Chaos
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
-from transforms.text.settings import TextSettings
 
 _LOCK = ".stream.lock"
 # How often progress is shown, in seconds.
@@ -160,15 +166,8 @@ class _StreamJob:
         self.progress_folder = os.path.join(scratch, "progress")
         os.mkdir(self.progress_folder)
         self._windowing = Windowing.parse(options.window)
-        self._text = TextSettings(
-            options.normalization, options.encoding_errors, options.punctuation
-        )
-        self._stage: StageSettings = {
-            "resilience": Resilience(
-                options.max_attempts, options.on_error, Chaos.parse(options.chaos or "")
-            ),
-            "side_outputs": SideOutputs(),
-        }
+        self._text = text_settings(options)
+        self._stage = stage_settings(options, SideOutputs())
         self._dictionary = load_dictionary(options, scratch)
         self._settings = _recorded(options, self._dictionary)
         self._state = self._resumed()
@@ -185,14 +184,7 @@ class _StreamJob:
             pipeline,
             source,
             dictionary=self._dictionary,
-            engine=options.engine,
-            punctuation=options.punctuation,
-            encoding_errors=options.encoding_errors,
-            min_word_length=options.min_word_length,
-            min_class_size=options.min_class_size,
-            min_count=options.min_count,
-            top=options.top,
-            threads=threads_for(options),
+            **counting_settings(options),
             # Records of several panes come each with its own.
             as_columns=not options.allowed_lateness,
             **self._stage,
@@ -266,7 +258,7 @@ class _StreamJob:
                 text=self._text,
                 **settings,
             )
-        if url.lower().startswith("pubsub:"):
+        if scheme_of(url) == "pubsub":
             from beam_pipeline.io.streams.pubsub import ReadPubSub
 
             # Beam's reader acknowledges messages when it has them.

@@ -7,7 +7,7 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.io.streams import is_stream
+from beam_pipeline.io.streams import is_stream, scheme_of
 from beam_pipeline.options import AnagramOptions, is_streaming
 
 # What the result of a stream cannot have, and why.
@@ -105,7 +105,7 @@ def _check_url(url: str) -> None:
     # Imported only here, as no other run needs them.
     from beam_pipeline.io.streams import kafka_topic, pubsub
 
-    is_kafka = url.partition("://")[0].lower() == kafka_topic.SCHEME
+    is_kafka = scheme_of(url) == kafka_topic.SCHEME
     if (fault := (kafka_topic if is_kafka else pubsub).why_missing()) is not None:
         raise UsageError(fault, setting="input", value=url)
     try:

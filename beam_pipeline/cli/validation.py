@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
 from beam_pipeline.cli.collisions import is_same_file
 from beam_pipeline.cli.paths import STDOUT, check_paths
 from beam_pipeline.cli.streams import check_stream
-from beam_pipeline.errors import UsageError
+from beam_pipeline.errors import UsageError, needs_extra
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.options import AnagramOptions
@@ -211,8 +211,7 @@ def _check_report(options: AnagramOptions) -> None:
 def _check_telemetry(options: AnagramOptions) -> None:
     for name in options.telemetry:
         if importlib.util.find_spec(name) is None:
-            message = f"needs more packages: pip install 'beam-anagrams[{name}]'"
-            raise UsageError(message, setting="telemetry", value=name)
+            raise UsageError(needs_extra(name), setting="telemetry", value=name)
     if "openlineage" in options.telemetry and not _knows_lineage_collector():
         message = "set OPENLINEAGE_URL to where its collector is, or OPENLINEAGE_CONFIG to a file"
         raise UsageError(message, setting="telemetry", value="openlineage")

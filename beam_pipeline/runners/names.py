@@ -7,6 +7,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.errors import UsageError
+from beam_pipeline.io.streams import scheme_of
 from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.runners import beam_internals
 
@@ -84,7 +85,7 @@ def _has_end(options: AnagramOptions) -> bool:
 
 
 def _is_pubsub(options: AnagramOptions) -> bool:
-    return any(url.lower().startswith("pubsub:") for url in options.input or ())
+    return any(scheme_of(url) == "pubsub" for url in options.input or ())
 
 
 def _check_runner_class(path: str) -> None:

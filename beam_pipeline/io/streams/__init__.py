@@ -4,12 +4,17 @@
 SCHEMES = ("kafka", "pubsub")
 
 
-def is_stream(url: str) -> bool:
-    """Returns whether an input is a stream of messages, by its scheme.
+def scheme_of(url: str) -> str:
+    """Returns which stream of messages a URL names, one of `SCHEMES`; empty if it is another input.
 
     Example:
-      >>> is_stream("kafka://localhost:9092/lines"), is_stream("kafka.txt")
-      (True, False)
+      >>> scheme_of("Kafka://localhost:9092/lines"), scheme_of("kafka.txt")
+      ('kafka', '')
     """
     scheme, separator, _ = url.partition("://")
-    return bool(separator) and scheme.lower() in SCHEMES
+    return scheme.lower() if separator and scheme.lower() in SCHEMES else ""
+
+
+def is_stream(url: str) -> bool:
+    """Returns whether an input is a stream of messages, by its scheme."""
+    return bool(scheme_of(url))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from beam_pipeline.errors import needs_extra
+
 SCHEME = "kafka"
 #: The extra of this package that has the client.
 EXTRA = "kafka"
@@ -129,4 +131,4 @@ def why_missing() -> str | None:
     """Returns why there is no client, and how to get it; None if there is one."""
     if importlib.util.find_spec("kafka") is not None:
         return None
-    return f"needs more packages: pip install 'beam-anagrams[{EXTRA}]'"
+    return needs_extra(EXTRA)

@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
+from beam_pipeline.errors import needs_extra
 from beam_pipeline.io.streams.blocks import CountBlocks
 from transforms.checks import check_type
 from transforms.stages.stage import Stage
@@ -78,7 +79,7 @@ def why_missing() -> str | None:
             return None
     except ModuleNotFoundError:
         pass
-    return f"needs more packages: pip install 'beam-anagrams[{EXTRA}]'"
+    return needs_extra(EXTRA)
 
 
 @dataclass
