@@ -1,13 +1,13 @@
 """Counts anagrams in text of any size with Apache Beam.
 
-`CountAnagrams` is the transform, `build` adds it and a source to a pipeline, `run` is the whole
-command line. Names are imported when they are first used, as Beam takes most of a second.
+`CountAnagrams` is the transform, `build` adds it and a source to a pipeline, `run` runs the command
+line. Names are imported when they are first used, because importing Beam takes most of a second.
 """
 
 import importlib
 
-# The value for type checkers is True. `python -m` looks for other modules, such as `typing`, in the
-# current folder first, until `__main__` puts an end to that.
+# Type checkers take this for True. `typing` is not imported for it: `python -m` would look for a
+# module of that name in the current folder first, until `__main__` changes that.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from beam_pipeline.cli.command import run as run

@@ -1,7 +1,7 @@
 """``python -m beam_pipeline``: the command line as a process of its own.
 
-What changes the process for good is done here and nowhere else: `beam_pipeline.run`, which other
-programs may call, leaves their process as it was.
+Permanent changes to the process are made only here: `beam_pipeline.run`, which other programs may
+call, restores whatever it changes.
 """
 
 import time
@@ -14,15 +14,16 @@ import os
 import sys
 
 if __name__ == "__main__" and sys.path[0] != os.path.dirname(os.path.dirname(__file__)):
-    # `python -m` puts the current folder first, in which a file may be called as a module is.
+    # `python -m` searches the current folder first, where a file may have the name of a module.
     sys.path.append(sys.path.pop(0))
 
 import signal
 from collections.abc import Callable
 
 _Handler = Callable[[int], None]
-# After so many new objects Python looks for garbage. By default it does so hundreds of times while
-# modules are imported and a graph is built, which leave none: a tenth of the time of a short run.
+# The number of new objects after which Python collects garbage. With its default it does so
+# hundreds of times during imports and pipeline construction, which leave no garbage: a tenth of the
+# time of a short run.
 _GARBAGE_THRESHOLD = 50_000
 
 
@@ -39,7 +40,7 @@ def main() -> int:
     gc.set_threshold(_GARBAGE_THRESHOLD, *gc.get_threshold()[1:])
     _restart_in_utf8()
     handle_signals = _catch_signals()
-    # Only now, as a signal must find its handler from the first import on.
+    # Imported only now, because signals must be handled from the first import on.
     from beam_pipeline import standard_streams
     from beam_pipeline.cli.messages import print_error, print_internal_error, wants_json
     from beam_pipeline.interruption import Command
@@ -54,7 +55,7 @@ def main() -> int:
         _end_children()
         code = 128 + interrupt.number
         print_error(str(interrupt), code, as_json=as_json)
-        # All is cleaned up; threads of a runner, which Python would wait for, may never end.
+        # Everything is cleaned up. Python would wait for threads of a runner that may never end.
         os._exit(code)
     except Exception as error:  # such as a module that cannot be imported
         code = print_internal_error(error, as_json=as_json)
@@ -71,7 +72,7 @@ def _restart_in_utf8() -> None:
     if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
         return
     os.environ["PYTHONUTF8"] = "1"
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # they come when they are caught again
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # delivered once they are caught again
     os.execv(sys.executable, sys.orig_argv)
 
 
@@ -82,8 +83,8 @@ def _catch_signals() -> Callable[[_Handler], None]:
     """Catches the signals that end a command, except those that are ignored, as in `nohup`.
 
     Returns:
-      A function that sets what is called with the number of a signal. It is called at once for
-      those that have come before.
+      A function that sets the handler, which is called with the number of a signal; for signals
+      that have arrived before, at once.
     """
     received: list[int] = []
     handler: _Handler = received.append
@@ -108,22 +109,27 @@ def _run() -> int:
     import gc
     import logging
 
-    # numpy would start threads for linear algebra, which is not used; they spin while they wait.
+    # Otherwise numpy starts threads for linear algebra, which is not used; they spin while idle.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from transforms.stages.memory import keep_free_memory
+
+    keep_free_memory()
     from beam_pipeline.cli.messages import TextFormatter
 
     logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
     logging.getLogger().handlers[0].setFormatter(TextFormatter(logging.BASIC_FORMAT))
     from beam_pipeline.cli.command import run
+    from beam_pipeline.runners import beam_internals
 
+    beam_internals.remember_arguments()
     if "--verbose" not in sys.argv:
         _silence_runners()
-    # Beam and a dictionary are a million objects that live as long as the process. The garbage
-    # collector need not look through them again and again.
+    # Beam and a dictionary are a million objects that live as long as the process, so the garbage
+    # collector need not scan them.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     code = run(sys.argv[1:], _BEGAN)
-    gc.freeze()  # nor need it look for anything at exit
+    gc.freeze()  # nor need it scan anything at exit
     return code
 
 

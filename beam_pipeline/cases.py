@@ -1,4 +1,4 @@
-"""The built-in test cases: texts with the counts expected of them, and how results differ."""
+"""The built-in test cases: texts with their expected counts, and the comparison with a result."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ CASE_NAMES = ("small", "medium", "large")
 
 
 class Case(NamedTuple):
-    """A text and the result expected of it.
+    """A text and its expected result.
 
     Attributes:
       name: one of `CASE_NAMES`.
-      text: what is counted.
+      text: the text to count.
       expected: the count of each word, with the dictionary GCIDE and either normalization.
     """
 
@@ -42,11 +42,11 @@ def load_cases(name: str = "all") -> list[Case]:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a result is not the expected one. False if it is.
+    """How a result differs from the expected one; false if it does not.
 
     Attributes:
-      missing: words expected that are not in the result, sorted.
-      wrong: words in both, with another count, sorted.
+      missing: expected words that are not in the result, sorted.
+      wrong: words in both, but with different counts, sorted.
       extra: words in the result that are not expected, sorted.
     """
 
@@ -81,6 +81,6 @@ def _cases_text() -> str:
     packaged = files("beam_pipeline") / "resources" / "test_cases.json"
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")
-    # In a checkout the file stands where the project keeps it; the wheel has it in the package.
+    # A checkout has the file in the folder `resources`, a wheel in the package.
     checkout = Path(__file__).parents[1] / "resources" / "test_cases.json"
     return checkout.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Errors of the program beside those of `transforms.errors`, and the exit codes they lead to."""
+"""Errors of the program in addition to those of `transforms.errors`, and exit codes."""
 
 import enum
 
@@ -6,7 +6,7 @@ from transforms.errors import AnagramError
 
 
 class ExitCode(enum.IntEnum):
-    """What a command of this package returns to the shell.
+    """The exit codes of the commands of this package.
 
     130 and 143 are the shell's own convention: 128 plus the number of the signal.
     """
@@ -22,14 +22,15 @@ class ExitCode(enum.IntEnum):
 class UsageError(AnagramError):
     """A setting is wrong; nothing has run.
 
-    Raised from another `AnagramError`, it says that this one came before anything has run.
+    If it is raised from another `AnagramError`, that error occurred before anything has run.
 
     Args:
-      message: what is wrong, without the setting's name and value. It spells no flags: another
-        setting that it mentions is called by its bare name, such as ``prism_location``.
+      message: what is wrong, without the setting's name and value, and without flags. Other
+        settings are mentioned by their bare names, such as ``prism_location``; the command line
+        turns those that `beam_pipeline.cli.messages` knows into options.
       setting: the name of the option at fault, as an attribute of the options: ``num_shards``.
-        Empty where it is no single one.
-      value: what it was set to; None where it was not set.
+        Empty if no single option is at fault.
+      value: what it was set to; None if it was not set.
     """
 
     def __init__(self, message: str, *, setting: str = "", value: object = None):
@@ -54,5 +55,5 @@ class ReportError(AnagramError):
 
 
 def needs_extra(name: str) -> str:
-    """Returns what to say where the packages of an extra of this project are missing."""
+    """Returns the message for missing packages of an extra of this project."""
     return f"needs more packages: pip install 'beam-anagrams[{name}]'"

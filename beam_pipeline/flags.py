@@ -1,9 +1,10 @@
-"""How options are spelled and converted. Does not need Beam, as the benchmark uses it too."""
+"""Spelling and conversion of options. Does not import Beam, because the benchmark uses it too."""
 
 import argparse
+import difflib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 def canonical_flag(argument: str, separator: str = "_") -> str:
@@ -11,10 +12,10 @@ def canonical_flag(argument: str, separator: str = "_") -> str:
 
     Args:
       argument: an argument of the command line, an option or not.
-      separator: what stands between the words of an option's name: ``_`` or ``-``.
+      separator: the separator of the words in an option's name: ``_`` or ``-``.
 
     Returns:
-      The argument, respelled where it is an option.
+      The argument; if it is an option, with this separator.
 
     Example:
       >>> canonical_flag("--output-format=a-b")
@@ -27,12 +28,30 @@ def canonical_flag(argument: str, separator: str = "_") -> str:
     return f"--{name.replace(other, separator)}{equals}{value}"
 
 
+def unknown_argument(argument: str, known: Iterable[str]) -> str:
+    """Returns the error message for an argument that is not a known option.
+
+    Args:
+      argument: the argument as it was given.
+      known: all options.
+
+    Example:
+      >>> unknown_argument("--tpo=3", ["--top", "--sort"])
+      'unknown option --tpo; did you mean --top?'
+    """
+    name = argument.partition("=")[0]
+    if not name.startswith("-"):
+        return f"unexpected argument {argument!r}"
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"unknown option {name}; {f'did you mean {close[0]}?' if close else 'see --help'}"
+
+
 def whole_number(at_least: int, at_most: int = 2**63 - 1) -> Callable[[str], int]:
     """Returns an argparse type for whole numbers.
 
     Args:
-      at_least: the smallest one.
-      at_most: the greatest one; by default what Beam can encode.
+      at_least: the smallest number permitted.
+      at_most: the greatest number permitted; by default the greatest that Beam can encode.
     """
 
     def convert(text: str) -> int:
@@ -52,10 +71,10 @@ def whole_number(at_least: int, at_most: int = 2**63 - 1) -> Callable[[str], int
 
 
 def positive(description: str) -> Callable[[str], float]:
-    """Returns an argparse type that converts a number above 0.
+    """Returns an argparse type for numbers above 0.
 
     Args:
-      description: of what the number must be, for the message.
+      description: what the number must be, for the error message.
     """
 
     def convert(text: str) -> float:
@@ -70,7 +89,7 @@ def positive(description: str) -> Callable[[str], float]:
     return convert
 
 
-#: Converts a time in seconds, above 0; an argparse type.
+#: An argparse type for a time in seconds, above 0.
 seconds = positive("a number of seconds above 0")
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
@@ -78,10 +97,10 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration(text: str) -> int:
-    """Returns how many seconds a duration has.
+    """Converts a duration to seconds.
 
     Raises:
-      ValueError: it is none.
+      ValueError: the text is not a duration.
 
     Example:
       >>> [parse_duration(text) for text in ("90", "5m", "1h")]

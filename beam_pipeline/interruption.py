@@ -1,14 +1,14 @@
 """Ends a command early, at any moment and whatever it is doing, so that nothing is left behind.
 
 Python raises `KeyboardInterrupt` at whatever instruction the main thread executes: within Beam,
-which wraps it into an error of its own; within an import, which is then half done; or between the
+which wraps it into an error of its own; within an import, which is then incomplete; or between the
 creation of a file and the line that would remove it. Therefore a command runs in a thread of its
-own, and the thread that has called it only waits: for its end, for an interrupt, or for the news
+own, and the thread that has called it only waits: for its end, for an interrupt, or for the report
 that a worker process has died.
 
-To end it early, the waiting thread leaves the command's scopes in the command's place, innermost
-first, as if the error had been raised in the command itself. The command is abandoned: it is
-stopped where that is possible, and can neither enter nor leave another scope.
+To end it early, the waiting thread exits the command's scopes (see `scope`) itself, innermost
+first, as if the error had been raised in the command. The command is abandoned: it is stopped if
+possible, and can no longer enter or leave a scope.
 
 Uses the standard library only, as `__main__` loads it before anything else.
 """
@@ -24,14 +24,14 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-#: What the user must know when a command is interrupted; the first is true until it says something
-#: else. See `Command.outcome`.
+#: What the user is told when a command is interrupted; a command begins with the first. See
+#: `Command.outcome`.
 NOTHING_PUBLISHED = "nothing was published"
 PRINTING = "a part of the result may have been written to standard output"
 PUBLISHED = "the result had been published"
 
 
-# How long a signal may go unnoticed that the system gives to another thread, in seconds.
+# For how many seconds at most a signal that the system delivers to another thread is not noticed.
 _SIGNAL_LATENCY = 0.1
 
 
@@ -39,13 +39,13 @@ class Command(Generic[T]):
     """Calls a function in a thread of its own, and can end it early.
 
     Args:
-      function: the command. What it does that must be undone, it does within a `scope`.
-      grace: how long to wait, in seconds, until a command that is ended early has stopped. One
-        that is blocked, for example because it reads from a pipe, does not stop.
+      function: the command. Whatever it must undo, it does within a `scope`.
+      grace: for how many seconds to wait for a command that is ended early to stop. A command that
+        is blocked, for example because it reads from a pipe, does not stop.
 
     Attributes:
-      outcome: what the user must know should the command be interrupted now: whether a result
-        has been published.
+      outcome: what the user is told if the command is interrupted now: whether a result has been
+        published.
     """
 
     def __init__(self, function: Callable[[], T], *, grace: float = 0.5):
@@ -53,8 +53,8 @@ class Command(Generic[T]):
         self._grace = grace
         self._thread = threading.Thread(target=self._call, name="command", daemon=True)
         self._events: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        self._gate = threading.RLock()  # held by whoever enters or leaves a scope
-        self._turns = 0  # how often, one within another, the gate is held
+        self._gate = threading.RLock()  # held by a thread that enters or leaves a scope
+        self._turns = 0  # how many times the gate is held, nested
         self._scopes: list[_Scope] = []
         self._inner: Command[Any] | None = None
         self._returned: list[T] = []
@@ -68,15 +68,16 @@ class Command(Generic[T]):
     def run(self) -> T:
         """Runs the command to its end.
 
-        Within another command, that one is the waiting thread, and passes on what ends it early.
+        Within another command, the thread of that command waits, and passes on errors that end it
+        early.
 
         Returns:
           What the function returns.
 
         Raises:
-          BaseException: what the function raises, or what has ended it early; then all its scopes
-            have been left. The message of a `KeyboardInterrupt` says whether anything was
-            published.
+          BaseException: the error that the function raises, or that has ended it early; in the
+            latter case all its scopes have been left. The message of a `KeyboardInterrupt` says
+            whether anything was published.
         """
         outer = current()
         if outer is not None:
@@ -96,11 +97,11 @@ class Command(Generic[T]):
         return self._returned[0]
 
     def end(self, error: BaseException) -> None:
-        """Ends the command with `error`, if it is not over. Any thread or signal handler may."""
+        """Ends the command with `error`, if it is not over. Any thread or handler may call this."""
         self._events.put(error)
 
     def finish(self) -> None:
-        """Makes the result final: only messages follow, and nothing ends the command any more."""
+        """Makes the result final: from now on the command only prints and cannot be ended early."""
         with self._in_turn():
             self._is_over = True
 
@@ -116,9 +117,9 @@ class Command(Generic[T]):
             self._events.put(None)
 
     def _next_event(self) -> BaseException | None:
-        """Waits for what ends the command early; returns None when it has ended by itself."""
+        """Waits for an error that ends the command early; returns None if it ended by itself."""
         while True:
-            # The system may give a signal to another thread, and only this one can handle it.
+            # The system may deliver a signal to another thread, but only this one can handle it.
             with contextlib.suppress(queue.Empty):
                 return self._events.get(timeout=_SIGNAL_LATENCY)
 
@@ -152,7 +153,7 @@ class Command(Generic[T]):
         self._error = error
 
     def _stop(self) -> None:
-        """Stops the function, unless it is blocked for longer than the grace."""
+        """Stops the function, unless it is blocked for longer than the grace period."""
         if self._inner is not None:
             self._inner.end(SystemExit())
             self._has_stopped.wait(self._inner._grace)
@@ -164,12 +165,12 @@ class Command(Generic[T]):
         """Lets the command enter or leave a scope; stops it if it has been abandoned."""
         is_command = threading.current_thread() is self._thread
         if is_command and self._is_ending and not self._turns:
-            # The lock alone would let this thread in again and again before the other.
+            # With the lock alone, this thread could enter again and again before the other.
             self._has_stopped.set()
             self._is_decided.wait()
         with self._gate:
             if is_command and self._is_abandoned:
-                raise SystemExit  # ends a thread without a word
+                raise SystemExit  # ends a thread silently
             self._turns += 1
             try:
                 yield
@@ -178,7 +179,7 @@ class Command(Generic[T]):
 
 
 class _Scope(contextlib.ExitStack):
-    """The contexts of a command, which its own thread leaves, or else the waiting one."""
+    """The contexts of a command, left by its own thread or by the waiting one."""
 
     def __init__(self, command: Command[Any]):
         super().__init__()
@@ -214,12 +215,12 @@ _local = threading.local()
 
 
 def current() -> Command[Any] | None:
-    """Returns the command that this thread runs; None where it runs none."""
+    """Returns the command that this thread runs, or None."""
     return getattr(_local, "command", None)
 
 
 def run(function: Callable[[], T]) -> T:
-    """Runs a command, as `Command.run` does; within a command it is a plain call."""
+    """Runs a function as a `Command`; within a command this is a plain call."""
     return function() if current() else Command(function).run()
 
 
@@ -237,8 +238,14 @@ def scope() -> contextlib.ExitStack:
     return contextlib.ExitStack() if command is None else _Scope(command)
 
 
+def outcome() -> str:
+    """Returns what the user must know should the current command be interrupted now."""
+    command = current()
+    return NOTHING_PUBLISHED if command is None else command.outcome
+
+
 def set_outcome(outcome: str) -> None:
-    """Sets what the user must know should the current command be interrupted from now on."""
+    """Sets what the user is told if the current command is interrupted from now on."""
     if command := current():
         command.outcome = outcome
 

@@ -1,21 +1,28 @@
-"""Runs one job, as its options say, from its input and dictionary to the published result."""
+"""Runs one job as its options describe it, from its input to the published result."""
 
 import contextlib
+import functools
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from beam_pipeline import interruption
-from beam_pipeline.errors import DeadLettersError, OutputError, PreviousResultError, UsageError
+from beam_pipeline.errors import (
+    DeadLettersError,
+    OutputError,
+    PreviousResultError,
+    ReportError,
+    UsageError,
+)
 from beam_pipeline.io import publishing
 from beam_pipeline.io.dead_letters import ReadDeadLetters, groups_of_dead_letters
 from beam_pipeline.io.file_groups import ByFile, FileNames, prefix_of
-from beam_pipeline.io.inputs import ALLOW, STDIN, Listing, list_files, resolve_input
+from beam_pipeline.io.inputs import ALLOW, STDIN, Listing, hand_over, list_files, resolve_input
 from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.pipes import copy_of_pipe
 from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result, size_of_result
@@ -27,7 +34,7 @@ from beam_pipeline.pipeline import StageSettings, build
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.report.write import write_all
-from beam_pipeline.runners.names import is_in_process, threads_for
+from beam_pipeline.runners.names import counts_in_this_process, is_in_process, threads_for
 from beam_pipeline.runners.run import is_template, run_to_end
 from beam_pipeline.standard_streams import print_message, write_stdout
 from beam_pipeline.telemetry.run_info import RunInfo
@@ -54,42 +61,30 @@ def run_job(
 ) -> RunReport:
     """Runs the job to its end, and writes its result and its report.
 
-    Without an output path the result is written to standard output. A run that has failed leaves
-    a report too.
+    Without an output path the result is written to standard output. A run that fails also writes
+    its report.
 
     Args:
-      options: complete ones, see `beam_pipeline.cli.completion`.
+      options: complete options, see `beam_pipeline.cli.completion`.
       began: when the run began, in seconds since the epoch; by default now.
-      notify: called with lines for the user that are no errors.
+      notify: called with messages for the user that are not errors.
 
     Returns:
       The report.
 
     Raises:
-      AnagramError: one line for the user; nothing has been published but the report, or the
-        report cannot be written.
+      AnagramError: its message is for the user. Either the run failed, and nothing but the report
+        has been published, or the report cannot be written.
     """
-    with interruption.scope() as stack:
-        stack.enter_context(only_run())
-        scratch = stack.enter_context(scratch_folder())
-        recorder = RunRecorder(options, scratch, began)
-        observers = _Observers(options, notify)
-        with interruption.scope() as running:
-            running.enter_context(_failure_reported(recorder, observers))
-            running.enter_context(recorder.recording())
-            running.enter_context(applying(Resilience(options.max_attempts)))
-            _run(options, scratch, recorder, running, observers, notify)
-        report = recorder.report()
-        observers.tell(report)
-        return report
+    return recorded(options, began, notify, _run)
 
 
-class _Observers:
-    """Whoever is told about a run: readers of its reports, and collectors, if any are wanted.
+class Observers:
+    """The report files and telemetry collectors that a run reports to, if there are any.
 
     Args:
-      options: of the run.
-      notify: called with a line for the user about each collector that was not told.
+      options: the options of the run.
+      notify: called with a message for the user about each collector that could not be reached.
     """
 
     def __init__(self, options: AnagramOptions, notify: Callable[[str], None]):
@@ -98,18 +93,22 @@ class _Observers:
         self._telemetry = Telemetry(options.telemetry, notify)
 
     def start(self, dictionary: DictionarySpec) -> None:
-        """Tells that the run begins."""
+        """Reports to collectors that the run begins."""
         self._dictionary = dictionary
         self._telemetry.start(self._info())
 
     def tell(self, report: RunReport, *, is_interrupted: bool = False) -> None:
-        """Tells what the run did.
+        """Writes the reports of the run, and sends them to collectors.
 
         Raises:
-          ReportError: a report cannot be written; collectors have been told nevertheless.
+          ReportError: a report cannot be written; it has been sent to collectors nevertheless.
         """
         try:
             write_all(report, self._options.report)
+        except ReportError as error:
+            if report.status != "done" or is_template(self._options):
+                raise
+            raise ReportError(f"{error}; {interruption.PUBLISHED}") from error
         finally:
             self._telemetry.end(report, self._info(), is_interrupted=is_interrupted)
 
@@ -117,17 +116,72 @@ class _Observers:
         return RunInfo.of(self._options, self._dictionary)
 
 
+class Run(NamedTuple):
+    """One execution of the program in progress.
+
+    Attributes:
+      options: complete options.
+      scratch: a temporary folder, removed at the end of the run.
+      recorder: records what the report needs.
+      observers: are told when the run begins.
+      notify: called with messages for the user that are not errors.
+      stack: contexts that are left before the report is made.
+    """
+
+    options: AnagramOptions
+    scratch: str
+    recorder: RunRecorder
+    observers: Observers
+    notify: Callable[[str], None]
+    stack: contextlib.ExitStack
+
+
+def recorded(
+    options: AnagramOptions,
+    began: float | None,
+    notify: Callable[[str], None],
+    execute: Callable[[Run], None],
+    line_of: Callable[[str, int], str] | None = None,
+) -> RunReport:
+    """Executes a run as `run_job` does, and reports what it did to its observers, even on failure.
+
+    Args:
+      options, began, notify: see `run_job`.
+      execute: does the work; called when the runner is prepared.
+      line_of: makes the progress line, from the folder with the readers' progress and a width in
+        columns; None for the line of a run over files.
+    """
+    with interruption.scope() as whole:
+        whole.enter_context(only_run())
+        whole.enter_context(applying(Resilience(options.max_attempts)))
+        scratch = whole.enter_context(scratch_folder())
+        recorder = RunRecorder(options, scratch, began)
+        observers = Observers(options, notify)
+        line = line_of and functools.partial(line_of, recorder.progress_folder)
+        with interruption.scope() as stack:
+            stack.enter_context(failure_reported(recorder, observers))
+            stack.enter_context(recorder.recording(line))
+            if not is_in_process(options):
+                from beam_pipeline.runners.prepare import prepare  # takes a while to load
+
+                prepare(options, scratch)
+            execute(Run(options, scratch, recorder, observers, notify, stack))
+        report = recorder.report()
+        observers.tell(report)
+        return report
+
+
 _RUNNING = threading.Lock()
 
 
 @contextlib.contextmanager
 def only_run() -> Iterator[None]:
-    """Makes sure that no other run goes on in this process inside the ``with`` block.
+    """Ensures that no other run executes in this process inside the ``with`` block.
 
-    A run changes what belongs to the whole process, such as its folder for temporary files.
+    A run changes global state of the process, such as its folder for temporary files.
 
     Raises:
-      AnagramError: another one goes on.
+      AnagramError: another run is executing.
     """
     if not _RUNNING.acquire(blocking=False):
         raise AnagramError(
@@ -142,12 +196,13 @@ def only_run() -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[str]:
-    """Yields a folder for what lasts no longer than a run.
+    """Yields a temporary folder, which is removed at the end of the run.
 
-    Meanwhile everything that Beam or another library puts into a temporary folder goes there.
+    Meanwhile it is the folder for temporary files of the process, so Beam and other libraries use
+    it too.
 
     Raises:
-      AnagramError: there is no room for it.
+      AnagramError: it cannot be created.
     """
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     try:
@@ -168,32 +223,21 @@ def scratch_folder() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _failure_reported(recorder: RunRecorder, observers: _Observers) -> Iterator[None]:
-    """Tells observers of a run that fails or is interrupted inside the ``with`` block."""
+def failure_reported(recorder: RunRecorder, observers: Observers) -> Iterator[None]:
+    """Reports to observers if the run fails or is interrupted inside the ``with`` block."""
     try:
         yield
     except UsageError:
         raise
     except (AnagramError, KeyboardInterrupt) as error:
-        with contextlib.suppress(AnagramError):  # the first error is the worse one
+        with contextlib.suppress(AnagramError):  # the first error is the more important one
             is_interrupted = isinstance(error, KeyboardInterrupt)
             observers.tell(recorder.report(error), is_interrupted=is_interrupted)
         raise
 
 
-def _run(
-    options: AnagramOptions,
-    scratch: str,
-    recorder: RunRecorder,
-    stack: contextlib.ExitStack,
-    observers: _Observers,
-    notify: Callable[[str], None],
-) -> None:
-    if not is_in_process(options):
-        # Imported only here, as it takes a while to load.
-        from beam_pipeline.runners.prepare import prepare
-
-        prepare(options, scratch)
+def _run(run: Run) -> None:
+    options, scratch, recorder, observers, notify, stack = run
     source_names: dict[str, str] = {}
     output, token = options.output or str(Path(scratch, "result")), new_token()
     side_outputs = SideOutputs()
@@ -212,7 +256,7 @@ def _run(
     recorder.mark_submitted()
     observers.start(builder.dictionary)
     try:
-        recorder.record_result(run_to_end(pipeline, options))
+        recorder.record_result(run_to_end(pipeline, options, notify))
     except AnagramError as error:
         shown = _as_seen(_with_names(error, source_names), output, options)
         manifest = _finish(output, token, shown)
@@ -248,7 +292,7 @@ def _finished_if_interrupted(output: str, token: str, options: AnagramOptions) -
 
 
 def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseException:
-    """Returns an error that calls copies of pipes by the `source_names` that the user gave."""
+    """Returns an error in which paths of copies of pipes are replaced by the user's names."""
     message = str(error)
     for path, name in source_names.items():
         message = message.replace(path, name)
@@ -256,7 +300,7 @@ def _with_names(error: BaseException, source_names: Mapping[str, str]) -> BaseEx
 
 
 def _as_seen(error: BaseException, output: str, options: AnagramOptions) -> BaseException:
-    """Returns an error for users, who do not know where a result is before it is printed."""
+    """Returns an error without the temporary path of a result that is to be printed."""
     if options.output is not None or not isinstance(error, OutputError):
         return error
     reason = str(error).removeprefix(f"{output}: ")
@@ -265,10 +309,10 @@ def _as_seen(error: BaseException, output: str, options: AnagramOptions) -> Base
 
 
 def _committed(output: str, token: str) -> publishing.Manifest:
-    """Returns the manifest of a run that has ended well.
+    """Returns the manifest of a run that has succeeded.
 
     Raises:
-      OutputError: there is none on this machine.
+      OutputError: there is no manifest on this machine.
     """
     manifest = publishing.Manifest.read(output, token)
     if manifest is None:
@@ -280,10 +324,10 @@ def _committed(output: str, token: str) -> publishing.Manifest:
 
 
 def _finish(output: str, token: str, error: BaseException) -> publishing.Manifest:
-    """Publishes what a run that ended early has committed to, and returns its manifest.
+    """Finishes the publication of a run that ended early, and returns its manifest.
 
     Raises:
-      BaseException: `error`, of a run that had not come so far or cannot be finished.
+      BaseException: `error`, if the run had not begun to publish, or cannot be finished.
     """
     try:
         manifest = publishing.finish(output, token)
@@ -295,11 +339,11 @@ def _finish(output: str, token: str, error: BaseException) -> publishing.Manifes
 
 
 def load_dictionary(options: AnagramOptions, scratch: str) -> DictionarySpec:
-    """Returns the dictionary that the options name, which can be read.
+    """Returns the dictionary that the options name, after reading it.
 
     Args:
-      options: of the run.
-      scratch: a folder that lasts as long as the run, for copies of pipes.
+      options: the options of the run.
+      scratch: the temporary folder of the run, for copies of pipes.
 
     Raises:
       UsageError: it cannot be read, or has no usable word.
@@ -316,12 +360,12 @@ def load_dictionary(options: AnagramOptions, scratch: str) -> DictionarySpec:
 
 
 def text_settings(options: AnagramOptions) -> TextSettings:
-    """Returns how the options say that bytes become words."""
+    """Returns the settings that decide how bytes become words."""
     return TextSettings(options.normalization, options.encoding_errors, options.punctuation)
 
 
 def stage_settings(options: AnagramOptions, side_outputs: SideOutputs) -> StageSettings:
-    """Returns what the options say to all stages."""
+    """Returns the settings of all stages."""
     chaos = Chaos.parse(options.chaos or "")
     return {
         "resilience": Resilience(options.max_attempts, options.on_error, chaos),
@@ -330,7 +374,7 @@ def stage_settings(options: AnagramOptions, side_outputs: SideOutputs) -> StageS
 
 
 def counting_settings(options: AnagramOptions) -> dict[str, Any]:
-    """Returns what the options say to `CountAnagrams`, besides the dictionary."""
+    """Returns the settings of `CountAnagrams`, except the dictionary."""
     names = (
         *("engine", "punctuation", "encoding_errors"),
         *("min_word_length", "min_class_size", "min_count", "top"),
@@ -342,7 +386,7 @@ def new_pipeline(options: AnagramOptions) -> beam.Pipeline:
     """Returns an empty pipeline.
 
     Raises:
-      UsageError: the value of an option of Beam's own is not possible.
+      UsageError: an option of Beam has an invalid value.
     """
     try:
         return beam.Pipeline(options=options)
@@ -354,16 +398,16 @@ class _Pipeline:
     """Builds the pipeline that the options describe.
 
     Args:
-      options: of the run.
-      scratch: a folder that lasts as long as the run.
-      progress_folder: where readers write how far they are.
-      side_outputs: where all stages' totals and dead letters go.
-      source_names: what the user calls the inputs, by the paths that workers are given for them;
-        to be filled in for copies of pipes.
-      notify: called with lines for the user that are no errors.
+      options: the options of the run.
+      scratch: the temporary folder of the run.
+      progress_folder: the folder to which readers write their progress.
+      side_outputs: collects the totals and dead letters of all stages.
+      source_names: the user's names of inputs, by the paths that workers read; the pipeline adds
+        those of copies of pipes.
+      notify: called with messages for the user that are not errors.
 
     Attributes:
-      dictionary: whose words are counted.
+      dictionary: the dictionary, which has been read.
 
     Raises:
       UsageError: the dictionary cannot be read, or has no usable word.
@@ -429,7 +473,7 @@ class _Pipeline:
         if self._options.group_by is None:
             del settings["group_by"]
         if sources := self.dictionary.sources:
-            # One by one: joined by plus signs, they could not be told from those in folders' names.
+            # As a list: joined by plus signs, they would be ambiguous if a path has a plus sign.
             settings["dictionary"] = [
                 os.path.abspath(source.name)
                 if source.is_file and is_local(source.name)
@@ -444,7 +488,7 @@ class _Pipeline:
             return None
         result, matched = "", None
         if merge:
-            # Reading it will say why.
+            # Reading it raises an error that says why.
             with contextlib.suppress(OSError, OutputError, RetriesExhaustedError):
                 publishing.recover(merge, is_only_read=True)
             try:
@@ -473,7 +517,10 @@ class _Pipeline:
         )
 
     def _expected(self, found: InputSize) -> InputSize | None:
-        """Returns what workers must find, where `found` is what is here; a template runs later."""
+        """Returns the size of the input that workers must find: `found`, or None for a template.
+
+        The input of a template may change before the job runs.
+        """
         return None if is_template(self._options) else found
 
     def _source(self) -> beam.PTransform[Any, Any]:
@@ -502,4 +549,9 @@ class _Pipeline:
                 self._source_names[path] = "standard input" if given == STDIN else given
             else:
                 self._prefixes.append(prefix_of(given, path))
-        return ReadFiles(tuple(patterns), matched=self._expected(listing.total), **settings)
+        return ReadFiles(
+            tuple(patterns),
+            matched=self._expected(listing.total),
+            listed=hand_over(listing) if counts_in_this_process(options) else "",
+            **settings,
+        )

@@ -11,8 +11,8 @@ from apache_beam.transforms.error_handling import ErrorHandler
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.combine import CombineColumns
 from transforms.columns.convert import PackCounts, PackRecords, UnpackCounts, UnpackRecords
+from transforms.columns.elements import GroupedColumns, RecordColumns
 from transforms.columns.expand import ExpandColumns
-from transforms.columns.tables import GroupedColumns, RecordColumns
 from transforms.columns.top import TopColumns
 from transforms.counts import CombineClassTallies, CountSignatures
 from transforms.dictionary import DictionaryLike, DictionarySpec
@@ -33,20 +33,20 @@ Text = str | Block
 
 
 class StageSettings(TypedDict):
-    """What all stages are given."""
+    """The settings of all stages."""
 
     resilience: Resilience
     side_outputs: SideOutputs | None
 
 
 class EngineStageSettings(StageSettings):
-    """What all stages of an engine are given."""
+    """The settings of all stages of an engine."""
 
     per_group: bool
 
 
 class EngineSettings(NamedTuple):
-    """What an engine needs to know; see `CountAnagrams`."""
+    """The settings of an engine; see `CountAnagrams`."""
 
     dictionary: DictionarySpec
     text: TextSettings
@@ -70,11 +70,11 @@ class _Engine(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 
 class CountElements(_Engine):
-    """Makes an element of every word: the literal shape of the problem, and the reference."""
+    """Counts with an element for every word: the simple form, and the reference for the other."""
 
     def expand(self, blocks: PCollection[Any]) -> PCollection[Any]:
         settings, stage = self.settings, self.settings.stage
-        # Where the words of the text are the dictionary, they must be remembered.
+        # In corpus mode the words of the text are the dictionary, so they must be kept.
         key_words = KeyWithWord if settings.dictionary.is_corpus else KeyBySignature
         return (
             blocks
@@ -108,7 +108,7 @@ class CountEachSignature(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 
 class CountColumns(_Engine):
-    """Counts words where they stand in blocks, in compiled code, and moves columns from there."""
+    """Counts words directly in blocks, with compiled code, and passes the counts on as columns."""
 
     def expand(self, blocks: PCollection[Any]) -> PCollection[Any]:
         dictionary, text, min_length, min_size, min_count, top, threads, previous, stage = (
@@ -125,7 +125,7 @@ class CountColumns(_Engine):
                 >> UnpackCounts(are_words=dictionary.is_corpus, per_group=per_group)
                 | "CountEach" >> CountEachSignature(self.settings)
             )
-        # What threads have done when a bundle ends would have no pane.
+        # Results that threads finish at the end of a bundle would have no pane.
         expand = ExpandColumns(
             dictionary, min_size, min_count, threads=1 if is_windowed(blocks) else threads, **stage
         )
@@ -150,10 +150,10 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
     Takes a collection of `str` or of `Block`, each of which holds whole words, and yields an
     `AnagramCount` for each dictionary word that has anagrams in the text.
 
-    Each window is counted by itself. Records have the timestamps and panes that Beam's own
-    ``CombinePerKey`` gives the counts of signatures, except that those of 0, which come of panes
-    without elements, are left out. `min_count` applies to each pane. Where a signature has windows
-    or panes of its own, in sessions, behind a trigger or with allowed lateness, `top` is refused.
+    Each window is counted separately. Records have the timestamps and panes that Beam's own
+    ``CombinePerKey`` gives the counts of signatures, except that counts of 0, from panes without
+    elements, are left out. `min_count` applies to each pane. `top` is refused if signatures have
+    windows or panes of their own: in sessions, after a trigger or with an allowed lateness.
 
     With `per_group`, takes (group, text) pairs, in which a group is any string, and yields a
     `GroupedCount` for each group and word: a text counts in its own group only.
@@ -164,28 +164,29 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
         iterable of words.
       engine: one of `ENGINES`.
       normalization: how text becomes words: ``unicode`` or ``ascii``.
-      punctuation: ``delete`` to join what stands around punctuation and symbols, or ``split`` to
-        take them for separators.
+      punctuation: ``delete`` to join the characters around punctuation and symbols, or ``split``
+        to treat punctuation and symbols as separators.
       encoding_errors: what to do with invalid bytes: ``replace``, ``strict`` or ``quarantine``.
       min_word_length: shorter words of the text, in code points, are left out.
       min_class_size: anagram classes with fewer members are left out.
       min_count: words that are counted less often are left out.
       top: how many records to keep, those with the greatest counts; None keeps all.
       threads: how many cores the vectorized engine may use in one worker.
-      previous: yields (signature, count) of words counted before, or `ClassTally` if there is no
-        dictionary, to be added to those of the text; applied to the beginning of the pipeline. With
-        `per_group`, (group, (signature, count)).
+      previous: a transform that yields earlier counts to add to those of the text; it is applied to
+        the pipeline's root. It yields (signature, count) pairs, or in corpus mode (signature,
+        `ClassTally`), and with `per_group` pairs of a group and one of these. None adds nothing.
       per_group: whether words are counted by group.
-      with_window: yields `WindowedCount`s, which say in which window and pane words were counted.
-      as_columns: yields `RecordColumns`, or `GroupedColumns`, which are tables of many records, in
-        place of records; `WriteResults` takes either.
-      resilience: how often stages try, and what they do then.
-      side_outputs: where the totals and dead letters of all stages go.
+      with_window: whether to yield `WindowedCount`s or `WindowedGroupCount`s, which also have the
+        window and the pane.
+      as_columns: whether to yield `RecordColumns` or `GroupedColumns`, tables of many records,
+        instead of single records; `WriteResults` takes either.
+      resilience: how many times stages try, and what they do when all attempts have failed.
+      side_outputs: collects the totals and dead letters of all stages.
 
     Raises:
-      ValueError, TypeError: naming the setting that is not possible.
-      DictionaryError: the dictionary cannot be read, or has no usable word. That of a file is
-        raised when the transform is applied.
+      ValueError, TypeError: a setting is invalid; the message names it.
+      DictionaryError: the dictionary cannot be read, or has no usable word. Files are read when the
+        transform is applied.
 
     Example:
       >>> import apache_beam as beam
@@ -231,20 +232,18 @@ class CountAnagrams(beam.PTransform[PCollection[Any], PCollection[Any]]):
         check_type(SideOutputs, type(None), side_outputs=self.side_outputs)
         self._text = TextSettings(self.normalization, self.encoding_errors, self.punctuation)
         self._dictionary = DictionarySpec.of(self.dictionary, self.normalization)
-        TopWords(self.top)  # checks it
+        TopWords(self.top)  # validates the number
         if self.with_window and self.as_columns:
             raise ValueError("with_window=True: columns do not have windows; leave out as_columns")
-        if self.per_group and self.with_window:
-            raise ValueError("with_window=True: cannot be combined with per_group")
 
     def with_error_handler(self, error_handler: ErrorHandler | None) -> "beam.PTransform[Any, Any]":
-        """Hands what cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
+        """Passes elements that cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
 
         Args:
-          error_handler: takes the rows; None changes nothing.
+          error_handler: receives the rows; None changes nothing.
 
         Returns:
-          A transform that goes on where this one would fail.
+          A transform that does not fail on such elements.
         """
         names = (
             *("normalization", "punctuation", "encoding_errors"),
@@ -291,7 +290,7 @@ class ToBlocks(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Turns texts into `Block`s; blocks stay as they are.
 
     Attributes:
-      per_group: whether the elements are (group, text), and so the results.
+      per_group: whether elements and results are pairs with a group.
     """
 
     per_group: bool = field(default=False, kw_only=True)
@@ -332,8 +331,8 @@ class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Adds words that were counted before to those of the text; see `CountAnagrams.previous`.
 
     Attributes:
-      previous: yields them; None adds nothing.
-      convert: makes elements of them like those of the text.
+      previous: yields the earlier counts; None adds nothing.
+      convert: converts them to elements like those of the text.
     """
 
     previous: beam.PTransform[PBegin, PCollection[tuple[str, Any]]] | None
@@ -357,7 +356,7 @@ class AddPrevious(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 @dataclass
 class ToRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Makes records or, with `as_columns`, columns of either."""
+    """Converts records or columns to records or, with `as_columns`, to columns."""
 
     as_columns: bool = field(kw_only=True)
 
@@ -381,10 +380,10 @@ def build(
     """Adds a source and `CountAnagrams` to a pipeline.
 
     Args:
-      root: the pipeline, or its beginning.
+      root: the pipeline.
       source: yields `str` or `Block`s, such as `beam_pipeline.io.sources.ReadFiles`.
-      dictionary: as `CountAnagrams` takes it; a `DictionarySpec` brings its normalization.
-      **settings: the others of `CountAnagrams`.
+      dictionary: as for `CountAnagrams`; a `DictionarySpec` also sets the normalization.
+      **settings: the other settings of `CountAnagrams`.
 
     Returns:
       A record for each word of the dictionary that has anagrams in the text.

@@ -1,4 +1,4 @@
-"""Secrets are not shown: passwords, tokens and keys in options, messages and reports."""
+"""Hides secrets in options, messages and reports: passwords, tokens and keys."""
 
 import json
 import re
@@ -7,25 +7,26 @@ from typing import Any
 
 HIDDEN = "***"
 _WORDS = r"secret|passw|passphrase|pwd|token|credential|connection_?string|process_variables"
-# Names of options and variables whose values are secrets. A chaos stage is called "key", so a key
-# by itself is one only as the name of an option.
+# Names of options and variables whose values are secrets. A chaos stage is called "key", so "key"
+# alone marks a secret only as the name of an option.
 _SECRET = re.compile(rf"{_WORDS}|[_-]key|^key$|[_-]pass$|^pass$", re.IGNORECASE)
 _NAME = rf"[\w.-]*(?:{_WORDS}|[_-]key|AccountKey|SharedAccessKey|-Signature)[\w.-]*"
 # In a text: `name=value`, as in options and the query of a URL; `"name": "value"`, as in JSON;
 # `scheme://user:password@host`.
 _ASSIGNED = re.compile(rf"({_NAME}=)[^\s,;&'\"]+", re.IGNORECASE)
 _IN_JSON = re.compile(rf"(\"{_NAME}\"\s*:\s*)\"(?:[^\"\\]|\\.)*\"", re.IGNORECASE)
-_IN_URL = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@", re.IGNORECASE)
+_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*(:[^/\s@]+@)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Returns a text without the secrets that can be told by their names or places.
+    """Returns a text without secrets, which are recognized by their names or their place in a URL.
 
     Example:
       >>> redact("s3://me:hunter2@host/a.txt?access_token=abc&page=2")
       's3://me:***@host/a.txt?access_token=***&page=2'
     """
-    text = _IN_URL.sub(rf"\1:{HIDDEN}@", text)
+    for password in set(_IN_URL.findall(text)):  # an error may repeat a part of the URL
+        text = text.replace(password, f":{HIDDEN}@")
     text = _IN_JSON.sub(rf'\1"{HIDDEN}"', text)
     return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
 
@@ -34,8 +35,9 @@ def redact_value(name: str, value: Any) -> Any:
     """Returns the value of an option, or of a variable in it, without secrets.
 
     Args:
-      name: its name. A secret by name is hidden whole, and so is every variable in an ``env``.
-      value: text, a number, or any list or mapping of them. JSON in a text is looked into.
+      name: the name. If it is that of a secret, the whole value is hidden; so is every variable in
+        an ``env``.
+      value: text, a number, or any list or mapping of them. JSON in a text is parsed.
 
     Example:
       >>> redact_value("environment_config", '{"command": "/boot", "env": {"USER": "me"}}')

@@ -1,7 +1,7 @@
-"""Standard input, output and error, whatever they are: closed, full, a notebook's, or a pipe.
+"""Standard input, output and error, even if they are closed, full, a notebook's, or a pipe.
 
-Nothing that is wrong with standard error may harm a run. That standard output cannot be written is
-an error of the run. Uses the standard library only, as `__main__` loads it before anything else.
+Faults of standard error never affect a run. If standard output cannot be written, the run fails.
+Uses the standard library only, because `__main__` loads it before anything else.
 """
 
 import codecs
@@ -20,8 +20,9 @@ _COPY_SIZE = 1 << 20
 def prepare() -> None:
     """Makes the standard streams of this process usable: they are open, and write UTF-8.
 
-    Those that this process was started without would be mistaken for the next file that is opened.
-    They are opened the wrong way round, so that whoever uses one gets the error of a closed one.
+    If the process was started with a closed stream, the next file that is opened would get its file
+    descriptor. Such a stream is opened in the opposite mode (standard input for writing, the others
+    for reading), so that using it raises the error of a closed one.
     """
     for descriptor, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
         try:
@@ -37,7 +38,7 @@ def prepare() -> None:
 
 
 def flush() -> None:
-    """Writes out what is left; Python would change the exit code if that is not possible."""
+    """Flushes the streams; if Python did so at exit and failed, the exit code would change."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -47,16 +48,16 @@ def flush() -> None:
 
 
 def print_message(message: str) -> None:
-    """Prints lines for the user on standard error, if that is possible."""
+    """Prints lines for the user on standard error, if possible."""
     lines = "".join(f"{printable(line)}\n" for line in message.split("\n"))
-    # It may be None, closed or full, and then there is nobody to tell.
+    # It may be None, closed or full; then the message is dropped.
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stderr.write(lines)
         sys.stderr.flush()
 
 
 def printable(text: str) -> str:
-    r"""Escapes what a terminal would obey or could not show, such as an escape sequence.
+    r"""Escapes characters that a terminal would interpret or cannot show.
 
     Example:
       >>> print(printable("caf\u00e9\x1b[2J\udce9"))
@@ -70,12 +71,12 @@ def printable(text: str) -> str:
 
 
 def write_stdout(source: BinaryIO) -> None:
-    """Copies what is in `source` to standard output.
+    """Copies `source` to standard output.
 
-    Where that takes text only, as a notebook's does, the content must be UTF-8.
+    If standard output accepts only text, as in a notebook, the content must be UTF-8.
 
     Raises:
-      AnagramError: it cannot be written.
+      AnagramError: standard output cannot be written.
     """
     try:
         if sys.stdout is None:
@@ -99,7 +100,7 @@ def print_result(text: str) -> None:
     """Prints lines on standard output, as UTF-8.
 
     Raises:
-      AnagramError: it cannot be written.
+      AnagramError: standard output cannot be written.
     """
     write_stdout(io.BytesIO(f"{text}\n".encode("utf-8", "surrogateescape")))
 
@@ -108,7 +109,7 @@ def binary_stdin() -> io.BufferedReader:
     """Returns standard input as a stream of bytes.
 
     Raises:
-      OSError: there is none.
+      OSError: standard input is closed, or not a stream of bytes.
     """
     if sys.stdin is None:
         raise OSError("it is closed")

@@ -8,9 +8,9 @@ A pipeline in YAML names this module as a provider:
         transforms:
           CountAnagrams: beam_pipeline.yaml.CountAnagrams
 
-Beam takes the settings and their descriptions from the signatures and docstrings here. The
-functions are called like transforms, as YAML writes them, and work from other languages too. They
-need nothing that only Beam YAML has.
+Beam takes the settings and their descriptions from the signatures and docstrings here. Functions
+have the names of transforms, because YAML uses these names. Other languages can use them too: they
+do not need Beam YAML.
 """
 
 # ruff: noqa: N802
@@ -37,7 +37,7 @@ from transforms.text.settings import TextSettings
 from transforms.text.signature import signature
 
 ErrorHandling = dict[str, str]
-#: The output with the results of a step that has an output for errors too.
+#: The name of the main output of a step that also has an output for errors.
 RESULTS = "good"
 
 
@@ -55,7 +55,7 @@ class SignedWord(NamedTuple):
 
 
 class TextBlock(NamedTuple):
-    """A `Block` as a row, which other programs can take too.
+    """A `Block` as a row, for programs that do not have its class.
 
     Attributes:
       source, offset, data, encoding, invalid_bytes: as in `Block`.
@@ -80,14 +80,14 @@ def ReadFiles(
 ) -> beam.PTransform[PBegin, Any]:
     """Reads text files, plain or compressed, as blocks of whole words for `CountAnagrams`.
 
-    Each is a row with its text as bytes, `data`, and the file that it is from, `source`. Lines and
-    files of any length are read in bounded memory, which reading line by line cannot do.
+    Each block is a row with its text as bytes, `data`, and its file, `source`. Lines and files of
+    any length are read in bounded memory, which reading line by line cannot do.
 
     Args:
       patterns: files, globs or folders on any Beam filesystem, one or a list.
-      encoding: of the files; by default what a byte order mark says, and else UTF-8.
-      encoding_errors: what to do with invalid bytes: replace, strict or quarantine.
-      error_handling: the name of an output for what cannot be read.
+      encoding: of the files; by default a byte order mark decides, otherwise it is UTF-8.
+      encoding_errors: what to do with invalid bytes: replace (default), strict or quarantine.
+      error_handling: the name of an output for what cannot be read; by default the run fails.
     """
     text = TextSettings(encoding_errors=encoding_errors)
     read = sources.ReadFiles(_listed(patterns), encoding, text)
@@ -111,25 +111,25 @@ def CountAnagrams(
 ) -> beam.PTransform[PCollection[Any], Any]:
     """Counts anagrams: for every word of a dictionary, how many words of the text have its letters.
 
-    The input is rows with a text, or what `ReadFiles` yields. The output is a row for each word of
-    the dictionary that has anagrams in the text, with `word`, `count` and `signature`.
+    The input is rows with a text, or the blocks of `ReadFiles`. The output is a row for each word
+    of the dictionary that has anagrams in the text, with `word`, `count` and `signature`.
 
     Args:
-      field: the field of the rows that is the text; needed only if there are several texts.
-      group: the field that says to which group a text belongs; the words of each group are counted
-        by themselves, and the output has `group` too. With ReadFiles it may be source, the file.
+      field: the field of the rows that is the text; needed only if several fields are strings.
+      group: the field with the group of a text; the words of each group are counted separately, and
+        the output has `group` too. With ReadFiles it may be source, the file. By default none.
       dictionary: whose words are counted: gcide, web2, both as gcide+web2, the path of a word list,
         none for the words of the text itself, or a list of words.
       engine: how words are counted, vectorized or elementwise; the results are equal.
       normalization: how text becomes words: unicode or ascii.
-      punctuation: delete, so that what stands around it joins, or split.
+      punctuation: delete, so that the characters around it join, or split.
       encoding_errors: what to do with invalid bytes: replace, strict or quarantine.
       min_word_length: shorter words of the text are left out.
       min_class_size: anagram classes with fewer members are left out.
-      min_count: words that are counted less often are left out.
+      min_count: words with a smaller count are left out.
       top: how many records to keep, those with the greatest counts; by default all.
-      max_attempts: how often a stage tries one piece of work.
-      error_handling: the name of an output for what cannot be processed.
+      max_attempts: how many times a stage tries to process an element.
+      error_handling: the name of an output for what cannot be processed; by default the run fails.
     """
     count = pipeline.CountAnagrams(
         dictionary=dictionary,
@@ -156,9 +156,9 @@ def ExtractWords(
     """Extracts the normalized words of texts; the output is a row with `word` for each.
 
     Args:
-      field: the field of the rows that is the text; needed only if there are several texts.
+      field: the field of the rows that is the text; needed only if several fields are strings.
       normalization: how text becomes words: unicode or ascii.
-      punctuation: delete, so that what stands around it joins, or split.
+      punctuation: delete, so that the characters around it join, or split.
       min_length: shorter words are left out.
     """
     extract = words.ExtractWords(TextSettings(normalization, punctuation=punctuation), min_length)
@@ -175,10 +175,10 @@ def ExtractWords(
 
 
 def AddSignature(field: str | None = None) -> beam.PTransform[PCollection[Any], Any]:
-    """Adds the signature to words, which anagrams share; the output has `word` and `signature`.
+    """Adds to each word its signature, which anagrams share; the output has `word` and `signature`.
 
     Args:
-      field: the field of the rows that is the word; needed only if there are several texts.
+      field: the field of the rows that is the word; needed only if several fields are strings.
     """
     return _Chain(
         "AddSignature",
@@ -191,7 +191,7 @@ def AddSignature(field: str | None = None) -> beam.PTransform[PCollection[Any], 
 
 
 def TopWords(number: int) -> beam.PTransform[PCollection[Any], PCollection[Any]]:
-    """Keeps the rows with the greatest counts; of equal counts those whose words come first.
+    """Keeps the rows with the greatest counts; ties are broken by word.
 
     Args:
       number: how many to keep, of each group if there are any.
@@ -218,13 +218,13 @@ def _part_group(record: GroupedCount) -> tuple[str, AnagramCount]:
 def WriteResults(
     path: str, output_format: str | None = None, num_shards: int = 1, sort: str = "word"
 ) -> beam.PTransform[PCollection[Any], PCollection[Any]]:
-    """Writes counts to one file, or to shards: the whole new result stands there, or the old one.
+    """Writes counts to one file, or to shards, and replaces an earlier result atomically.
 
     Args:
       path: the file; with more than one shard, path-00000-of-0000N and so on.
-      output_format: json, jsonl, csv or parquet; by default what the extension of the path says.
-      num_shards: number of files.
-      sort: word, or count for the greatest first.
+      output_format: json, jsonl, csv or parquet; by default the extension of the path decides.
+      num_shards: the number of files.
+      sort: word, or count for the greatest counts first.
     """
     write = sinks.WriteResults(path, output_format, num_shards, sort=sort)
     return _Chain("WriteResults", lambda rows: _records(rows, "WriteResults") | "Write" >> write)
@@ -252,10 +252,10 @@ def _with_errors(
     before: beam.PTransform[Any, Any] | None = None,
     after: Callable[[Any], Any] = _unchanged,
 ) -> beam.PTransform[Any, Any]:
-    """Returns a transform with an output for errors, if one is wanted.
+    """Returns a transform, with an output for errors if `error_handling` names one.
 
     Raises:
-      ValueError: something else is wanted.
+      ValueError: `error_handling` has another key than ``output``.
     """
     if error_handling is not None and set(error_handling) != {"output"}:
         raise ValueError(f"error_handling={error_handling!r}: give output, and nothing else")
@@ -282,7 +282,7 @@ def _text_block(block: Block) -> TextBlock:
 
 
 class _TakeErrors(beam.PTransform[Any, Any]):
-    """Takes the rows of an error handler as they are."""
+    """Passes on the rows of an error handler unchanged."""
 
     def expand(self, rows: PCollection[ErrorRow]) -> PCollection[ErrorRow]:
         return rows
@@ -297,10 +297,10 @@ def _signed(word: str) -> SignedWord:
 
 
 def _records(rows: PCollection[Any], label: str) -> PCollection[Any]:
-    """Returns rows as records, of groups if they have a field for that.
+    """Converts rows to records, with groups if rows have a field `group`.
 
     Raises:
-      ValueError: they lack a field.
+      ValueError: the rows lack a field.
     """
     if rows.element_type in (AnagramCount, GroupedCount):
         return rows

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import programs
-from tests.support.cli import ROOT, environment
+from tests.support.cli import GIVE_UP, ROOT, environment
+from tests.support.flink_cluster import FlinkCluster
 from tests.support.sessions import KINDS, masked, printed_by, readmes, renewed, sessions
 
 SESSIONS = {
@@ -72,7 +73,7 @@ def test_the_example_for_pipelines_prints_what_is_said(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     out = subprocess.check_output(
-        [sys.executable, "-c", example], cwd=tmp_path, env=environment(), text=True, timeout=300
+        [sys.executable, "-c", example], cwd=tmp_path, env=environment(), text=True, timeout=GIVE_UP
     )
     lines = out.splitlines()
     records = [line for line in lines if line.startswith("AnagramCount(")]
@@ -88,6 +89,33 @@ def test_links_lead_somewhere() -> None:
     readmes += ROOT.glob("resources/*/README.md")
     assert len(readmes) >= 8
     for readme in readmes:
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", readme.read_text("utf-8")):
+        for link in re.findall(r"\]\(([^)]+)\)", readme.read_text("utf-8")):
             if "://" not in link:
-                assert (readme.parent / link).exists(), f"{readme}: {link}"
+                path, _, heading = link.partition("#")
+                target = readme.parent / path if path else readme
+                assert target.exists(), f"{readme}: {link}"
+                assert not heading or heading in headings(target), f"{readme}: {link}"
+
+
+def headings(readme: Path) -> set[str]:
+    """The headings of a README, as links name them."""
+    text = re.sub(r"^```.*?^```$", "", readme.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("name", ["runners", "io/streams"])
+def test_jobs_for_the_cluster_on_one_machine_have_the_options_that_it_prints(name: str) -> None:
+    text = (ROOT / "beam_pipeline" / name / "README.md").read_text("utf-8")
+    commands = re.findall(
+        r"^(?:\$ )?python -m beam_pipeline .*--flink_master.127\.0\.0\.1.*",
+        text.replace(" \\\n", " "),
+        re.MULTILINE,
+    )
+    assert commands
+    for command in commands:
+        words = " ".join(command.replace("=", " ").split())
+        for option in FlinkCluster(Path("flink")).options:
+            assert option.replace("=", " ") in words, f"{option}: {command}"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cli import GIVE_UP
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GIVE_UP,
     )
     assert built.returncode == 0, built.stdout + built.stderr
     (found,) = folder.glob("*.whl")
@@ -71,7 +73,7 @@ def test_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
             env={**os.environ, "PYTHONPATH": str(unpacked)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=GIVE_UP,
         )
         assert finished.returncode == 0, finished.stderr
         return finished

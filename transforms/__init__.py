@@ -1,4 +1,4 @@
-"""Beam transforms that count anagrams: words, signatures, dictionaries, and what is between them.
+"""Beam transforms that count anagrams, and the pure functions that they use.
 
 The public names are imported when they are first used, so that a module without Beam, such as
 `transforms.text.normalize`, can be imported without loading it.
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from transforms.columns.convert import PackCounts as PackCounts
     from transforms.columns.convert import PackRecords as PackRecords
     from transforms.columns.convert import UnpackRecords as UnpackRecords
+    from transforms.columns.elements import GroupedColumns as GroupedColumns
+    from transforms.columns.elements import RecordColumns as RecordColumns
     from transforms.columns.expand import ExpandColumns as ExpandColumns
-    from transforms.columns.tables import GroupedColumns as GroupedColumns
-    from transforms.columns.tables import RecordColumns as RecordColumns
     from transforms.columns.top import TopColumns as TopColumns
     from transforms.counts import ClassTally as ClassTally
     from transforms.counts import CombineClassTallies as CombineClassTallies
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from transforms.text.settings import TextSettings as TextSettings
     from transforms.window_info import AddWindow as AddWindow
     from transforms.window_info import WindowedCount as WindowedCount
+    from transforms.window_info import WindowedGroupCount as WindowedGroupCount
     from transforms.words import ExtractWords as ExtractWords
     from transforms.words import KeyBySignature as KeyBySignature
     from transforms.words import KeyWithWord as KeyWithWord
@@ -65,13 +66,13 @@ _MODULES = {
     "ExtractWords": "transforms.words",
     "FilterBlocks": "transforms.filtering",
     "GroupSessions": "transforms.sessions",
-    "GroupedColumns": "transforms.columns.tables",
+    "GroupedColumns": "transforms.columns.elements",
     "GroupedCount": "transforms.expand",
     "KeyBySignature": "transforms.words",
     "KeyWithWord": "transforms.words",
     "PackCounts": "transforms.columns.convert",
     "PackRecords": "transforms.columns.convert",
-    "RecordColumns": "transforms.columns.tables",
+    "RecordColumns": "transforms.columns.elements",
     "Resilience": "transforms.stages.retry",
     "SideOutputs": "transforms.stages.side_outputs",
     "Stage": "transforms.stages.stage",
@@ -82,6 +83,7 @@ _MODULES = {
     "Totals": "transforms.stages.totals",
     "UnpackRecords": "transforms.columns.convert",
     "WindowedCount": "transforms.window_info",
+    "WindowedGroupCount": "transforms.window_info",
 }
 __all__ = list(_MODULES)
 # Names of version 0.1.

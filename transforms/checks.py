@@ -1,5 +1,6 @@
-"""Checks of settings, whose errors name the setting, its value, and what is permitted."""
+"""Checks of settings. Errors name the setting, its value, and the permitted values."""
 
+import importlib.util
 from collections.abc import Collection
 from numbers import Integral
 from typing import Any
@@ -27,7 +28,7 @@ def check_positive(**settings: int) -> None:
       **settings: the value of each setting, by its name.
 
     Raises:
-      TypeError: if a setting is no whole number; for the first such setting.
+      TypeError: if a setting is not a whole number; for the first such setting.
       ValueError: if a setting is less than 1; for the first such setting.
     """
     for name, value in settings.items():
@@ -57,3 +58,16 @@ def check_type(*permitted: type, **settings: Any) -> None:
         if not isinstance(value, permitted):
             names = " or ".join(kind.__name__ for kind in permitted)
             raise TypeError(f"{name}={value!r}: must be {names.replace('NoneType', 'None')}")
+
+
+def is_installed(module: str) -> bool:
+    """Returns whether a module is installed. It is not loaded, but its parent packages are.
+
+    Example:
+      >>> is_installed("json.decoder"), is_installed("json.nothing"), is_installed("nothing.json")
+      (True, False, False)
+    """
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent package is missing
+        return False

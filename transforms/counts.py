@@ -1,4 +1,4 @@
-"""Sums what bundles have counted: occurrences of each anagram class, and in corpus mode words."""
+"""Sums the counts of bundles for each anagram class, and in corpus mode collects its words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class CountSignatures(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Sums (signature, count) pairs into one pair for each signature.
 
     Attributes:
-      per_group: whether the elements are (group, (signature, count)), and so the results.
+      per_group: whether elements and results are (group, (signature, count)).
     """
 
     per_group: bool = False
@@ -40,7 +40,7 @@ class CombinePerKeyAndGroup(beam.PTransform[PCollection[Any], PCollection[Any]])
 
     Args:
       fn: combines the values.
-      value_type: of what comes of them.
+      value_type: the type of the results.
     """
 
     def __init__(self, fn: beam.CombineFn, value_type: Any):
@@ -94,7 +94,7 @@ class SumFn(beam.CombineFn):
 
 
 class ClassTally(NamedTuple):
-    """How often the words of an anagram class occur, and which distinct ones were seen."""
+    """The number of occurrences of an anagram class in the text, and its distinct words there."""
 
     count: int  # type: ignore[assignment]  # shadows tuple.count
     words: tuple[str, ...]
@@ -105,7 +105,7 @@ class CombineClassTallies(beam.PTransform[PCollection[Any], PCollection[Any]]):
     """Merges (signature, `ClassTally`) pairs into one pair for each signature.
 
     Attributes:
-      per_group: whether the elements are (group, (signature, tally)), and so the results.
+      per_group: whether elements and results are (group, (signature, tally)).
     """
 
     per_group: bool = False
@@ -119,7 +119,7 @@ class CombineClassTallies(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 
 class MergeTalliesFn(beam.CombineFn):
-    """Merges `ClassTally`s into their sum and union. The accumulator is (count, set of words)."""
+    """Merges `ClassTally`s: adds counts, unites words. The accumulator is (count, set of words)."""
 
     def create_accumulator(self) -> tuple[int, set[str]]:
         return 0, set()

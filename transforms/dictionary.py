@@ -1,7 +1,7 @@
 """Dictionaries: the words whose anagrams are counted, grouped into anagram classes.
 
-All words with one signature are an **anagram class**. A pipeline carries only a `DictionarySpec`,
-which says where the words come from; each worker process loads them once.
+An **anagram class** is all words with the same signature. A pipeline contains only a
+`DictionarySpec`, which says where the words come from; each worker process loads them once.
 """
 
 import contextlib
@@ -31,21 +31,23 @@ WORD_LISTS = ("gcide", "web2")
 #: Corpus mode: the words of the text itself are the dictionary.
 NO_DICTIONARY = "none"
 _APOSTROPHES = str.maketrans("", "", "'’")
-# How many rejected entries are kept as examples, and how many characters of each.
+# The number of rejected entries to keep as examples, and their maximum length.
 _EXAMPLES, _EXAMPLE_LENGTH = 5, 40
-# So many entries are normalized at once.
+# The number of entries that are normalized at once.
 _BATCH = 1 << 14
-# How many dictionaries a process keeps.
+# The number of dictionaries that a process keeps loaded.
 _MAX_LOADED = 8
+# For this many lengths, all words are searched for those of that length; then they are grouped.
+_FEW_LENGTHS = 3
 
 
 class WordSource(NamedTuple):
     """One of the sources from which the words of a dictionary come.
 
     Attributes:
-      spec: the specification that names it, with which messages about it begin.
+      spec: the specification that names it; messages about it begin with this.
       name: its name in this specification: one of `WORD_LISTS`, or a path.
-      path: where it is read, if it is a file: an absolute path or a URL. Empty for `WORD_LISTS`.
+      path: the absolute path or URL from which a file is read. Empty for `WORD_LISTS`.
     """
 
     spec: str
@@ -54,18 +56,18 @@ class WordSource(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        """Whether it is no list of `WORD_LISTS`."""
+        """Whether this is a file, not one of `WORD_LISTS`."""
         return self.name not in WORD_LISTS
 
 
 @dataclass(frozen=True)
 class SourceEntries:
-    """How many entries a source of a dictionary has, and how many of them are words.
+    """The numbers of entries and of rejected entries of a source of a dictionary.
 
     Attributes:
-      name: of the source.
-      entries: how many entries it has.
-      rejected: how many of them are not words, see `accept`.
+      name: the name of the source.
+      entries: the number of its entries.
+      rejected: the number of entries that are not words, see `accept`.
       examples: the first few rejected ones, shortened.
     """
 
@@ -77,22 +79,20 @@ class SourceEntries:
 
 @dataclass(frozen=True)
 class DictionarySpec:
-    """Says where the words of a dictionary come from, without holding them.
+    """The specification of a dictionary: where its words come from.
 
-    Only a dictionary given as an iterable of words holds them; `DictionarySpec.of` makes such a
-    specification. It travels with the pipeline to all workers, so a large dictionary is better
-    kept in a file.
+    It holds the words themselves only if they were given as an iterable, see `DictionarySpec.of`.
+    It is a part of the pipeline and sent to all workers, so a large dictionary should be a file.
 
     Attributes:
       spec: ``gcide``, ``web2``, the path or URL of a word list on any Beam filesystem, or several
         of these joined by ``+``; or ``none`` for corpus mode. If `words` are given, their number.
       normalization: how entries become words, see `transforms.text.normalize`.
-      words: the words themselves, or None if `spec` says where they are. They may be given as any
-        entries, which are accepted and normalized like the lines of a file, and are then held
-        sorted, each once.
-      encoding: the codec of files; None lets a byte order mark decide, and is UTF-8 without one.
-      sources: what `spec` means; filled in by `pinned` and `union`.
-      digest: of the files' content; filled in by `pinned`.
+      words: the words themselves, or None if `spec` says where they are. Any entries may be given;
+        they are accepted and normalized like the lines of a file, sorted and made distinct.
+      encoding: the codec of files; if None, a byte order mark decides, otherwise it is UTF-8.
+      sources: the sources that `spec` names; set by `pinned` and `union`.
+      digest: a hash of the files' content; set by `pinned`.
 
     Raises:
       ValueError: if `normalization` or `encoding` is unknown.
@@ -121,7 +121,7 @@ class DictionarySpec:
 
     @classmethod
     def of(cls, dictionary: "DictionaryLike", normalization: str | None = None) -> "DictionarySpec":
-        """Makes a specification of anything that can be one.
+        """Converts anything that can describe a dictionary to a specification.
 
         Args:
           dictionary: a specification as a string (``gcide``, a path, ...) or as a
@@ -168,14 +168,14 @@ class DictionarySpec:
         encoding: str | None = None,
         locate: Callable[[str], str] = lambda path: path,
     ) -> "DictionarySpec":
-        """Makes the specification of all words that any of several specifications has.
+        """Makes the specification of the union of several dictionaries.
 
         Args:
-          specs: each as `DictionarySpec` takes it.
+          specs: the specifications, as for `DictionarySpec`.
           normalization: how entries become words.
-          encoding: the codec of files, as `DictionarySpec` takes it.
-          locate: returns where to read the file that has been given as a path: another path for
-            one that can be read only once.
+          encoding: the codec of files, as for `DictionarySpec`.
+          locate: maps the path of a file to the path from which to read it: that of a copy for a
+            pipe, which can be read only once.
 
         Raises:
           ValueError: if `normalization` or `encoding` is unknown.
@@ -197,10 +197,10 @@ class DictionarySpec:
         return self.spec == NO_DICTIONARY
 
     def pinned(self) -> "DictionarySpec":
-        """Returns a specification that means the words as they are now.
+        """Returns a specification that is fixed to the current content of its files.
 
-        Files are read, and the result has a digest of their content. In this process it needs not
-        read them again; in another one loading it fails if they have changed.
+        Files are read, and the result has a digest of their content. Loading it does not read them
+        again in this process; in another process, it fails if they have changed.
 
         Raises:
           DictionaryError: if a file cannot be read or has no usable word.
@@ -218,16 +218,16 @@ class DictionarySpec:
         return pinned
 
     def report_lineage(self) -> None:
-        """Tells Beam which files have the words. To be called while a bundle is processed."""
+        """Reports the files to Beam as lineage. Must be called while a bundle is processed."""
         files = [source for source in self.sources if source.is_file]
-        # Of a pipe there is only a copy.
+        # The path of a pipe is that of a temporary copy.
         report_sources([file.path for file in files if file.path == _absolute(file.name)])
 
     def load(self) -> "Dictionary":
         """Returns the dictionary.
 
-        Word lists and pinned specifications are read on the first call in a process. Files of
-        others are read at each call, as they may have changed.
+        `WORD_LISTS` and pinned specifications are read on the first call in a process. Other files
+        are read at each call, because they may have changed.
 
         Raises:
           DictionaryError: if it cannot be read or has no usable word, or if a file has changed
@@ -252,20 +252,19 @@ DictionaryLike: TypeAlias = DictionarySpec | str | os.PathLike[str] | Iterable[s
 class Dictionary:
     """The words of a dictionary, and the anagram class to which each belongs.
 
-    All words of an anagram class have the same length. Words are therefore grouped into classes
-    length by length, when a class of this length is first asked for: a small text has words of few
-    lengths.
+    All words of an anagram class have the same length. Words of one length are grouped into classes
+    when a class of this length is first requested, because a small text has words of few lengths.
 
     Args:
       spec: where the words come from.
       words: the words, normalized and distinct.
-      sources: what its sources have.
+      sources: the numbers of entries of its sources.
 
     Attributes:
       spec: where the words come from.
       words: the words.
       size: the number of distinct words.
-      sources: what its sources have; empty for words given as an iterable.
+      sources: the numbers of entries of its sources; empty for words given as an iterable.
     """
 
     def __init__(
@@ -277,21 +276,22 @@ class Dictionary:
         self.sources = sources
         self._classes: dict[str, tuple[str, ...]] = {}
         self._grouping = threading.Lock()
+        self._grouped: set[int] = set()  # the lengths whose words are in classes
 
     @functools.cached_property
-    def _ungrouped(self) -> dict[int, list[str]]:
+    def _by_length(self) -> dict[int, list[str]]:
         return self.words.by_length()
 
     def members(self, signature: str) -> tuple[str, ...]:
         """Returns the words that have `signature`, sorted; there may be none."""
-        if len(signature) in self._ungrouped:
+        if len(signature) not in self._grouped:
             self._group(len(signature))
         return self._classes.get(signature, ())
 
     @property
     def classes(self) -> Mapping[str, tuple[str, ...]]:
         """All anagram classes: their words, sorted, by their signature."""
-        for length in sorted(self._ungrouped):
+        for length in sorted(self._by_length):
             self._group(length)
         return self._classes
 
@@ -305,9 +305,15 @@ class Dictionary:
 
     def _group(self, length: int) -> None:
         with self._grouping:
-            self._classes.update(group(self._ungrouped.get(length, ())))
-            # Only behind this line other threads look for classes of this length.
-            self._ungrouped.pop(length, None)
+            if length in self._grouped:
+                return
+            if len(self._grouped) < _FEW_LENGTHS and not self.words.is_large:
+                words: Collection[str] = [word for word in self.words if len(word) == length]
+            else:
+                words = self._by_length.pop(length, ())
+            self._classes.update(group(words))
+            # Other threads look up classes of this length only after this line.
+            self._grouped.add(length)
 
 
 _LOADING = threading.Lock()
@@ -315,7 +321,7 @@ _LOADED: dict[DictionarySpec, Dictionary] = {}
 
 
 def _keep(dictionary: Dictionary) -> Dictionary:
-    """Keeps a dictionary for later calls in this process, in the place of the oldest one."""
+    """Caches a dictionary for later calls in this process, in place of the oldest one."""
     while len(_LOADED) >= _MAX_LOADED:
         del _LOADED[next(iter(_LOADED))]
     _LOADED[dictionary.spec] = dictionary
@@ -341,10 +347,10 @@ def _load(spec: DictionarySpec, contents: Mapping[WordSource, bytes]) -> Diction
 def _usable(
     spec: str, name: str, entries: Iterable[str], normalization: str
 ) -> tuple[WordSet, SourceEntries]:
-    """Returns what `accept` does.
+    """Calls `accept` and checks that there are words.
 
     Raises:
-      DictionaryError: if there is no word; the message begins with `spec`.
+      DictionaryError: if there are none; the message begins with `spec`.
     """
     accepted, summary = accept(entries, normalization, name)
     if not accepted:
@@ -368,13 +374,14 @@ def accept(
     or if it is too long to match any text.
 
     Args:
-      entries: of one source; a set has no order, and its examples are the alphabetically first.
+      entries: the entries of one source. For a set, which has no order, the examples of rejected
+        entries are the alphabetically first.
       normalization: how entries become words.
-      name: of the source.
+      name: the name of the source.
       max_strings: more words than this are kept as a column.
 
     Returns:
-      The distinct normalized words, and how many entries were rejected.
+      The distinct normalized words, and the numbers of entries and rejected entries.
     """
     unordered = isinstance(entries, (set, frozenset))
     usable = WordSet(max_strings=max_strings)
@@ -382,12 +389,16 @@ def accept(
     number = left_out = 0
     remaining = iter(entries)
     while batch := list(itertools.islice(remaining, _BATCH)):
-        candidates: list[str] = []
+        candidates = [entry for entry in batch if entry.isalpha()]
         others: list[str] = []
-        for entry in batch:
-            (candidates if entry.isalpha() or is_word(entry) else others).append(entry)
+        if len(candidates) < len(batch):
+            others = [entry for entry in batch if not entry.isalpha()]
+            candidates += filter(is_word, others)
+            others = [entry for entry in others if not is_word(entry)]
         found = words(" ".join(candidates), normalization)  # at most one word of each
-        fitting = [word for word in found if len(word) <= MAX_WORD_LENGTH]
+        fitting = found
+        if max(map(len, found), default=0) > MAX_WORD_LENGTH:
+            fitting = [word for word in found if len(word) <= MAX_WORD_LENGTH]
         usable.update(fitting)
         number += len(batch)
         left_out += len(batch) - len(fitting)
@@ -402,7 +413,7 @@ def accept(
 
 
 def accepted_words(entries: Iterable[str], normalization: str = "unicode") -> set[str]:
-    """Returns the words that `accept` does."""
+    """Returns the words that `accept` returns, as a set."""
     return set(accept(entries, normalization)[0])
 
 
@@ -446,7 +457,7 @@ def is_word(entry: str) -> bool:
 
 
 def _stripped(entries: Iterable[str]) -> list[str]:
-    """Returns entries without white space around them, so that an open file can be given."""
+    """Strips white space from entries, so that an open file can be given."""
     stripped = []
     for entry in entries:
         if not isinstance(entry, str):
@@ -456,7 +467,7 @@ def _stripped(entries: Iterable[str]) -> list[str]:
 
 
 def _spec_of_path(path: str) -> str:
-    """Returns a specification that means the file at `path`, even if it has the name of a list."""
+    """Returns a specification of the file at `path`, even if it is named like a built-in list."""
     names = {*WORD_LISTS, NO_DICTIONARY}
     return os.path.join(os.curdir, path) if names.intersection(path.split("+")) else path
 
@@ -477,7 +488,7 @@ def _sources(spec: str, locate: Callable[[str], str] = lambda path: path) -> Ite
 
 
 def _absolute(path: str) -> str:
-    """Returns a path that also means the file for workers in other folders."""
+    """Returns a path that names the same file for workers in other folders."""
     return os.path.abspath(path) if path and is_local(path) else path
 
 
@@ -517,7 +528,7 @@ def _entries(
 
 @contextlib.contextmanager
 def _naming(source: WordSource) -> Iterator[None]:
-    """Turns whatever is raised into a `DictionaryError` that names the source."""
+    """Converts any exception to a `DictionaryError` that names the source."""
     which = "" if source.name == source.spec else f"{source.name!r} "
     try:
         yield

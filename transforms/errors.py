@@ -1,15 +1,15 @@
-"""Errors whose message is meant for the user as it stands.
+"""Errors whose messages are meant for the user.
 
-Each is one line that names the path or value at fault and the cause. No message names a
-command-line option: `beam_pipeline.cli.messages` adds it, by the type of the error.
+A message is one line with the path or value at fault and the cause. It does not name a
+command-line option: `beam_pipeline.cli.messages` adds that, by the type of the error.
 
-A worker's error reaches the client as text only, so what the client needs to know of it must be
-in its type and its message.
+A worker's error reaches the client as text only, so the type and the message must have everything
+that the client needs.
 """
 
 
 class AnagramError(Exception):
-    """Something the user can correct."""
+    """An error that the user can correct."""
 
 
 class InputError(AnagramError):
@@ -17,7 +17,7 @@ class InputError(AnagramError):
 
 
 class NotTextError(InputError):
-    """An input is an archive or of another format that is not text. The message says which."""
+    """An input has a format that is not text, such as an archive. The message says which."""
 
 
 class UndecodableTextError(InputError):

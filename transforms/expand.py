@@ -14,7 +14,8 @@ from transforms.counts import ClassTally
 from transforms.dictionary import DictionarySpec
 from transforms.stages.dead_letters import ClassCount, DeadLetter
 from transforms.stages.groups import GroupedStage
-from transforms.stages.retry import Resilience
+from transforms.stages.retry import Resilience, applying
+from transforms.stages.schemas import typed
 from transforms.stages.stage import ElementFn
 from transforms.stages.totals import Count
 from transforms.stages.windows import check_comparable
@@ -38,7 +39,7 @@ class GroupedCount(NamedTuple):
     """A record of the result for one group of texts, such as a file.
 
     Attributes:
-      group: in which words were counted.
+      group: the group in which words were counted.
       word: as in `AnagramCount`.
       count: how many words of the group are anagrams of it.
       signature: as in `AnagramCount`.
@@ -58,12 +59,12 @@ for _record in (AnagramCount, GroupedCount):
 class ExpandSignatures(GroupedStage):
     """Expands each (signature, count) into an `AnagramCount` for every member of its class.
 
-    In corpus mode the element is (signature, `ClassTally`), which has the members with it.
+    In corpus mode an element is (signature, `ClassTally`), and the tally has the members.
 
     Attributes:
       dictionary: where members are looked up; loaded once per worker process.
       min_class_size: classes with fewer members are left out.
-      min_count: classes that occur less often are left out.
+      min_count: classes with a smaller count are left out.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
@@ -92,7 +93,8 @@ class _ExpandFn(ElementFn):
 
     def setup(self) -> None:
         if not self._spec.is_corpus:
-            self._members = self._spec.load().members
+            with applying(self._resilience):
+                self._members = self._spec.load().members
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -135,11 +137,11 @@ class _ExpandFn(ElementFn):
 
 @dataclass
 class TopWords(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Keeps the records with the greatest counts; of equal counts those whose words come first.
+    """Keeps the records with the greatest counts; ties are broken by word.
 
     Attributes:
       number: how many to keep; None keeps all.
-      per_group: whether the elements are (group, record), of which so many are kept in each group.
+      per_group: whether elements are (group, record); then this many are kept in each group.
     """
 
     number: int | None = None
@@ -169,15 +171,14 @@ class TopWords(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 @dataclass
 class NameGroups(beam.PTransform[PCollection[tuple[str, AnagramCount]], PCollection[GroupedCount]]):
-    """Makes a `GroupedCount` of each (group, record)."""
+    """Converts each (group, record) to a `GroupedCount`."""
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, records: PCollection[tuple[str, AnagramCount]]) -> PCollection[GroupedCount]:
         name = beam.Map(_with_group).with_output_types(GroupedCount)
-        named: PCollection[GroupedCount] = records | "NameGroup" >> name
-        return named
+        return typed(records | "NameGroup" >> name, GroupedCount)
 
 
 def _with_group(grouped: tuple[str, AnagramCount]) -> GroupedCount:

@@ -1,4 +1,4 @@
-"""Deals with bytes that are not valid text, as the settings say."""
+"""Handles bytes that are not valid text, according to the settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ from transforms.text.settings import TextSettings
 
 @dataclass
 class FilterBlocks(GroupedStage):
-    """Checks that blocks are valid text, and lets pass what the settings allow.
+    """Checks that blocks are valid text, and passes on what the settings allow.
 
-    Under ``replace`` all blocks pass, and later stages leave invalid bytes out of their words.
-    Under ``strict`` the first invalid byte raises `UndecodableTextError`. Under ``quarantine``
-    lines with invalid bytes become dead letters, and the others pass.
+    With ``replace`` all blocks are passed on, and later stages delete invalid bytes. With
+    ``strict`` the first invalid byte raises `UndecodableTextError`. With ``quarantine`` lines with
+    invalid bytes become dead letters, and the others are passed on.
 
     Attributes:
       text: how bytes become words.
@@ -74,7 +74,7 @@ class _FilterFn(ElementFn):
 
 
 def decoding_error(block: Block) -> UnicodeDecodeError | None:
-    """Returns what is wrong with the bytes of `block` as text in its encoding, if anything."""
+    """Returns the error of decoding the bytes of `block` in its encoding, or None."""
     try:
         block.data.decode(block.encoding)
     except UnicodeDecodeError as error:

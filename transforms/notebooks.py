@@ -1,4 +1,4 @@
-"""What Beam needs in IPython and notebooks, and does not say."""
+"""A check for pandas, an undeclared requirement of Beam in IPython and notebooks."""
 
 import importlib.util
 import sys
@@ -7,11 +7,11 @@ import sys
 def check_notebook() -> None:
     """Checks that Beam can build a pipeline, if this process is IPython or a notebook's kernel.
 
-    There, and only there, Beam imports pandas when a transform is applied, which it does not
-    require as a package. Its own error names neither itself nor a remedy.
+    Only there, Beam imports pandas when a transform is applied, although its package does not
+    require pandas. Beam's own error mentions neither Beam nor how to fix it.
 
     Raises:
-      ImportError: pandas is missing; says how to install it.
+      ImportError: pandas is missing; the message says how to install it.
     """
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:

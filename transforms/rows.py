@@ -1,4 +1,4 @@
-"""Takes the text out of rows, as pipelines in YAML, SQL and other languages have them."""
+"""Extracts the text of rows, the elements of pipelines in YAML, SQL and other languages."""
 
 import functools
 from collections.abc import Callable
@@ -16,16 +16,15 @@ from transforms.text.blocks import Block
 
 @dataclass
 class ExtractText(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Takes the text out of rows; texts and `Block`s stay as they are.
+    """Extracts the text of rows; texts and `Block`s are passed on unchanged.
 
-    A row whose text is null has no words. One with the fields of a `Block` becomes that: between
-    programs, elements have no classes.
+    A row whose text is null has no words. A row with the fields of a `Block` becomes a `Block`,
+    because elements from other programs do not have this class.
 
     Attributes:
-      field: which field of the rows is the text; None if they have only one of texts.
-      group: which field says in which group the text is; the results are then (group, text). That
-        of a `Block` may be its ``source``. Values that are no strings become such, and null the
-        empty one.
+      field: the field with the text; None if the rows have exactly one string field.
+      group: the field with the group of the text; the results are then (group, text). For a `Block`
+        it may be ``source``. Values are converted to strings, null to the empty string.
 
     Raises:
       TypeError: if a setting has a wrong type.
@@ -80,7 +79,7 @@ class ExtractText(beam.PTransform[PCollection[Any], PCollection[Any]]):
             found = f"there are {', '.join(texts)}; say which" if texts else "there is none"
             raise ValueError(f"field: rows must have one field of texts, and {found}")
         if self.field not in texts:
-            what = "is no text" if self.field in fields else "is none of their fields"
+            what = "is not text" if self.field in fields else "is none of their fields"
             known = f" ({', '.join(fields)})" if fields else ""
             raise ValueError(f"field={self.field!r}: {what}{known}")
         return self.field

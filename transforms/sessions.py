@@ -1,4 +1,4 @@
-"""Puts text into sessions, which all words of it share."""
+"""Puts whole texts into sessions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ from transforms.stages.windows import SetWindowing
 
 @dataclass
 class GroupSessions(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Puts texts into sessions, which end where no text has come for some time.
+    """Puts texts into sessions, which end when no text has arrived for some time.
 
-    In Beam's own `Sessions` each signature has sessions of its own, because a grouping merges
-    windows key by key. Here the texts of a session are grouped first, so that they leave one
-    worker together, when the session is over. What comes later than that is dropped.
+    With Beam's own `Sessions` each signature would have sessions of its own, because a grouping
+    merges windows key by key. Here the texts of a session are grouped first, under one key, so that
+    one worker emits them together when the session is over. Texts that arrive later are dropped.
 
     Attributes:
-      gap: between the texts of two sessions, in whole seconds at least.
+      gap: the minimum time between the texts of two sessions, in whole seconds.
 
     Example:
       records = texts | GroupSessions(30) | CountAnagrams() | WriteResults("sessions")
@@ -36,8 +36,8 @@ class GroupSessions(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
     def expand(self, texts: PCollection[Any]) -> PCollection[Any]:
         element_type = texts.element_type
-        # No window merges behind the grouping. To runners these are windows of Beam's from a start
-        # to an end, like any others; nobody assigns them again.
+        # Windows do not merge after the grouping. To runners they are ordinary interval windows,
+        # which are never assigned again.
         never_merged = Windowing(FixedWindows(self.gap))
         grouped: PCollection[Any] = (
             texts

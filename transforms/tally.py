@@ -13,22 +13,18 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
-from transforms.columns.tables import (
-    BUCKETS,
-    BucketOfCounts,
-    split_into_buckets,
-    to_bytes,
-    with_group,
-)
+from transforms.columns.buckets import BUCKETS, BucketOfCounts, split_into_buckets
+from transforms.columns.packing import to_bytes
+from transforms.columns.tables import with_group
 from transforms.dictionary import DictionarySpec
-from transforms.kernel.fallback import Counted, PlainTally, Tally
+from transforms.kernel.fallback import Counted, Part, PlainTally, Tally
 from transforms.stages import beam_metrics
 from transforms.stages.bundles import in_global_window
 from transforms.stages.groups import GroupedStage, InGroup
 from transforms.stages.memory import release_free_memory
-from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import StageFn
-from transforms.stages.threads import OrderedThreads
+from transforms.stages.threads import OrderedThreads, map_in_order
 from transforms.stages.totals import Count
 from transforms.stages.windows import check_countable_together
 from transforms.text.blocks import BLOCK_SIZE, Block
@@ -40,29 +36,28 @@ class TallyBlocks(GroupedStage):
     """Counts the words in the blocks of a bundle: by anagram class, or in corpus mode each word.
 
     Yields the counts as columns, see `transforms.columns`; their keys are the signatures of the
-    dictionary's classes that occur, or in corpus mode the words themselves. The results are those
-    of `ExtractWords`, `KeyBySignature` and a sum over the bundle, but words are counted where they
-    stand among the bytes, by compiled code that releases Python's lock.
+    dictionary's classes that occur, or in corpus mode the words themselves. The results equal those
+    of `ExtractWords`, `KeyBySignature` and a sum over the bundle, but words are counted directly in
+    the bytes of the text, by compiled code that releases Python's global lock.
 
-    With groups, a thread counts one group at a time, and emits its counts before it begins with
-    another one.
+    With groups, a thread counts one group at a time, and emits its counts before it begins the next
+    group.
 
     Attributes:
       dictionary: loaded once per worker process.
       text: how bytes become words; its normalization must be that of the dictionary.
       min_word_length: shorter words, in code points, are left out.
       threads: how many cores a worker may use for one bundle.
-      buckets: over how many buckets the counts are distributed.
-      max_table_bytes: in corpus mode, how much memory the distinct words of a bundle may take
-        before they are emitted.
-      small_bundle_bytes: a bundle of no more text than this is counted without loading the
-        compiler.
-      batch_bytes: blocks are counted together up to this size, as each time all counters are
-        added up.
-      max_rows: with groups, how many rows of several ones are emitted together.
+      buckets: the number of buckets over which the counts are distributed.
+      max_table_bytes: in corpus mode, how many bytes of memory the distinct words of a bundle may
+        take before they are emitted.
+      small_bundle_bytes: a bundle with at most this many bytes of text is counted without loading
+        the compiler.
+      batch_bytes: small blocks are counted together, until they have this many bytes.
+      max_rows: with groups, how many rows of several groups are emitted together.
 
     Raises:
-      ValueError: a setting is not possible, or `text` and `dictionary` differ in normalization.
+      ValueError: a setting is invalid, or `text` and `dictionary` differ in normalization.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
@@ -72,7 +67,7 @@ class TallyBlocks(GroupedStage):
     buckets: int = BUCKETS
     max_table_bytes: int = 1 << 30
     small_bundle_bytes: int = 1 << 18
-    batch_bytes: int = 2 * BLOCK_SIZE
+    batch_bytes: int = BLOCK_SIZE // 2
     max_rows: int = field(default=1 << 16, compare=False)  # of groups only
     measures: ClassVar = frozenset({Count.BLOCKS_PROCESSED, Count.WORDS, Count.WORDS_KEYED})
 
@@ -118,7 +113,8 @@ class _TallyFn(StageFn):
         ]
 
     def setup(self) -> None:
-        self._dictionary = self._dictionary.pinned()
+        with applying(self._resilience):
+            self._dictionary = self._dictionary.pinned()
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -144,7 +140,7 @@ class _TallyFn(StageFn):
         if self._pool is not None:
             for group, tally in self._pool.close():
                 yield from in_global_window(self._emit(group, tally.drain()))
-            if self._dictionary.is_corpus:  # whose words took much
+            if self._dictionary.is_corpus:  # its words took much memory
                 release_free_memory()
         yield from self.emit_totals(*itertools.chain(*self._retriers))
 
@@ -155,7 +151,7 @@ class _TallyFn(StageFn):
         self._batch, self._batch_size = [], 0
 
     def _collect(self, *, wait: bool) -> Iterator[BucketOfCounts | TaggedOutput[str, Any]]:
-        """Counts the batches that are done, or waits for all; yields counts and dead letters."""
+        """Yields the counts and dead letters of the finished batches, or waits for all of them."""
         for result in self._pool.results(wait=wait) if self._pool else ():
             if result.error is not None:
                 for block in result.batch:
@@ -167,14 +163,14 @@ class _TallyFn(StageFn):
             for group, parts in result.drained:
                 yield from self._emit(group, parts)
 
-    def _emit(self, group: str | None, parts: Iterable[Counted]) -> Iterator[BucketOfCounts]:
-        """Yields the columns of what was counted, and adds it to the totals."""
-        for counted in parts:
+    def _emit(self, group: str | None, parts: Iterable[Part]) -> Iterator[BucketOfCounts]:
+        """Yields counts as columns, and adds them to the totals."""
+        for counted, columns in map_in_order(_encoded, parts, len(self._retriers)):
             self._add_to_totals(counted)
             if counted.bucket is None:
                 yield from split_into_buckets(counted.columns, self._buckets)
-            elif counted.columns.num_rows:
-                yield counted.bucket, to_bytes(counted.columns)
+            elif columns:
+                yield counted.bucket, columns
 
     def _add_to_totals(self, counted: Counted) -> None:
         keyed = int(counted.columns["count"].to_numpy().sum())
@@ -186,7 +182,8 @@ class _TallyFn(StageFn):
         self.totals.add_words_by_length(counted.words_by_length)
 
     def _make_pool(self) -> "_TallyPool":
-        dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
+        with applying(self._resilience):
+            dictionary = None if self._dictionary.is_corpus else self._dictionary.load()
         is_large = dictionary is not None and dictionary.words.is_large
         if self._batch_size <= self._small_bundle_bytes and not is_large:
             plain = PlainTally(dictionary, self._text, self._min_word_length)
@@ -195,8 +192,8 @@ class _TallyFn(StageFn):
         return _TallyPool([_Counter(make_tally(), *retriers) for retriers in self._retriers])
 
     def _tally_maker(self) -> Callable[[], Tally]:
-        """Returns what makes a compiled tally for each thread."""
-        # Imported only here, as it loads the compiler.
+        """Returns a function that makes a compiled tally for a thread."""
+        # Imported only here, because it loads the compiler.
         if self._dictionary.is_corpus:
             from transforms.kernel.distinct import DistinctTally, spelling_table
             from transforms.kernel.word_table import WordStore
@@ -213,6 +210,13 @@ class _TallyFn(StageFn):
 
         table = tally_table(self._dictionary, self._text)
         return lambda: BlockTally(table, self._min_word_length)
+
+
+def _encoded(part: Part) -> tuple[Counted, bytes]:
+    """Returns a part, and the bytes of its columns if they have rows and are of one bucket."""
+    counted = part()
+    is_bucket = counted.bucket is not None and counted.columns.num_rows > 0
+    return counted, to_bytes(counted.columns) if is_bucket else b""
 
 
 class _TallyGroupsFn(_TallyFn):
@@ -247,10 +251,10 @@ class _TallyGroupsFn(_TallyFn):
         self._groups.clear()
         self._batch, self._batch_size = [], 0
 
-    def _emit(self, group: str | None, parts: Iterable[Counted]) -> Iterator[BucketOfCounts]:
-        for counted in parts:
+    def _emit(self, group: str | None, parts: Iterable[Part]) -> Iterator[BucketOfCounts]:
+        for counted in (part() for part in parts):
             self._add_to_totals(counted)
-            if group is None:  # of a tally that had not begun
+            if group is None:  # a tally that has counted nothing
                 continue
             self._tables.append(with_group(counted.columns, group))
             self._rows += counted.columns.num_rows
@@ -266,7 +270,7 @@ class _TallyGroupsFn(_TallyFn):
 
 @dataclass
 class _Counter:
-    """What one thread needs: a tally, which is of one group at a time, and retriers of its own."""
+    """The state of one thread: a tally, of one group at a time, and its retriers."""
 
     tally: Tally
     extract_retrier: Retrier
@@ -275,16 +279,16 @@ class _Counter:
 
 
 class _BatchResult(NamedTuple):
-    """What came of a batch of blocks.
+    """The result of counting a batch of blocks.
 
     Attributes:
       batch: the blocks.
-      group: that they are in, if there are any.
-      error: why they were not counted, if so.
-      seconds: how long it took.
-      invalid_bytes: those left out before the text was counted.
-      drained: what tallies that were full had counted so far, or those that another group had;
-        with the group.
+      group: their group, if words are counted by group.
+      error: the error if they could not be counted.
+      seconds: how long counting took.
+      invalid_bytes: the number of bytes that were deleted before the text was counted.
+      drained: earlier counts that the thread has emitted because its tally was full or had another
+        group; each with its group.
     """
 
     batch: list[Block]
@@ -292,13 +296,13 @@ class _BatchResult(NamedTuple):
     error: RetriesExhaustedError | None
     seconds: float
     invalid_bytes: int
-    drained: list[tuple[str | None, list[Counted]]]
+    drained: list[tuple[str | None, list[Part]]]
 
 
 class _TallyPool:
     """Threads that count batches of blocks, each with a tally of its own.
 
-    A single counter works in the caller's thread.
+    If there is only one counter, it works in the caller's thread.
     """
 
     def __init__(self, counters: list[_Counter]):
@@ -309,15 +313,15 @@ class _TallyPool:
         self._threads: OrderedThreads[_BatchResult] = OrderedThreads(len(counters))
 
     def submit(self, batch: list[Block], group: str | None = None) -> None:
-        """Adds one more batch, of a group if there are any."""
+        """Adds a batch, with its group if words are counted by group."""
         self._threads.submit(self._count, batch, group)
 
     def results(self, *, wait: bool) -> Iterator[_BatchResult]:
-        """Yields the batches that are done, see `OrderedThreads.results`."""
+        """Yields the finished batches, see `OrderedThreads.results`."""
         return self._threads.results(wait=wait)
 
     def close(self) -> Iterable[tuple[str | None, Tally]]:
-        """Ends the threads and returns their tallies, those of a group merged."""
+        """Ends the threads and returns their tallies, merged by group."""
         self._threads.close()
         tallies: dict[str | None, Tally] = {}
         for counter in self._counters:
@@ -328,7 +332,7 @@ class _TallyPool:
 
     def _count(self, batch: list[Block], group: str | None) -> _BatchResult:
         began, error, invalid_bytes = time.perf_counter(), None, 0
-        drained: list[tuple[str | None, list[Counted]]] = []
+        drained: list[tuple[str | None, list[Part]]] = []
         counter = self._free.get()
         try:
             if counter.group != group:
@@ -348,7 +352,7 @@ class _TallyPool:
 
 
 def _to_utf8(batch: list[Block]) -> tuple[bytes, int]:
-    """Returns the text of a batch, and how many invalid bytes other encodings have lost."""
+    """Returns the text of a batch in UTF-8, and how many invalid bytes were deleted from it."""
     pieces, lost = [], 0
     for block in batch:
         if block.encoding == "utf-8":

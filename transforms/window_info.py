@@ -1,4 +1,4 @@
-"""Says of each record in which window and pane it was counted."""
+"""Adds to each record the window and pane in which it was counted."""
 
 from typing import Any, NamedTuple, Optional
 
@@ -8,7 +8,7 @@ from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindow, IntervalWindow
 from apache_beam.utils.timestamp import Timestamp
 
-from transforms.expand import AnagramCount
+from transforms.expand import GroupedCount
 
 
 class WindowedCount(NamedTuple):
@@ -18,10 +18,10 @@ class WindowedCount(NamedTuple):
       word: as in `AnagramCount`.
       count: how many words of the window, or of the pane, are anagrams of it.
       signature: as in `AnagramCount`.
-      window_start: when the window begins; None for the global window.
-      window_end: when it ends; None for the global window.
+      window_start: the start of the window; None for the global window.
+      window_end: the end of the window; None for the global window.
       pane: the number of the pane, from 0.
-      is_last: whether the runner knows that no other pane of the window follows.
+      is_last: whether the runner knows that this is the last pane of the window.
     """
 
     word: str
@@ -33,23 +33,45 @@ class WindowedCount(NamedTuple):
     is_last: bool
 
 
-registry.register_coder(WindowedCount, beam.coders.RowCoder)
+class WindowedGroupCount(NamedTuple):
+    """A record of one group of texts in one pane of a window.
+
+    Attributes:
+      group: as in `GroupedCount`.
+      word, count, signature, window_start, window_end, pane, is_last: as in `WindowedCount`.
+    """
+
+    group: str
+    word: str
+    count: int  # type: ignore[assignment]  # shadows tuple.count
+    signature: str
+    window_start: Optional[Timestamp]  # noqa: UP045  # Beam's schemas do not know `X | None`
+    window_end: Optional[Timestamp]  # noqa: UP045
+    pane: int
+    is_last: bool
 
 
-class AddWindow(beam.PTransform[PCollection[AnagramCount], PCollection[WindowedCount]]):
-    """Adds the window and the pane to each record."""
+for _record in (WindowedCount, WindowedGroupCount):
+    registry.register_coder(_record, beam.coders.RowCoder)
 
-    def expand(self, records: PCollection[AnagramCount]) -> PCollection[WindowedCount]:
-        add = beam.Map(_with_window).with_output_types(WindowedCount)
-        added: PCollection[WindowedCount] = records | "AddWindow" >> add
+
+class AddWindow(beam.PTransform[PCollection[Any], PCollection[Any]]):
+    """Adds the window and the pane to each `AnagramCount` or `GroupedCount`."""
+
+    def expand(self, records: PCollection[Any]) -> PCollection[Any]:
+        is_grouped = records.element_type is GroupedCount
+        windowed = WindowedGroupCount if is_grouped else WindowedCount
+        add = beam.Map(_with_window, windowed).with_output_types(windowed)
+        added: PCollection[Any] = records | "AddWindow" >> add
         return added
 
 
 def _with_window(
-    record: AnagramCount,
+    record: Any,
+    windowed: Any,
     window: Any = beam.DoFn.WindowParam,
     pane: Any = beam.DoFn.PaneInfoParam,
-) -> WindowedCount:
+) -> Any:
     start = window.start if isinstance(window, IntervalWindow) else None
     end = None if isinstance(window, GlobalWindow) else window.end
-    return WindowedCount(*record, start, end, max(pane.index, 0), pane.is_last)
+    return windowed(*record, start, end, max(pane.index, 0), pane.is_last)

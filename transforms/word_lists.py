@@ -1,12 +1,12 @@
-"""Word lists: the entries of a dictionary's file, whatever its format.
+"""Word lists: reads the entries of a dictionary file in any supported format.
 
-What a file is, is decided by its content:
+The content of a file decides its format:
 
 - **JSON**: an array of words, or an object whose keys are words. An object of one key that holds
   another array or object is a wrapper around it, such as ``{"words": ["cat"]}``.
-- **Hunspell**: the first line has the number of entries. What follows an entry, flags behind a
-  slash or the morphology behind a tab, is left out. Flags stand for rules that make more words of
-  an entry; they are not applied.
+- **Hunspell**: the first line has the number of entries. Flags, after a slash, and morphology,
+  after a tab, are removed from entries. Flags refer to rules that derive more words; these rules
+  are not applied.
 - **Text**: one entry in each line.
 
 Which entries are words is decided elsewhere, for all formats alike.
@@ -22,15 +22,15 @@ from transforms.files.retrying_file import open_retrying
 from transforms.stages.retry import Retrier, applied_resilience
 from transforms.text.encoding import Encoding
 
-# A comment is a line that begins with a number sign, or what follows one behind white space.
+# A comment begins with a number sign, at the beginning of a line or after white space.
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
-# What follows a word of Hunspell's: flags behind a slash, or morphology such as " po:noun".
+# The end of a Hunspell entry: flags after a slash, or morphology such as " po:noun".
 _AFTER_WORD = re.compile(r"(?<=[^\\])/.*|\t.*|\s+[a-z]{2}:.*", re.DOTALL)
 _COUNT = re.compile("[0-9]{1,9}")
-# Hunspell's count is approximate. A first line that is less than a tenth of the number of entries
-# belongs to a list that begins with numbers.
+# Hunspell's count is approximate. If the first line is less than a tenth of the number of entries,
+# it is not a count but an entry of a list that begins with numbers.
 _MAX_ENTRIES_PER_COUNT = 10
-# About so many characters of a text are split into lines at once.
+# About how many characters of a text are split into lines at once.
 _PART = 1 << 16
 
 
@@ -45,7 +45,7 @@ def check_codec(encoding: str) -> None:
       ValueError: there is no such codec for text.
     """
     try:
-        # This fails for codecs that are not for text, too.
+        # This also fails for codecs that are not for text.
         " ".encode(encoding)
     except (LookupError, ValueError):
         raise ValueError(f"{encoding!r} is not a known encoding") from None
@@ -64,16 +64,17 @@ def read_content(path: str) -> bytes:
 def parse_entries(content: bytes, path: str = "", encoding: str | None = None) -> Iterable[str]:
     """Returns the entries of a word list, without empty ones and comments.
 
-    Those of a long text are made one after the other, as together they take several times its size.
+    The entries of a long text are yielded lazily, because a list of them would take several times
+    its size.
 
     Args:
-      content: of the file, decompressed.
-      path: of the file, whose extension may say that it must be JSON or is Hunspell's.
-      encoding: the name of its codec; None lets a byte order mark decide, and is UTF-8 without one.
+      content: the content of the file, decompressed.
+      path: the path of the file; its extension may require JSON or indicate Hunspell's format.
+      encoding: the name of its codec; if None, a byte order mark decides, otherwise it is UTF-8.
 
     Raises:
       UndecodableListError: it is not valid text.
-      ValueError: it is JSON, but no list of words.
+      ValueError: it is JSON, but not a list of words.
     """
     text = _decode(content, encoding)
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
@@ -130,7 +131,7 @@ def _entries_of_text(text: str) -> Iterator[str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yields what `str.splitlines` returns."""
+    """Yields the lines that `str.splitlines` would return."""
     start = 0
     while start < len(text):
         end = text.find("\n", start + _PART) + 1 or len(text)

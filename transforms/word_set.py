@@ -1,4 +1,4 @@
-"""Sets of distinct words, of which there may be many millions."""
+"""Sets of distinct words, for up to many millions of words."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -7,7 +7,7 @@ import pyarrow
 
 #: More words than this are kept as a column.
 MAX_STRINGS = 1 << 19
-# So many words are turned into strings at a time.
+# How many words are converted to strings at a time.
 _SLICE = 1 << 14
 
 
@@ -15,7 +15,7 @@ class WordSet(Collection[str]):
     """Distinct words. Many are kept as an Arrow column, without a Python object for each.
 
     Args:
-      words: the first ones.
+      words: the initial words.
       max_strings: more words than this are kept as a column.
     """
 
@@ -81,8 +81,8 @@ class WordSet(Collection[str]):
 
 
 def _distinct(words: pyarrow.Array) -> pyarrow.Array:
-    """Returns the distinct ones of some words, sorted. (A hash table would take more memory.)"""
-    import pyarrow.compute as pc  # only here, as it takes a while to load
+    """Sorts words and removes duplicates. (A hash table would take more memory.)"""
+    import pyarrow.compute as pc  # only here, because it takes a while to load
 
     words = words.take(pc.array_sort_indices(words))
     is_other = pc.not_equal(words.slice(1), words.slice(0, len(words) - 1))

@@ -1,4 +1,4 @@
-"""Cuts blocks of text into words, and keys each word by what it shares with its anagrams."""
+"""Splits blocks of text into words, and keys each word by its signature."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Comparison of orchestrators, and the throughput of the engine beside other tools.
+"""Compares orchestrators, and measures the throughput of the engine and of other tools.
 
-Nothing here imports Beam, so that what is measured has the machine to itself.
+Nothing here imports Beam, so the benchmark itself takes little memory and CPU.
 """

@@ -1,7 +1,7 @@
 """The benchmark commands, as programs: each can be interrupted from its first import on.
 
-``python -m beam_pipeline.benchmark {one,compare,throughput} ...`` runs them where their installed
-names are not at hand.
+``python -m beam_pipeline.benchmark {one,compare,throughput} ...`` runs them if the installed
+commands are not on PATH.
 """
 
 import os
@@ -63,7 +63,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
     elif name == "throughput":
         from beam_pipeline.benchmark.throughput.command import main as command
     else:
-        raise UsageError("give one of one, compare, throughput first")
+        raise UsageError("begin with a command: one, compare or throughput")
     return command
 
 

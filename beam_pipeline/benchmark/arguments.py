@@ -10,7 +10,7 @@ from typing import NoReturn
 from beam_pipeline import standard_streams
 from beam_pipeline.benchmark.interrupts import Interrupted, signals_raise
 from beam_pipeline.errors import ExitCode, UsageError
-from beam_pipeline.flags import canonical_flag
+from beam_pipeline.flags import canonical_flag, unknown_argument
 
 _SEPARATOR = "-"
 
@@ -31,16 +31,20 @@ class Parser(argparse.ArgumentParser):
           UsageError: an argument is wrong.
         """
         given = sys.argv[1:] if argv is None else argv
-        return self.parse_args([canonical_flag(argument, _SEPARATOR) for argument in given])
+        flags = [canonical_flag(argument, _SEPARATOR) for argument in given]
+        options, unknown = self.parse_known_args(flags)
+        if unknown:
+            raise UsageError(unknown_argument(unknown[0], self._option_string_actions))
+        return options
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message.removeprefix("argument "))
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Runs a command, and returns its exit code; an error becomes one line and its own code.
+    """Runs a command, and returns its exit code; an error is printed as one line.
 
-    A command that is interrupted has nothing to keep, unless it handles `Interrupted` itself.
+    An interrupted command saves nothing, unless it handles `Interrupted` itself.
     """
     standard_streams.prepare()
     try:
@@ -85,9 +89,9 @@ def check_known(setting: str, given: Collection[str], known: Collection[str]) ->
     """Raises UsageError for the first name, in alphabetical order, that is not known.
 
     Args:
-      setting: the option that the names were given to.
+      setting: the option with the names.
       given: the names.
-      known: those that exist.
+      known: the known names.
     """
     for name in sorted(set(given) - set(known)):
         raise UsageError(f"not one of {', '.join(known)}", setting=setting, value=name)

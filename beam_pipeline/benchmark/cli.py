@@ -37,7 +37,7 @@ from transforms.stages.chaos import Chaos
 
 _FOLDER = "benchmark_orchestrators"
 _DEFAULT = "beam_vectorized.py"
-# Wide enough for all columns where the output is not a terminal.
+# Wide enough for all columns if the output is not a terminal.
 _WIDTH = 200
 
 
@@ -48,7 +48,7 @@ def benchmark(argv: Sequence[str] | None = None) -> int:
       argv: the arguments; by default those of this process.
 
     Returns:
-      The exit code: 0, 1 where an answer was wrong or missing, 2 for wrong usage.
+      The exit code: 0, 1 if an answer was wrong or missing, 2 for wrong usage.
     """
     parser = Parser("benchmark", f"Measures one file with a class {CLASS_NAME}.")
     parser.add_argument(
@@ -159,7 +159,7 @@ def _add_common(parser: Parser) -> None:
 
 
 class _Outcome(NamedTuple):
-    """The results of finished rounds, and the exit code where something went wrong, else 0."""
+    """The results of finished rounds, and the exit code if something went wrong, otherwise 0."""
 
     results: list[SubjectResult]
     code: int
@@ -171,10 +171,10 @@ def _compare(
     """Runs the comparison that the options describe. Its results are saved, then printed.
 
     Args:
-      name: of the command.
-      options: of the command line.
-      paths: of the orchestrators.
-      remarks: what else there is to say, in a line each.
+      name: the name of the command.
+      options: the options of the command line.
+      paths: the paths of the orchestrators.
+      remarks: further remarks to print, each in one line.
     """
     subjects = _subjects(options)
     seed = options.seed or secrets.token_hex(8)
@@ -229,7 +229,7 @@ def _settings(options: argparse.Namespace, seed: str, machine: Machine) -> dict[
 def _shown(
     results: Sequence[SubjectResult], remarks: Sequence[str], options: argparse.Namespace
 ) -> str:
-    """Returns what is printed of the results, but for what they were measured with."""
+    """Returns the printed form of the results, without the conditions of the measurement."""
     screen = Screen(_WIDTH)
     for result in results:
         mistakes = table.mistakes_tables(result)
@@ -260,7 +260,7 @@ def _orchestrator(path: Path | None) -> Path:
 
 
 def _selected(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
-    """Returns the orchestrators to compare, and a remark on each file that is none."""
+    """Returns the orchestrators to compare, and a remark on each file that is not one."""
     folder = _folder(options.compare_dir)
     found, others = find_orchestrators(folder)
     if not found:
@@ -277,7 +277,7 @@ def _selected(options: argparse.Namespace) -> tuple[list[Path], list[str]]:
 
 
 def _folder(given: Path | None) -> Path:
-    """Returns the folder that was given, else the one here, else the one that was installed."""
+    """Returns the given folder, else the one in the current folder, else the installed one."""
     folder = given or Path(_FOLDER)
     if folder.is_dir():
         return folder

@@ -9,10 +9,10 @@ from beam_pipeline.errors import ExitCode
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has come that asks to end.
+    """A signal to end has been received.
 
     Args:
-      number: of the signal.
+      number: the number of the signal.
     """
 
     def __init__(self, number: int):
@@ -21,7 +21,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Deferred:
-    """Whether signals wait, and the last one that does. Handlers belong to the whole process."""
+    """Whether signals are deferred, and the last deferred one. Handlers are global in a process."""
 
     depth = 0
     number: int | None = None
@@ -48,7 +48,7 @@ def signals_raise() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """Within, a signal is kept back; it raises `Interrupted` at the end."""
+    """Inside, signals are deferred; they raise `Interrupted` at the end."""
     _Deferred.depth += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""The machine that something was measured on."""
+"""The machine on which a measurement was made."""
 
 import os
 import platform
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Machine:
-    """What a measurement should be read with.
+    """The conditions of a measurement.
 
     Attributes:
       system: the operating system and the processor's architecture.
       python: the version of Python.
-      cores: how many there are; None where the system does not tell.
+      cores: the number of cores; None if unknown.
       load: the load average of the last minute.
     """
 

@@ -1,4 +1,4 @@
-"""How a command shows what it does and what it has measured, which is saved before."""
+"""Shows the progress of a command and its results, which are saved before."""
 
 import contextlib
 import io
@@ -21,10 +21,10 @@ R = TypeVar("R")
 
 @contextlib.contextmanager
 def progress(message: str) -> Iterator[Callable[[str], None]]:
-    """Shows what is done inside the ``with`` block, where standard error is a terminal.
+    """Shows messages inside the ``with`` block, if standard error is a terminal.
 
     Args:
-      message: the first one.
+      message: the first message.
 
     Yields:
       A function that shows another message.
@@ -37,10 +37,10 @@ def progress(message: str) -> Iterator[Callable[[str], None]]:
 
 
 class Screen:
-    """Collects what standard output is to show, in its width and colors.
+    """Collects text for standard output, with its width and colors.
 
     Args:
-      width: in characters, where standard output is not a terminal.
+      width: the width in characters if standard output is not a terminal.
     """
 
     def __init__(self, width: int):
@@ -55,22 +55,22 @@ class Screen:
         )
 
     def add(self, *lines: str | Table) -> None:
-        """Adds lines, which are broken where they are too long, and tables."""
+        """Adds lines, which are wrapped if they are too long, and tables."""
         for line in lines:
             self._console.print(line)
 
     def add_raw(self, *texts: str) -> None:
-        """Adds texts whose lines stay as they are."""
+        """Adds texts whose lines are not wrapped."""
         for text in texts:
             self._buffer.write(f"{text}\n")
 
     def text(self) -> str:
-        """Returns all that was added."""
+        """Returns the collected text."""
         return self._buffer.getvalue()
 
 
 class _Buffer(io.StringIO):
-    """Takes every character, as standard output does here."""
+    """Accepts every character, as standard output does here."""
 
     encoding = "utf-8"
 
@@ -78,15 +78,15 @@ class _Buffer(io.StringIO):
 def measure_and_show(
     saved: SavedResults[R], measure: Callable[[], None], show: Callable[[list[R]], str]
 ) -> int:
-    """Measures, and shows what there is when this has ended or was interrupted.
+    """Measures, and shows the results when this has ended or was interrupted.
 
     Args:
-      saved: where results are kept.
-      measure: keeps results in `saved`.
-      show: makes what is printed of results.
+      saved: saves the results.
+      measure: measures, and keeps results in `saved`.
+      show: returns the printed form of results.
 
     Returns:
-      The exit code: 0, 1 where something could not be saved or printed, or that of the signal.
+      The exit code: 0, 1 if something could not be saved or printed, or that of the signal.
     """
     code: int = ExitCode.DONE
     try:

@@ -1,4 +1,4 @@
-"""Where results are kept, and how: whole files, replaced at once."""
+"""Saves results in files that are replaced atomically."""
 
 import contextlib
 import os
@@ -12,27 +12,27 @@ from beam_pipeline.errors import UsageError
 
 R = TypeVar("R")
 
-#: The folder for results that were given no path, in the current folder.
+#: The default folder for results, in the current folder.
 FOLDER = "benchmark_results"
 
 
 class SavedResults(Generic[R]):
-    """The newest results, here and in a file that has them whole at any time.
+    """The newest results, in memory and in a file that is replaced atomically.
 
     Args:
-      path: as the user gave it. Without, a new file in `FOLDER`, or in the folder for temporary
-        files where this one cannot be made.
-      command: how the name of a new file begins.
+      path: the path that the user gave; by default a new file in `FOLDER`, or in the folder for
+        temporary files if `FOLDER` cannot be created.
+      command: the command, with which the name of a new file begins.
 
     Attributes:
-      path: of the file.
-      results: the newest ones.
-      is_complete: whether they are all.
+      path: the path of the file.
+      results: the newest results.
+      is_complete: whether these are all results.
       is_saved: whether the file has them.
-      problems: what could not be written, in a line each.
+      problems: errors of writing files, each in one line.
 
     Raises:
-      UsageError: nothing can be written at the path.
+      UsageError: the path cannot be written.
     """
 
     def __init__(self, path: Path | None, command: str):
@@ -52,9 +52,9 @@ class SavedResults(Generic[R]):
         """Replaces the results by newer ones.
 
         Args:
-          results: all there are by now.
-          text: the same, as they are saved.
-          is_complete: whether no more will follow.
+          results: all results so far.
+          text: the same results as text to save.
+          is_complete: whether these are all results.
         """
         self.results, self.is_complete, self.is_saved = results, is_complete, False
         self._text = text
@@ -67,7 +67,7 @@ class SavedResults(Generic[R]):
             self.is_saved = self.write(self.path, self._text.encode)
 
     def write(self, path: Path, make: Callable[[], bytes]) -> bool:
-        """Writes a file, and tells whether this was possible; if not, it is one of `problems`."""
+        """Writes a file, and returns whether this succeeded; if not, adds to `problems`."""
         try:
             write_whole(path, make())
         except OSError as error:
@@ -77,12 +77,12 @@ class SavedResults(Generic[R]):
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file, which is there as a whole or not at all.
+    """Writes a file atomically.
 
-    A link is followed, and the mode of a file that was there stays.
+    A link is followed, and the mode of an existing file is kept.
 
     Raises:
-      OSError: it cannot be written; what was there before still is.
+      OSError: it cannot be written; an existing file is unchanged.
     """
     target = path.resolve()
     temporary = _temporary(target)

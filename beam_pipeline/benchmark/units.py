@@ -37,6 +37,16 @@ def format_count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def format_rate(value: float) -> str:
+    """Formats a rate per second; a rate above zero is never shown as zero.
+
+    Example:
+      >>> format_rate(1234567), format_rate(0.498)
+      ('1,234,567', '0.50')
+    """
+    return format_count(value) if value == 0 or value >= 9.995 else f"{value:.2f}"
+
+
 def format_percent(share: float) -> str:
     """Formats a share from 0 to 1, never rounded to either end.
 

@@ -1,9 +1,9 @@
 """Checks that a run writes no file that it reads, nor two results into one file, nor reads a pipe
 twice.
 
-Paths are compared as the files that they are, through symbolic and hard links, however they are
-spelled. URLs are compared as they are written. A result claims its path and all names that shards
-of it may have, as it replaces them all.
+Paths are compared by the files that they lead to, through symbolic and hard links, however they are
+spelled. URLs are compared as strings. A result claims its path and all possible names of its
+shards, because it replaces all of them.
 """
 
 import os
@@ -29,7 +29,7 @@ _WILDCARD = re.compile(r"[*?[]")
 _WINDOW = "2026-11-25T10:00:00Z_2026-11-25T10:01:00Z"
 # Descriptors of the standard streams.
 _STDIN, _STDOUT = 0, 1
-# What tells files apart, whatever they are called: device and inode.
+# The identity of a file, whatever its path: device and inode.
 _Identity = tuple[int, int]
 
 
@@ -53,10 +53,10 @@ class _Path(NamedTuple):
 def check_collisions(options: AnagramOptions) -> None:
     """Checks that no file is written twice, nor read and written, and no pipe read twice.
 
-    Only the result that ``merge`` names may be that which is written.
+    Only the result of ``merge`` may also be the output.
 
     Raises:
-      UsageError: naming both options.
+      UsageError: two options collide; the message names both.
     """
     outputs = [
         path
@@ -103,7 +103,7 @@ def _clash(output: _Path, other: _Path) -> UsageError:
 
 
 def is_same_file(one: str, other: str) -> bool:
-    """Returns whether two paths or URLs are of one file, which need not exist."""
+    """Returns whether two paths or URLs lead to the same file, which need not exist."""
     if not (is_local(one) and is_local(other)):
         return _normalized(one) == _normalized(other)
     if target_of(one) == target_of(other):
@@ -113,7 +113,7 @@ def is_same_file(one: str, other: str) -> bool:
 
 
 def _is_claimed(path: str, by: _Path) -> bool:
-    """Returns whether a path is that of an option, or of a shard of the result that is there."""
+    """Returns whether a path is claimed by an option: its path, or a possible shard of it."""
     if is_same_file(path, by.path):
         return True
     if by.setting not in ("output", "merge") or is_local(path) != is_local(by.path):
@@ -128,13 +128,13 @@ def _is_claimed(path: str, by: _Path) -> bool:
 
 
 def _check_nesting(output: _Path, other: _Path) -> None:
-    """Checks that no output has another one as a folder."""
+    """Checks that no output is inside another one."""
     if is_local(output.path) and target_of(output.path).startswith(f"{target_of(other.path)}/"):
         raise UsageError(f"is inside {other}", setting=output.setting, value=output.value)
 
 
 def _check_not_read(outputs: list[_Path], pattern: _Path, options: AnagramOptions) -> None:
-    """Checks that what is written is not among the files that an input pattern matches."""
+    """Checks that an input pattern does not match any output."""
     identity = _identity(_STDIN) if pattern.path == STDIN else None
     matches: Callable[[str], bool] | None = None
     for output in outputs:
@@ -174,8 +174,8 @@ def _remote_matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _local_matcher(pattern: str) -> Callable[[str], bool]:
-    """Returns a function that tells whether a local file is, or would be, matched by a pattern."""
-    # What exists is meant as it is, even if it looks like a pattern.
+    """Returns a function that returns whether a pattern matches, or would match, a local file."""
+    # An existing path is taken literally, even if it looks like a pattern.
     folder, parts = "/", [part for part in os.path.abspath(pattern).split("/") if part]
     while parts and (
         not _WILDCARD.search(parts[0]) or os.path.lexists(os.path.join(folder, parts[0]))
@@ -198,7 +198,7 @@ def _local_matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _compiled(pattern: str) -> Callable[[str], bool]:
-    # Beam's own translation, but `/**/` also means no folder at all, as it does for inputs.
+    # Beam's own translation, except that `/**/` also matches no folder, as it does for inputs.
     translated = re.compile(FileSystem.translate_pattern(pattern).replace("/.*/", "/(.*/)?"))
     return lambda name: translated.match(name) is not None
 
@@ -219,7 +219,7 @@ def _links_below(folder: str, *, recursive: bool) -> Iterator[tuple[str, str]]:
                         yield entry.path, os.path.realpath(entry.path)
                     if recursive and entry.is_dir():
                         pending.append(entry.path)
-        except OSError:  # what cannot be listed is the matter of those who read it
+        except OSError:  # reading the folder will raise an error
             continue
 
 
@@ -243,21 +243,21 @@ def _check_read_once(sources: list[_Path]) -> None:
 
 
 def _identity_of_stream(source: _Path) -> _Identity | None:
-    """Returns what identifies a source that can be read only once; None of others."""
+    """Returns the identity of a source that can be read only once; None for others."""
     is_stdin = source.setting == "input" and source.path == STDIN
     try:
         if not is_stdin and is_regular(source.path):
             return None
         found = os.stat(_STDIN if is_stdin else source.path)
         identity = (found.st_dev, found.st_ino)
-        # Nothing is there each time it is read.
+        # It is empty each time it is read.
         return None if os.path.samestat(found, os.stat(os.devnull)) else identity
-    except (OSError, ValueError):  # reading it will say why
+    except (OSError, ValueError):  # reading it will raise an error
         return None
 
 
 def _check_standard_output(options: AnagramOptions, others: list[_Path]) -> None:
-    """Checks that standard output is no file of an option, as in ``--input t.txt > t.txt``."""
+    """Checks that standard output is not a file of an option, as in ``--input t.txt > t.txt``."""
     if options.output not in (None, "-") or options.test_case:
         return
     identity = _identity(_STDOUT)
@@ -268,10 +268,10 @@ def _check_standard_output(options: AnagramOptions, others: list[_Path]) -> None
 
 
 def _identity(file: str | int) -> _Identity | None:
-    """Returns what identifies a regular file, given by its path or descriptor; None of others."""
+    """Returns the identity of a regular file, by its path or descriptor; None for others."""
     try:
         found = os.stat(file)
-    except (OSError, ValueError):  # it does not exist, is closed, or is no path at all
+    except (OSError, ValueError):  # it does not exist, is closed, or is not a valid path
         return None
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 

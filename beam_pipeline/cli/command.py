@@ -38,23 +38,24 @@ from beam_pipeline.job import run_job, scratch_folder
 from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.standard_streams import print_result
 from transforms.errors import AnagramError
+from transforms.stages.retry import Resilience, applying
 
 
 def run(argv: Sequence[str], began: float | None = None) -> int:
-    """Runs the command line, inside any process, which stays as it was.
+    """Runs the command line inside any process; all changes to the process are undone.
 
     Args:
       argv: the arguments, without the name of the program.
-      began: when the program was started, in seconds since the epoch; by default now. The time
-        that a run has taken is counted from then.
+      began: when the program was started, in seconds since the epoch; by default now. Run times
+        are measured from then.
 
     Returns:
-      An `ExitCode`: 0 if all is done, 1 if the run has failed, 2 if the usage is wrong. Errors are
+      An `ExitCode`: 0 on success, 1 if the run has failed, 2 if the usage is wrong. Errors are
       printed, not raised.
 
     Raises:
-      KeyboardInterrupt: the run was interrupted, and nothing is left behind; the message says
-        whether the result had been published.
+      KeyboardInterrupt: the run was interrupted and has cleaned up; the message says whether the
+        result was published.
     """
     began = time.time() if began is None else began
     return interruption.run(functools.partial(_run, list(argv), began))
@@ -83,7 +84,7 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
         print_result(version_text())
         return ExitCode.DONE
     if argv[:1] == [COMPARE_REPORTS]:
-        # Imported only here, as a run needs none of it.
+        # Imported only here, because a run does not need it.
         from beam_pipeline.cli.compare_reports import compare_reports
 
         return compare_reports(argv[1:])
@@ -91,8 +92,9 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
         print_result(help_text().rstrip("\n"))
         return ExitCode.DONE
     if argv[:1] == [REPLAY]:
-        use_filesystem_options(argv[1:])
-        argv = replay_arguments(argv[1:])
+        given = use_filesystem_options(argv[1:])
+        with applying(Resilience(given.max_attempts)):
+            argv = replay_arguments(argv[1:])
     options = parse(argv)
     stack.enter_context(_logging(options))
     if options.test_case:
@@ -102,12 +104,13 @@ def _execute(argv: list[str], began: float, stack: contextlib.ExitStack) -> Exit
         notice = "reading standard input; end with Ctrl-D at the start of a line"
         print_notice(notice, as_json=as_json)
     if is_streaming(options):
-        # Imported only here, as no other run needs it.
+        # Imported only here, because no other run needs it.
         from beam_pipeline.stream_job import run_stream
 
-        outcome = run_stream(options, began)
+        notify = functools.partial(print_notice, as_json=as_json)
+        report = run_stream(options, began, notify)
         interruption.finish()
-        print_stream_summary(outcome, as_json=as_json)
+        print_stream_summary(report, options.output, options.report, as_json=as_json)
         return ExitCode.DONE
     report = run_job(options, began, functools.partial(print_notice, as_json=as_json))
     interruption.finish()
@@ -141,7 +144,7 @@ def _run_cases(options: AnagramOptions) -> ExitCode:
     code = ExitCode.DONE
     with interruption.scope() as stack:
         folder = stack.enter_context(scratch_folder())
-        # What the cases publish is for this function only.
+        # Only this function reads the published results of the cases.
         stack.callback(interruption.set_outcome, interruption.NOTHING_PUBLISHED)
         for case in load_cases(options.test_case):
             output = Path(folder, f"{case.name}.json")

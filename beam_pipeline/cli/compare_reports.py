@@ -1,7 +1,6 @@
-"""``compare-reports BEFORE AFTER``: what differs between two runs, and whether that is too much.
+"""``compare-reports BEFORE AFTER``: compares the reports of two runs, and checks limits.
 
-The files are untrusted input: what is in them is compared and printed, and nothing that they name
-is opened.
+The files are untrusted input: no file that they name is opened.
 """
 
 import argparse
@@ -16,7 +15,7 @@ from beam_pipeline.cli.parsing import COMPARE_REPORTS as COMMAND
 from beam_pipeline.cli.paths import expand_path
 from beam_pipeline.cli.single_values import ACTIONS
 from beam_pipeline.errors import ExitCode, PreviousResultError, ReportError, UsageError
-from beam_pipeline.flags import canonical_flag, positive, whole_number
+from beam_pipeline.flags import canonical_flag, positive, unknown_argument, whole_number
 from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.previous_results import counted_words
 from beam_pipeline.options import LOG_FORMATS
@@ -34,9 +33,9 @@ from transforms.errors import AnagramError
 from transforms.stages.retry import Resilience, Retrier
 
 _FORMATS = ("text", "json")
-# Longer texts are shortened in a table, in characters.
+# The maximum length of a text in a table, in characters.
 _MAX_LENGTH = 40
-# So many limits that do not hold are named.
+# The maximum number of exceeded limits in the error message.
 _MAX_NAMED = 3
 
 
@@ -44,18 +43,22 @@ def compare_reports(argv: Sequence[str]) -> ExitCode:
     """Compares two reports and prints what differs on standard output.
 
     Args:
-      argv: what follows ``compare-reports`` on the command line.
+      argv: the arguments after ``compare-reports``.
 
     Raises:
       UsageError: an argument is wrong, or a file cannot be read or compared.
-      AnagramError: a limit does not hold; everything has been printed before.
+      AnagramError: a limit is exceeded; the comparison has been printed before.
     """
     parser = _parser()
     flags = [canonical_flag(argument) for argument in argv]
     if {"--help", "-h"} & set(flags):
         print_result(parser.format_help().rstrip("\n"))
         return ExitCode.DONE
-    options = parser.parse_args(flags)
+    options, unknown = parser.parse_known_args(flags)
+    if unknown:
+        raise UsageError(
+            f"{COMMAND}: {unknown_argument(unknown[0], parser._option_string_actions)}"
+        )
     try:
         before, after = (read_saved(expand_path(path)) for path in (options.before, options.after))
         comparison = compare(before, after)
@@ -114,18 +117,18 @@ def _parser() -> argparse.ArgumentParser:
         parser.register("action", name, action)
     add = parser.add_argument
     add("before", metavar="BEFORE", help="the report to compare with")
-    add("after", metavar="AFTER", help="the report that is judged")
+    add("after", metavar="AFTER", help="the report of the later run, to which limits apply")
     add(
         "--max_slowdown",
         type=_ratio,
         metavar="RATIO",
-        help="how many times as long the later run may take: 1.2 is a fifth longer",
+        help="the longest time of the later run, relative to the earlier one: 1.2 is 20 %% longer",
     )
     add(
         "--max_memory_growth",
         type=_ratio,
         metavar="RATIO",
-        help="how many times as much memory all its processes together may have at their peak",
+        help="the largest peak memory of all its processes, relative to the earlier run",
     )
     add("--same_result", action="store_true", help="the results must be equal")
     add(

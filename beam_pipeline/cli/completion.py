@@ -1,4 +1,4 @@
-"""Fills in what one option leaves to others. The rest of the program reads complete options."""
+"""Sets defaults that depend on other options. The rest of the program reads complete options."""
 
 import copy
 import sys
@@ -10,22 +10,22 @@ from beam_pipeline.io.formats import format_of
 from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.runners.names import is_local
 
-#: What is counted if nothing else is asked for.
+#: The default dictionary.
 DEFAULT_DICTIONARY = "gcide"
-#: The format of the windows of a stream if no other is asked for.
+#: The default format of the windows of a stream.
 STREAM_FORMAT = "jsonl"
 
 
 def complete(options: AnagramOptions, *, runner: str) -> None:
-    """Fills in the options that depend on others, in place.
+    """Sets the options that depend on others, in place.
 
-    Without a dictionary it is the default one, standard output becomes the output None, the
-    extension decides the format that was not given, and progress is shown on a terminal where
-    nothing else is.
+    The dictionary becomes the default one if none is given, and the output None means standard
+    output. If no format is given, the extension decides. By default, progress is shown on a
+    terminal if nothing else is printed there.
 
     Args:
-      options: as the user gave them, and checked.
-      runner: the one that they mean, see `beam_pipeline.runners.names.resolve_runner`.
+      options: the options as the user gave them, validated.
+      runner: the resolved runner, see `beam_pipeline.runners.names.resolve_runner`.
     """
     options.view_as(StandardOptions).runner = runner
     options.dictionary = options.dictionary or [DEFAULT_DICTIONARY]
@@ -45,9 +45,9 @@ def options_of_case(options: AnagramOptions, text: str, output: str) -> AnagramO
     """Returns complete options that count the text of a built-in case.
 
     Args:
-      options: complete ones, which ask for built-in cases; they stay as they are.
+      options: complete options with built-in cases; not changed.
       text: the text to count.
-      output: where the result is written, as JSON.
+      output: the path for the result, as JSON.
     """
     of_case = copy.deepcopy(options)
     of_case.test_case, of_case.text = None, text

@@ -1,8 +1,9 @@
-"""What goes to standard error besides the summary: errors, verdicts and logs, as text or JSON."""
+"""Messages on standard error except the summary: errors, verdicts and logs, as text or JSON."""
 
 import itertools
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
 from beam_pipeline.errors import (
@@ -27,12 +28,12 @@ from transforms.errors import (
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """Returns whether a command line, which may be wrong otherwise, asks for messages in JSON."""
+    """Returns whether a command line, even an invalid one, asks for messages in JSON."""
     flags = [canonical_flag(argument) for argument in argv]
     return "--log_format=json" in flags or ("--log_format", "json") in itertools.pairwise(flags)
 
 
-# For each type of error, the option whose value its message begins with.
+# For each type of error, the option with whose value its message begins.
 _OPTIONS: Mapping[type[AnagramError], str] = {
     InputError: "input",
     DictionaryError: "dictionary",
@@ -43,14 +44,24 @@ _OPTIONS: Mapping[type[AnagramError], str] = {
 }
 
 
+# Settings of runners that messages mention in addition to the one at fault.
+_MENTIONED = re.compile(
+    r"(?<![\w/=.-])(environment_config|prism_location|worker_start_timeout)\b(?![/.])"
+)
+
+
 def message_of(error: AnagramError) -> str:
     """Returns the line for the user: the message of an error, with the option that it is about."""
+    return _MENTIONED.sub(r"--\1", _with_option(error))
+
+
+def _with_option(error: AnagramError) -> str:
     if isinstance(error, UsageError) and error.setting:
         value = "" if error.value is None else f"={error.value}"
         piped = _piped(error) if error.setting == "input" else ""
         return f"--{error.setting}{value}: {error}{piped}"
     if isinstance(error, UsageError) and isinstance(error.__cause__, AnagramError):
-        return message_of(error.__cause__)  # the error of a lower layer, before the run
+        return _with_option(error.__cause__)  # the error of a lower layer, before the run
     if isinstance(error, NotTextError):
         return f"--input={error}{_piped(error)}"
     if isinstance(error, UndecodableTextError):
@@ -63,7 +74,7 @@ def message_of(error: AnagramError) -> str:
 
 
 def _piped(error: AnagramError) -> str:
-    """Returns what to do with the command that an error about an input may have between ticks."""
+    """Returns how to use the command in backticks that an error about an input may suggest."""
     return " (pipe that into --input=-)" if "`" in str(error) else ""
 
 
@@ -81,7 +92,7 @@ def print_error(message: str, exit_code: int, *, as_json: bool) -> None:
 
 
 def print_internal_error(error: Exception, *, as_json: bool) -> ExitCode:
-    """Prints an error that is a fault of this program; returns the exit code."""
+    """Prints an error that is a bug of this program; returns the exit code."""
     name = f"{type(error).__name__}: {error}".removesuffix(": ")
     message = f"internal error: {name}; please report it, with what --verbose shows"
     print_error(message, ExitCode.FAILED, as_json=as_json)
@@ -89,7 +100,11 @@ def print_internal_error(error: Exception, *, as_json: bool) -> ExitCode:
 
 
 def print_notice(message: str, *, as_json: bool) -> None:
-    """Prints what the user should know while the run goes on, as one line on standard error."""
+    """Prints a message that is not an error, as one line on standard error, during a run.
+
+    Secrets are hidden.
+    """
+    message = redact(" ".join(message.splitlines()))
     if as_json:
         message = json.dumps({"event": "notice", "message": message})
     print_message(message)
@@ -99,10 +114,10 @@ def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> N
     """Prints the verdict on a built-in case.
 
     Args:
-      name: of the case.
-      expected: how many words its result should have.
-      verdict: ``as expected``, or what differs.
-      as_json: one line that is a JSON object.
+      name: the name of the case.
+      expected: the number of words that its result should have.
+      verdict: ``as expected``, or the differences.
+      as_json: whether to print a JSON object in one line.
     """
     if as_json:
         event = {"event": "case", "name": name, "words_expected": expected, "verdict": verdict}
@@ -113,7 +128,7 @@ def print_verdict(name: str, expected: int, verdict: str, *, as_json: bool) -> N
 
 
 class TextFormatter(logging.Formatter):
-    """Formats a log record as lines that cannot command a terminal."""
+    """Formats a log record as lines without control sequences."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(map(printable, super().format(record).split("\n")))

@@ -27,23 +27,24 @@ from beam_pipeline.runners.names import (
     resolve_runner,
 )
 
-# How similar an unknown option must be to a known one to be taken for a misspelling of it. The job
-# server of a remote runner may have options of its own, so only close ones are refused for it.
+# How similar an unknown option must be to a known one to be treated as a misspelling. The job
+# server of a remote runner may have its own options, so for it only very similar ones are refused.
 _SIMILAR_LOCALLY, _SIMILAR_REMOTELY = 0.7, 0.8
-# What other programs call some of the options.
+# Names of some options in other programs.
 _ELSEWHERE = {"-V": "--version", "-?": "--help", "--usage": "--help"}
-#: The command that runs nothing; see `beam_pipeline.cli.compare_reports`.
+#: The command that compares reports; see `beam_pipeline.cli.compare_reports`.
 COMPARE_REPORTS = "compare-reports"
+# The commands, which come before all options, with their arguments.
+_COMMANDS = {REPLAY: "DEAD_LETTERS", COMPARE_REPORTS: "BEFORE AFTER"}
 #: The options that print something about the program, and run nothing.
 INFORMATION = ("--help", VERSION)
 
 
 def parse(argv: Sequence[str]) -> AnagramOptions:
-    """Returns the options that the arguments of the command line give, checked and complete.
+    """Returns the validated and complete options of a command line.
 
     Raises:
-      UsageError: an argument is not possible. For a misspelt option, the message has the right
-        name.
+      UsageError: an argument is invalid. For a misspelt option, the message has the right name.
     """
     options, known, unknown = _parsed(argv)
     expand_paths(options)
@@ -56,20 +57,23 @@ def parse(argv: Sequence[str]) -> AnagramOptions:
     return options
 
 
-def use_filesystem_options(argv: Sequence[str]) -> None:
-    """Tells Beam's filesystems their options, for what is read before the arguments are complete.
+def use_filesystem_options(argv: Sequence[str]) -> AnagramOptions:
+    """Sets the options of Beam's filesystems, for files that are read before options are complete.
+
+    Returns:
+      The options as given.
 
     Raises:
-      UsageError: the value of an argument is not possible.
+      UsageError: the value of an argument is invalid.
     """
-    _parsed(argv)
+    return _parsed(argv)[0]
 
 
 def _parsed(argv: Sequence[str]) -> tuple[AnagramOptions, list[str], list[str]]:
-    """Returns the options that arguments give, all known flags, and the unknown arguments.
+    """Returns the options as given, all known flags, and the unknown arguments.
 
-    From here on Beam's filesystems have these options. Beam gives them to them when a pipeline is
-    made, but dictionaries, dead letters and results to merge are read before.
+    Also sets these options for Beam's filesystems. Beam does so only when a pipeline is made, but
+    dictionaries, dead letters and results to merge are read before.
     """
     parser = options_parser(_fail, ACTIONS)
     known = list(parser._option_string_actions)
@@ -105,7 +109,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _canonical(argument: str, known: Sequence[str]) -> str:
-    """Spells an argument with underscores if that makes it a known option."""
+    """Returns an argument with underscores if that makes it a known option."""
     spelled = canonical_flag(argument)
     return spelled if spelled.partition("=")[0] in known else argument
 
@@ -114,7 +118,7 @@ def _reject_unknown(unknown: Sequence[str], known: Sequence[str], *, local: bool
     """Raises an error for arguments that belong to no option; Beam itself would only warn.
 
     Args:
-      unknown: what the parser has left over.
+      unknown: the arguments that the parser does not know.
       known: all options.
       local: whether the runner runs on this machine.
     """
@@ -134,9 +138,9 @@ def _reject_unknown(unknown: Sequence[str], known: Sequence[str], *, local: bool
 
 
 def _option_like(name: str, known: Sequence[str], *, local: bool) -> str | None:
-    """Returns the option that an unknown one may be meant to be, if there is any.
+    """Returns the option that the user may have meant, or None.
 
-    Options cannot be abbreviated: a later version may have one more that begins alike.
+    Options cannot be abbreviated, because a later version may have another one that begins alike.
     """
     if name in _ELSEWHERE:
         return _ELSEWHERE[name]
@@ -151,12 +155,15 @@ def _option_like(name: str, known: Sequence[str], *, local: bool) -> str | None:
 
 
 def _hint_for_word(word: str) -> str:
-    """Returns what may be meant by a word that belongs to no option."""
-    if word == REPLAY:
-        return f"; {REPLAY} DEAD_LETTERS comes before all options"
-    if word.replace("_", "-") == COMPARE_REPORTS:
-        return f"; {COMPARE_REPORTS} BEFORE AFTER comes before all options"
+    """Returns a suggestion for a word that does not belong to an option."""
+    if word in _COMMANDS:
+        return f"; {word} {_COMMANDS[word]} comes before all options"
     is_path = os.path.exists(word) or any(sign in word for sign in "./*?~")
+    spelled = word.lower().replace("_", "-")
+    if not is_path and (
+        commands := difflib.get_close_matches(spelled, _COMMANDS, 1, _SIMILAR_REMOTELY)
+    ):
+        return f"; did you mean {commands[0]} {_COMMANDS[commands[0]]}, before all options?"
     if not is_path and (
         meant := _option_like(f"--{word}", [*_own_flags(), *INFORMATION], local=False)
     ):

@@ -1,6 +1,6 @@
-"""The paths that options give: what they mean, and whether files can be written there.
+"""Expands the paths of options, and checks whether files can be written there.
 
-What they mean to each other is checked in `beam_pipeline.cli.collisions`.
+Collisions between them are checked in `beam_pipeline.cli.collisions`.
 """
 
 import os
@@ -16,12 +16,12 @@ from transforms.files.schemes import is_local, local_path, why_unsupported
 STDOUT = "-"
 #: The options whose files are written.
 WRITTEN = ("output", "dead_letters", "report")
-# Folders whose files are streams that a process has opened.
+# Folders whose files are open streams of a process.
 _STREAMS = re.compile(r"/proc/\d+(/task/\d+)?/fd|/dev/fd")
 
 
 def expand_paths(options: AnagramOptions) -> None:
-    """Writes paths as the shell may not have done: ``~`` and ``file://`` become local paths."""
+    """Replaces ``~`` and ``file://`` in paths, in case the shell has not done so."""
     for name in PATHS:
         given = getattr(options, name)
         expand = _expand_dictionary if name == "dictionary" else expand_path
@@ -32,7 +32,7 @@ def expand_paths(options: AnagramOptions) -> None:
 
 
 def expand_path(path: str) -> str:
-    """Returns the path that a user means.
+    """Returns a path with ``~`` and ``file://`` replaced.
 
     Example:
       >>> import os
@@ -51,14 +51,14 @@ def _expand_dictionary(spec: str) -> str:
 
 
 def check_paths(options: AnagramOptions, *, local: bool) -> None:
-    """Checks the paths of all options: there are filesystems for them, and files can be written.
+    """Checks that all paths have filesystems, and that output files can be written.
 
     Args:
-      options: of the run.
+      options: the options of the run.
       local: whether the runner runs on this machine; others may have more filesystems.
 
     Raises:
-      UsageError: naming the first option with a fault.
+      UsageError: a path is invalid; the message names the first option at fault.
     """
     for name in PATHS:
         for path in given_paths(options, name):
@@ -93,7 +93,7 @@ def has_current_folder() -> bool:
 
 
 def _why_not_writable(path: str) -> str:
-    """Returns why a file cannot be written; empty if nothing speaks against it."""
+    """Returns why a file cannot be written; empty if it probably can."""
     if path.endswith("/"):
         return "is a folder; give the path of a file in it"
     if is_temporary(path):
@@ -119,11 +119,11 @@ def _why_no_folder(path: str) -> str:
 
 
 def _why_not_creatable(path: str, folder: str) -> str:
-    """Returns why a folder cannot be written or, if it is not there, made; empty if it can.
+    """Returns why a folder cannot be written to or created; empty if it can.
 
     Args:
-      path: what was given.
-      folder: the folder that is meant by it.
+      path: the path as given.
+      folder: the folder of the path.
     """
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)

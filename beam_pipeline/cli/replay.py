@@ -1,7 +1,7 @@
 """``replay DEAD_LETTERS``: counts what an earlier run could not process.
 
-Dead letters are untrusted input. Of the settings in them only those that a run writes are taken,
-and only values that their options may have.
+Dead letters are untrusted input. Only settings that runs record are used, and only if their options
+allow the values.
 """
 
 import argparse
@@ -18,26 +18,26 @@ from beam_pipeline.pages.text import brief
 from transforms.dictionary import NO_DICTIONARY
 
 COMMAND = "replay"
-# Settings that leave words out of a result because of their counts, which the replay may change.
+# Settings that filter words by their counts, which the replay may change.
 _FILTERS = ("min_class_size", "min_count", "top")
-# Settings that leave words out whatever their counts. A replay with another value would add words
-# of which the result lacks the earlier ones.
+# Settings that filter words independently of their counts. A replay with another value would add to
+# words whose earlier counts the result does not have.
 _FIXED_FILTERS = ("min_word_length", "min_class_size")
 
 
 def replay_arguments(argv: Sequence[str]) -> list[str]:
     """Turns the arguments of ``replay`` into those of a run.
 
-    The settings are those of the run that wrote the dead letters, unless other ones are given.
-    A file without dead letters changes nothing, neither does it say anything about the run: then
-    a result to merge is copied.
+    The settings are those of the run that wrote the dead letters, unless the arguments override
+    them. A file without dead letters has no settings and adds nothing; then a result to merge is
+    copied.
 
     Args:
-      argv: what follows ``replay`` on the command line.
+      argv: the arguments after ``replay``.
 
     Raises:
-      UsageError: the dead letters cannot be read, have settings that no run writes, or cannot be
-        added to the result to merge.
+      UsageError: the dead letters cannot be read, have settings that runs do not record, or cannot
+        be added to the result to merge.
     """
     if not argv or argv[0].startswith("-"):
         raise UsageError("replay: give the file of dead letters first: replay DEAD_LETTERS ...")
@@ -47,8 +47,8 @@ def replay_arguments(argv: Sequence[str]) -> list[str]:
     except DeadLettersError as error:
         raise UsageError(f"replay: {error}") from None  # no option has named the file
     if settings is None:
-        # Nothing is counted. In corpus mode all words of a result to merge stay, whatever the
-        # dictionary of its run, which is known to no letter.
+        # Nothing is counted, and the dictionary of the run is unknown. In corpus mode all words of
+        # a result to merge are kept.
         settings = {"dictionary": [NO_DICTIONARY]}
     given = {canonical_flag(argument).partition("=")[0].removeprefix("--") for argument in rest}
     recorded = _arguments(path, settings, without=given)
@@ -68,12 +68,12 @@ def _arguments(path: str, settings: Mapping[str, Any], without: set[str]) -> lis
     """Returns the recorded settings as arguments.
 
     Args:
-      path: of the dead letters.
-      settings: in them.
-      without: settings that are given anew.
+      path: the path of the dead letters.
+      settings: the settings in them.
+      without: settings that the command line overrides.
 
     Raises:
-      UsageError: there is a setting that no run writes, or a value that its option cannot have.
+      UsageError: a setting is not one that runs record, or its option does not allow the value.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     AnagramOptions._add_argparse_args(parser)
@@ -113,7 +113,7 @@ def _values(action: argparse.Action, value: Any) -> list[str] | None:
             return None
         return [str(value)]
     values = value if isinstance(action, argparse._AppendAction) else [value]
-    if isinstance(values, str):  # of a run when this option could not be repeated
+    if isinstance(values, str):  # of a version in which this option could not be repeated
         values = [values]
     if not isinstance(values, list) or not values:
         return None
@@ -125,10 +125,10 @@ def _values(action: argparse.Action, value: Any) -> list[str] | None:
 
 
 def _check_merge(settings: Mapping[str, Any], given: set[str]) -> None:
-    """Checks that what is replayed can be added to the result of the run.
+    """Checks that the replayed counts can be added to the result of the run.
 
     Raises:
-      UsageError: the run left words out of its result.
+      UsageError: words were filtered out of the result.
     """
     filters = [name for name in _FILTERS if settings.get(name) not in (None, 1)]
     if settings.get("dictionary") not in (NO_DICTIONARY, [NO_DICTIONARY]):

@@ -1,7 +1,7 @@
-"""An option that takes one value may be given once: of two, argparse would silently take the last.
+"""Rejects options with a single value that are given twice; argparse would use the last one.
 
-Whether an option takes one value is what its declaration says, ours or Beam's: one that appends,
-such as ``--input`` or ``--experiments``, may be repeated.
+Options whose declaration, ours or Beam's, appends values, such as ``--input`` or ``--experiments``,
+may be repeated.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class _StoreOnce(argparse._StoreAction):
 
 
 class _SetOnce(argparse._StoreConstAction):
-    """Sets a flag; its opposite is an error, and to repeat it says nothing new."""
+    """Sets a flag; giving its opposite as well is an error, repeating it is not."""
 
     def __init__(self, option_strings: Any, dest: str, *, const: bool, **declared: Any):
         declared = {"default": not const} | declared

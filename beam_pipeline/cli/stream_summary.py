@@ -1,47 +1,63 @@
 """The summary of a run over a stream that has ended: a line of text, or JSON."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from rich.filesize import decimal
 
 from beam_pipeline.pages.text import counted
 from beam_pipeline.redaction import redact
+from beam_pipeline.report.model import RunReport, StreamFigures
 from beam_pipeline.standard_streams import print_message, printable
 
-if TYPE_CHECKING:
-    from beam_pipeline.stream_job import StreamOutcome
 
-
-def print_stream_summary(outcome: "StreamOutcome", *, as_json: bool) -> None:
+def print_stream_summary(
+    report: RunReport, output: str, reports: Sequence[str], *, as_json: bool
+) -> None:
     """Prints the summary on standard error.
 
     Args:
-      outcome: of the run.
-      as_json: one line that is a JSON object, for machines.
+      report: the report of the run.
+      output: the folder of its windows.
+      reports: the paths of its reports.
+      as_json: whether to print a JSON object in one line.
     """
-    print_message(to_json_line(outcome) if as_json else to_line(outcome))
+    to_text = to_json_line if as_json else to_line
+    print_message(to_text(report, output, reports))
 
 
-def to_json_line(outcome: "StreamOutcome") -> str:
+def to_json_line(report: RunReport, output: str, reports: Sequence[str]) -> str:
     """Returns the figures as a JSON object in one line."""
+    figures = _figures(report)
     event = {
-        "event": "done",
-        "runner": outcome.runner,
-        "wall_seconds": round(outcome.seconds, 3),
-        "messages": outcome.progress.messages,
-        "bytes": outcome.progress.bytes,
-        "windows": outcome.windows,
-        "output": redact(outcome.output),
+        "event": report.status,
+        "runner": report.runner,
+        "wall_seconds": round(report.wall_seconds, 3),
+        "messages": figures.messages,
+        "bytes": figures.bytes,
+        "windows": figures.windows,
+        "output": redact(output),
+        "reports": list(map(redact, reports)),
     }
     return json.dumps(event)
 
 
-def to_line(outcome: "StreamOutcome") -> str:
+def to_line(report: RunReport, output: str, reports: Sequence[str]) -> str:
     """Returns the figures as a line of text."""
-    read = counted(outcome.progress.messages, "message")
-    windows = counted(outcome.windows, "window")
-    return printable(
-        f"done in {outcome.seconds:.1f} s on {outcome.runner}: {read}, "
-        f"{decimal(outcome.progress.bytes)}; {windows} in {redact(outcome.output)}"
+    figures = _figures(report)
+    read = ""
+    if figures.messages is not None and figures.bytes is not None:
+        read = f"{counted(figures.messages, 'message')}, {decimal(figures.bytes)}; "
+    line = (
+        f"done in {report.wall_seconds:.1f} s on {report.runner}: {read}"
+        f"{counted(figures.windows or 0, 'window')} in {redact(output)}"
     )
+    if reports:
+        line += f", {'report' if len(reports) == 1 else 'reports'} in "
+        line += " and ".join(map(redact, reports))
+    return printable(line)
+
+
+def _figures(report: RunReport) -> StreamFigures:
+    assert report.stream is not None
+    return report.stream

@@ -1,4 +1,4 @@
-"""Checks the options of streams, as far as that is possible before a run. Changes nothing."""
+"""Checks the options of streams before a run, as far as possible. Changes nothing."""
 
 import importlib.util
 
@@ -10,65 +10,61 @@ from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.io.streams import is_stream, scheme_of
 from beam_pipeline.options import AnagramOptions, is_streaming
 
-# What the result of a stream cannot have, and why.
+# The options that cannot be combined with streams, and why.
 _NOT_OF_STREAMS = {
     "merge": "was counted in no window, so it cannot be added to windows",
-    "replay": "was read once already; count it without a window",
-    "test_case": "is no stream",
-    "text": "is no stream",
+    "replay": "was read once already; count it without --window",
+    "test_case": "is not a stream",
+    "text": "is not a stream",
 }
-
-# What tells of a run when it has ended.
-_OF_WHOLE_RUNS = ("report", "telemetry")
 
 
 def check_stream(options: AnagramOptions) -> None:
-    """Checks that options about streams go together.
+    """Checks that options of streams can be combined.
 
     Raises:
-      UsageError: naming the first option with a fault.
+      UsageError: they cannot; the message names the first option at fault.
     """
     if not is_streaming(options):
         for name in ("window", "allowed_lateness"):
             if (value := getattr(options, name)) is not None:
                 message = (
-                    "files and texts have no event times; needs watch, or a stream as the input, "
-                    "such as kafka://HOST:PORT/TOPIC"
+                    "files and texts have no event times; give --watch=SECONDS, or a stream as "
+                    "the input, such as --input=kafka://HOST:PORT/TOPIC"
                 )
                 raise UsageError(message, setting=name, value=value)
         if options.view_as(StandardOptions).streaming:
-            message = "there is no stream: give watch, or an input such as kafka://HOST:PORT/TOPIC"
+            message = (
+                "there is no stream: give --watch=SECONDS, or an input such as "
+                "--input=kafka://HOST:PORT/TOPIC"
+            )
             raise UsageError(message, setting="streaming")
         return
     for name, reason in _NOT_OF_STREAMS.items():
         if (value := getattr(options, name)) is not None:
             raise UsageError(reason, setting=name, value=value)
-    for name in _OF_WHOLE_RUNS:
-        if value := getattr(options, name):
-            message = "tells of a whole run, and a stream has no end; each window has its own file"
-            raise UsageError(message, setting=name, value=value[0])
     _check_beam(options)
     _check_input(options)
     if options.window is None:
         setting, value = _stream_option(options)
-        message = "a stream has no end, and is counted in windows: give window, such as window=1m"
+        message = "a stream has no end, and is counted in windows: give one, such as --window=1m"
         raise UsageError(message, setting=setting, value=value)
     if options.output in (None, "-"):
-        message = "a stream has a file for each window: give the folder for them"
+        message = "a stream has a file for each window: give the folder for them, --output=FOLDER"
         raise UsageError(message, setting="output", value=options.output)
     if options.window.startswith("session") and options.allowed_lateness:
         message = "sessions cannot wait for late messages; give another window, or a longer gap"
         raise UsageError(message, setting="allowed_lateness", value=options.allowed_lateness)
     if options.top is not None and options.allowed_lateness:
-        message = "which words these are is not known before the last late message"
+        message = "is known only after the last late message: give no --allowed_lateness"
         raise UsageError(message, setting="top", value=options.top)
     if options.num_shards > 1:
-        message = "each window has one file"
+        message = "each window has one file: give no --num_shards"
         raise UsageError(message, setting="num_shards", value=options.num_shards)
 
 
 def _check_beam(options: AnagramOptions) -> None:
-    """Checks that this Beam has what sources of streams are made of, which older ones lack."""
+    """Checks that this version of Beam has the classes that sources of streams need."""
     setting, value = _stream_option(options)
     if importlib.util.find_spec("apache_beam.io.unbounded_source") is None:
         message = f"needs Apache Beam 2.77 or later; this is {beam_version}"
@@ -84,9 +80,13 @@ def _stream_option(options: AnagramOptions) -> tuple[str, object]:
 def _check_input(options: AnagramOptions) -> None:
     given = options.input or []
     streams = [url for url in given if is_stream(url)]
+    if streams and options.group_by is not None:
+        message = f"{streams[0]} has messages, which are in no files; count without --group_by"
+        raise UsageError(message, setting="group_by", value=options.group_by)
     if not streams:
         if not given:
-            raise UsageError("needs files to look for", setting="watch", value=options.watch)
+            message = "needs files to look for: give --input=PATTERN"
+            raise UsageError(message, setting="watch", value=options.watch)
         if STDIN in given:
             raise UsageError("cannot be watched", setting="input", value=STDIN)
         if options.watch < 1:
@@ -101,8 +101,8 @@ def _check_input(options: AnagramOptions) -> None:
 
 
 def _check_url(url: str) -> None:
-    """Checks the URL of a stream, and that its client is there."""
-    # Imported only here, as no other run needs them.
+    """Checks the URL of a stream, and that its client is installed."""
+    # Imported only here, because no other run needs them.
     from beam_pipeline.io.streams import kafka_topic, pubsub
 
     is_kafka = scheme_of(url) == kafka_topic.SCHEME

@@ -20,17 +20,17 @@ from transforms.dictionary import SourceEntries
 if TYPE_CHECKING:
     from rich.table import Table
 
-# A word list of which a greater share of the entries is rejected is mentioned.
+# If a greater share of the entries of a word list is rejected, the summary mentions it.
 _MAX_REJECTED = 0.1
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What there is to say of a finished run.
+    """The data of the summary of a finished run.
 
     Attributes:
-      report: of the run.
-      seconds: since the program was started.
+      report: the report of the run.
+      seconds: the time since the program was started.
       output: the path of the result; None for standard output.
       num_shards: how many files the result has.
       reports: the paths of the reports.
@@ -49,12 +49,12 @@ class Summary:
 
     @property
     def is_tiny(self) -> bool:
-        """Whether there was so little text that the figures say nothing."""
+        """Whether there was too little text for meaningful figures."""
         return self.report.is_tiny
 
     @property
     def result(self) -> str:
-        """Where the result is; empty if it went to standard output or there is none yet."""
+        """The path of the result; empty if it was printed, or if there is none yet."""
         if self.output is None or self.report.counter("records_written") is None:
             return ""
         first = shard_path(self.output, 0, self.num_shards)
@@ -68,7 +68,8 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     """Prints the summary of a finished run on standard error.
 
     Args:
-      as_json: one line that is a JSON object, for machines.
+      summary: the summary.
+      as_json: whether to print a JSON object in one line.
     """
     if as_json:
         print_message("\n".join([*rejecting_sources(summary.report), to_json_line(summary)]))
@@ -81,7 +82,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
 
 
 def rejecting_sources(report: RunReport) -> Iterator[str]:
-    """Yields a JSON object in one line for each word list of which much is not words."""
+    """Yields a JSON object in one line for each word list with many entries that are not words."""
     for source in report.dictionary.sources or ():
         if _rejects_much(source):
             yield json.dumps({"event": "dictionary", **dataclasses.asdict(source)})
@@ -92,7 +93,7 @@ def _rejects_much(source: SourceEntries) -> bool:
 
 
 def to_json_line(summary: Summary) -> str:
-    """Returns the main figures as a JSON object in one line; what is not known is null."""
+    """Returns the main figures as a JSON object in one line; unknown figures are null."""
     report = summary.report
     event = {
         "event": report.status,
@@ -126,8 +127,8 @@ def to_table(summary: Summary) -> "Table":
 def to_lines(summary: Summary) -> list[str]:
     """Returns the main figures as lines of text; the last one has the time and the runner.
 
-    For a tiny input that is the only line, unless there were retries, dead letters, bytes that are
-    not valid text, or a word list of which much is not words.
+    For a tiny input this is the only line, unless there were retries, dead letters, skipped files,
+    bytes that are not valid text, or a word list with many entries that are not words.
     """
     report = summary.report
     shown = ["dictionary", "skipped", "not valid text", "retries", "dead letters"]
@@ -145,7 +146,7 @@ def to_lines(summary: Summary) -> list[str]:
 
 
 def rows(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Yields name and value of each figure, without what is not known or did not happen."""
+    """Yields name and value of each figure, without unknown figures and zeros."""
     report = summary.report
     yield "runner", report.runner
     for source in report.dictionary.sources or ():
@@ -180,7 +181,7 @@ def rows(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def _files(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Yields what has been written to files, and where."""
+    """Yields the kind and the path of each file that has been written."""
     if summary.result:
         yield "result", summary.result
     if summary.reports:
@@ -205,7 +206,7 @@ def _words(report: RunReport) -> str | None:
         return None
     if not matched:
         return f"{words:,}, none of them matched" if words else "0"
-    # Neither all nor none of them is said of fewer or of more.
+    # 0 % and 100 % are shown only if exact.
     share = "all" if matched == words else f"{min(max(matched / words, 0.001), 0.999):.1%}"
     in_classes = counted(classes, "anagram class", "anagram classes")
     value = f"{words:,}, {share} of them in {in_classes}"
@@ -213,5 +214,5 @@ def _words(report: RunReport) -> str | None:
 
 
 def _shown(text: str) -> str:
-    """Returns a text that comes from outside as it may be shown on a terminal."""
+    """Returns an untrusted text in a form that is safe for a terminal."""
     return printable(redact(text))

@@ -1,6 +1,5 @@
-"""Checks options as far as that is possible before a run. Changes nothing."""
+"""Checks options before a run, as far as possible. Changes nothing."""
 
-import importlib.util
 import os
 
 from apache_beam.options.pipeline_options import DirectOptions, TypeOptions
@@ -13,17 +12,23 @@ from beam_pipeline.io.formats import FORMATS, format_of
 from beam_pipeline.io.inputs import STDIN
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.report.write import EXTENSIONS
+from transforms.checks import is_installed
 from transforms.dictionary import DictionarySpec
 from transforms.files.compression import is_compressed
 from transforms.stages.chaos import Chaos
 from transforms.text.encoding import Encoding
 
-# Of the local runner, each of which is a process or a thread.
+# The maximum number of workers of the local runner, which are processes or threads.
 _MAX_WORKERS = 1000
-# The options that say what files a run writes; results of built-in cases are printed.
+# The options for files that a run writes; results of built-in cases are printed instead.
 _OF_FILES = ("output", "output_format", "dead_letters", "report")
 
-# Files in which OpenLineage's client finds its settings by itself.
+# For each value of ``--telemetry``, a module of its extra that other extras do not install.
+_TELEMETRY_CLIENTS = {
+    "openlineage": "openlineage.client",
+    "opentelemetry": "opentelemetry.exporter.otlp.proto.http",
+}
+# Files in which OpenLineage's client looks for its settings by default.
 _LINEAGE_SETTINGS = ("openlineage.yml", "~/.openlineage/openlineage.yml")
 
 
@@ -31,11 +36,11 @@ def validate(options: AnagramOptions, *, local: bool) -> None:
     """Checks options as the user gave them.
 
     Args:
-      options: what the command line gave; they stay as they are.
+      options: the options of the command line; not changed.
       local: whether the runner runs on this machine.
 
     Raises:
-      UsageError: an option is wrong, or does not go with another one.
+      UsageError: an option is wrong, or cannot be combined with another one.
     """
     _check_names(options)
     _check_workers(options)
@@ -68,7 +73,14 @@ def _check_names(options: AnagramOptions) -> None:
 
 
 def _check_workers(options: AnagramOptions) -> None:
-    workers = options.view_as(DirectOptions).direct_num_workers
+    direct = options.view_as(DirectOptions)
+    workers = direct.direct_num_workers
+    if direct.direct_running_mode == "multi_threading" and workers != 1:
+        message = (
+            "Beam's threads have mixed up data; give in_memory, which counts with a thread for "
+            "each core, or multi_processing"
+        )
+        raise UsageError(message, setting="direct_running_mode", value="multi_threading")
     if not 0 <= workers <= _MAX_WORKERS:
         message = f"is not a number from 0, which means one for each core, to {_MAX_WORKERS}"
         raise UsageError(message, setting="direct_num_workers", value=workers)
@@ -156,7 +168,7 @@ def _check_merge(options: AnagramOptions) -> None:
         message = f"the extension names no format; it must be one of {', '.join(FORMATS)}"
         raise UsageError(message, setting="merge", value=options.merge)
     if options.merge and options.output and is_same_file(options.merge, options.output):
-        # Whoever merges into a file means to do it again.
+        # A user who merges into a file will do so again.
         for name in ("min_word_length", "min_class_size", "min_count", "top"):
             value = getattr(options, name)
             if value not in (None, 1):
@@ -210,7 +222,7 @@ def _check_report(options: AnagramOptions) -> None:
 
 def _check_telemetry(options: AnagramOptions) -> None:
     for name in options.telemetry:
-        if importlib.util.find_spec(name) is None:
+        if not is_installed(_TELEMETRY_CLIENTS[name]):
             raise UsageError(needs_extra(name), setting="telemetry", value=name)
     if "openlineage" in options.telemetry and not _knows_lineage_collector():
         message = "set OPENLINEAGE_URL to where its collector is, or OPENLINEAGE_CONFIG to a file"
@@ -218,7 +230,7 @@ def _check_telemetry(options: AnagramOptions) -> None:
 
 
 def _knows_lineage_collector() -> bool:
-    """Whether there is any of the settings that OpenLineage's client reads."""
+    """Whether any setting that OpenLineage's client reads is set."""
     return any(name.startswith("OPENLINEAGE_") for name in os.environ) or any(
         os.path.exists(os.path.expanduser(path)) for path in _LINEAGE_SETTINGS
     )

@@ -1,4 +1,4 @@
-"""``--version``. Does not need Beam, whose import takes longer than the answer."""
+"""``--version``. Does not import Beam, which would take longer than the answer."""
 
 import importlib.metadata
 import platform
@@ -10,7 +10,7 @@ FLAG = "--version"
 
 
 def is_version_wanted(argv: Sequence[str]) -> bool:
-    """Returns whether a command line, which may be wrong otherwise, asks for the version."""
+    """Returns whether a command line, even an invalid one, asks for the version."""
     return FLAG in argv
 
 

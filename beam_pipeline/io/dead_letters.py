@@ -1,4 +1,4 @@
-"""Reads dead letters, so that what is in them can be counted after all."""
+"""Reads dead letters, so that their payloads can be counted later."""
 
 import functools
 import io
@@ -29,8 +29,8 @@ def read_dead_letters(
     """Yields the dead letters in a file of JSON lines, with the settings of their runs.
 
     Args:
-      path: of the file, on any Beam filesystem, possibly compressed.
-      retrier: of the stage that reads; by default one with default settings.
+      path: the path of the file, on any Beam filesystem, possibly compressed.
+      retrier: the retrier of the stage that reads; by default one with default settings.
 
     Raises:
       DeadLettersError: the file cannot be read, or a line of it is not a dead letter.
@@ -56,11 +56,11 @@ def open_buffered(path: str, retrier: Retrier, *, is_text: bool = True) -> Binar
 
 
 def settings_of_dead_letters(path: str) -> dict[str, Any] | None:
-    """Returns the settings that all dead letters in a file agree on; None if there is no letter.
+    """Returns the settings of all dead letters in a file; None if there are no dead letters.
 
     Raises:
-      DeadLettersError: they do not agree, `read_dead_letters` raises it, or the file is a pipe: it
-        is read again by the run.
+      DeadLettersError: the settings differ, `read_dead_letters` raises it, or the file is a pipe,
+        which the run could not read again.
     """
     if not is_regular(path):
         raise DeadLettersError(f"{path}: can be read only once; write it to a file first")
@@ -73,7 +73,7 @@ def settings_of_dead_letters(path: str) -> dict[str, Any] | None:
 
 
 def groups_of_dead_letters(path: str) -> dict[str, str]:
-    """Returns the groups of the files that dead letters are of, by the paths of the files.
+    """Returns the groups of the files of dead letters, by the paths of the files.
 
     Raises:
       DeadLettersError: as `read_dead_letters` does.
@@ -89,12 +89,11 @@ def groups_of_dead_letters(path: str) -> dict[str, str]:
 class ReadDeadLetters(ReadFiles):
     """Reads the texts in a file of dead letters, and the ranges of files that it names.
 
-    Texts in the encoding that their run was given are taken to be in `encoding` now, if that is not
-    None.
+    If `encoding` is not None, it replaces the encoding with which their run was started.
 
     Attributes:
-      path: of the file.
-      matched: of the file itself, as the program that begins the run has found it.
+      path: the path of the file of dead letters.
+      matched: the size of this file, as the program that begins the run has found it.
     """
 
     path: str = ""
@@ -120,7 +119,7 @@ class _LettersFn(ListFilesFn):
             raise DeadLettersError(f"{self._path}: {fault}")
         encoding = functools.cache(lambda name: Encoding(name or "utf-8").name)
         patterns = []
-        excluded: set[str] = set()  # files that are counted without the patterns
+        excluded: set[str] = set()  # files that are counted independently of the patterns
         for letter, run_settings in read_dead_letters(self._path, self._retrier):
             payload = letter.payload
             if isinstance(payload, ClassCount):
@@ -154,7 +153,7 @@ class _ReadPayloadFn(ReadRangeFn):
 
     def process(self, payload: Block | FileRange) -> Iterator[Any]:
         if isinstance(payload, FileRange):
-            if not is_regular(payload.source):  # it would never end, or block
+            if not is_regular(payload.source):  # reading it could block, or never end
                 raise DeadLettersError(
                     f"{self._path}: names {payload.source}, which is not a regular file"
                 )

@@ -1,9 +1,9 @@
 """Replaces the files of one result by those of another: all of them or none.
 
-One file is replaced by one rename, which is atomic. Of several, the old ones are first set aside
-under hidden names, then the new ones get their final names, and then the old ones are removed. So
-there are never old and new files of a result side by side under the names of one result. What is in
-the way of a step undoes those before it. Each step may be repeated, also by another process.
+A single file is replaced by one rename, which is atomic. If there are several, the old files are
+first moved to hidden names, then the new files get their final names, and then the old files are
+removed. So old and new files never exist together under the names of one result. If a step fails,
+the steps before it are undone. Each step may be repeated, also by another process.
 """
 
 import contextlib
@@ -27,16 +27,17 @@ from beam_pipeline.io.naming import (
 )
 from transforms.files import stores
 from transforms.files.compression import compression_for
+from transforms.files.renaming import Guard
 from transforms.files.schemes import is_local
 
 
 class WrittenFile(NamedTuple):
-    """A file that has been written, and not yet published.
+    """A file that has been written, but not published yet.
 
     Attributes:
-      temporary: where it is.
-      final: where it shall be, as the user has named it.
-      identity: tells it from others, see `identity_of`.
+      temporary: its current path.
+      final: the path at which it is to be published, as the user has given it.
+      identity: distinguishes it from other files, see `identity_of`.
     """
 
     temporary: str
@@ -45,7 +46,7 @@ class WrittenFile(NamedTuple):
 
 
 class NewFile(NamedTuple):
-    """A file of the new result: like `WrittenFile`, with the real path of its final place."""
+    """A file of the new result: like `WrittenFile`, but with the real path of its final place."""
 
     temporary: str
     target: str
@@ -53,7 +54,7 @@ class NewFile(NamedTuple):
 
 
 class OldFile(NamedTuple):
-    """A file that must be gone, and where it is until the new result is complete."""
+    """A file to be removed, and its backup path until the new result is complete."""
 
     target: str
     backup: str
@@ -64,8 +65,8 @@ class ExchangeError(Exception):
 
     Attributes:
       target: the file that could not be replaced or removed.
-      cause: why.
-      backups: where files are that could not be put back; normally none.
+      cause: the reason.
+      backups: the paths of backups that could not be restored; normally none.
     """
 
     def __init__(self, target: str, cause: Exception, backups: Sequence[str] = ()):
@@ -74,11 +75,11 @@ class ExchangeError(Exception):
 
 
 class Step(NamedTuple):
-    """A step of an exchange, which may be made more than once.
+    """A step of an exchange, which may be executed more than once.
 
     Attributes:
-      target: the file that it is about.
-      make: makes it.
+      target: the file that it replaces or removes.
+      make: executes it.
     """
 
     target: str
@@ -94,11 +95,11 @@ def _hold() -> None:
 
 
 class Exchange(NamedTuple):
-    """What is to be done to replace one result by another.
+    """The plan to replace one result by another.
 
     Attributes:
-      new: the files of the new result, in the order in which they get their names.
-      old: the files in their way, and those that are not replaced.
+      new: the files of the new result, in the order in which they get their final names.
+      old: the files to be moved aside: those at these names, and others of the old result.
     """
 
     new: tuple[NewFile, ...] = ()
@@ -116,16 +117,16 @@ class Exchange(NamedTuple):
         """Returns the exchange that publishes `files`. Gives them the modes of those they replace.
 
         Args:
-          files: of the new result, in order.
-          stale: files of the old result that are not replaced. Those that are symbolic links are
-            removed themselves, and not what they lead to.
-          token: of the run.
-          is_last_alone: whether the last file is a whole result, and no shard. Then it replaces
-            the old one in one step, and there is no moment without a result.
+          files: the files of the new result, in order.
+          stale: files of the old result that are not replaced. If one is a symbolic link, the link
+            is removed, not its target.
+          token: the token of the run.
+          is_last_alone: whether the last file is a whole result, not a shard. Then it replaces the
+            old one in one step, so a result always exists.
 
         Raises:
-          ExchangeError: two files have one place, a place is now elsewhere than when its file was
-            written, or it is behind a link that is not followed.
+          ExchangeError: two files have the same place, a symbolic link has changed since its file
+            was written, or a link must not be followed.
         """
         new = [NewFile(file.temporary, target_of(file.final), file.identity) for file in files]
         places: set[str] = set()
@@ -148,16 +149,16 @@ class Exchange(NamedTuple):
         attempt: Callable[[Callable[[], None]], None] = _call,
         check: Callable[[], None] = _hold,
     ) -> None:
-        """Does what has not been done yet.
+        """Executes the steps that have not been executed yet.
 
         Args:
-          attempt: calls the function that makes a step. It may call it again.
-          check: called before each attempt at a step. If nobody else may exchange these files,
-            it returns; if it raises a `LockLostError`, nothing else is done.
+          attempt: calls the function that executes a step, with retries.
+          check: called before each attempt at a step. It returns if this process has the exclusive
+            right to exchange these files. If it raises a `LockLostError`, no more steps are made.
 
         Raises:
-          ExchangeError: nothing has changed.
-          LockLostError: raised by `check`; somebody else ends the exchange.
+          ExchangeError: a step has failed, and the exchange has been undone.
+          LockLostError: raised by `check`; another process completes the exchange.
         """
 
         def checked(make: Callable[[], None]) -> None:
@@ -166,27 +167,27 @@ class Exchange(NamedTuple):
 
         target = ""
         try:
-            for step in self._steps():
+            for step in self._steps(check):
                 target = step.target
                 attempt(functools.partial(checked, step.make))
         except LockLostError:
             raise
         except Exception as error:  # each filesystem raises its own
-            if not self._is_complete():  # a fault may strike behind the last step
+            if not self._is_complete():  # an error may occur after the last step
                 check()
-                raise ExchangeError(target, error, self._undo()) from error
+                raise ExchangeError(target, error, self._undo(check)) from error
         remove(old.backup for old in self.old)
 
     def resume(self, check: Callable[[], None] = _hold) -> None:
-        """Ends an exchange that was interrupted: goes on if all new files exist, or undoes it.
+        """Completes an interrupted exchange if all new files exist, or else undoes it.
 
-        Does nothing if it was over: other results may stand there now.
+        Does nothing if it was complete, because there may be other results by now.
 
         Args:
           check: as for `carry_out`.
 
         Raises:
-          ExchangeError: it could not go on, and has been undone.
+          ExchangeError: it could not be completed, and has been undone.
           LockLostError: raised by `check`.
         """
         if all(_exists(file.temporary) or _is_in_place(file) for file in self.new):
@@ -194,13 +195,13 @@ class Exchange(NamedTuple):
         elif any(_exists(file.temporary) for file in self.new) or any(
             _exists(old.backup) for old in self.old
         ):
-            self._undo()
+            self._undo(check)
 
     def is_of(self, path: str, token: str) -> bool:
-        """Returns whether it moves only what the run with this token, which writes `path`, may.
+        """Returns whether it moves only files that the run with this token and output may move.
 
-        A new file may only get the name that it was written for, as its hidden name says. An old
-        one is in its way, or has the name of the output or of a shard.
+        A new file may get only the name that it was written for, which its hidden name shows. An
+        old file must have the name of a new one, of the output, or of a shard.
         """
         new = {file.target for file in self.new}
         return all(
@@ -211,16 +212,16 @@ class Exchange(NamedTuple):
             for file in self.old
         )
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self, check: Callable[[], None]) -> Iterator[Step]:
         new = {file.target: file for file in self.new}
         for old in self.old:
             if old.target in new:
-                yield Step(old.target, functools.partial(_set_aside, old, new[old.target]))
+                yield Step(old.target, functools.partial(_set_aside, old, new[old.target], check))
         for file in self.new:
-            yield Step(file.target, functools.partial(_put_in_place, file))
+            yield Step(file.target, functools.partial(_put_in_place, file, check))
         for old in self.old:
             if old.target not in new:
-                yield Step(old.target, functools.partial(_set_aside, old, None))
+                yield Step(old.target, functools.partial(_set_aside, old, None, check))
 
     def _is_complete(self) -> bool:
         new = {file.target for file in self.new}
@@ -228,12 +229,20 @@ class Exchange(NamedTuple):
             _exists(old.target) for old in self.old if old.target not in new
         )
 
-    def _undo(self) -> list[str]:
-        """Undoes what has been done. Returns the backups that cannot be put back."""
+    def _undo(self, check: Callable[[], None]) -> list[str]:
+        """Undoes the steps made so far. Returns the backups that cannot be restored.
+
+        Raises:
+          LockLostError: raised by `check`; another process completes the exchange.
+        """
         for file in self.new:
             if not _exists(file.temporary) and _is_in_place(file):
-                with contextlib.suppress(Exception):  # each filesystem raises its own
-                    rename(file.target, file.temporary)
+                try:
+                    rename(file.target, file.temporary, Guard(file.target, check))
+                except LockLostError:
+                    raise
+                except Exception:  # each filesystem raises its own
+                    continue
         left = []
         for old in self.old:
             if not _exists(old.backup):
@@ -241,7 +250,9 @@ class Exchange(NamedTuple):
             try:
                 if _exists(old.target):
                     raise FileExistsError(old.target)
-                rename(old.backup, old.target)
+                rename(old.backup, old.target, Guard(old.target, check))
+            except LockLostError:
+                raise
             except Exception:  # each filesystem raises its own
                 left.append(old.backup)
         return left
@@ -252,8 +263,8 @@ def create(temporary: str, final: str, *, compressed: bool = False) -> BinaryIO:
 
     Args:
       temporary: its path.
-      final: of the file that it is written for. Where there is one, nobody else may read the new
-        one until it gets the mode of the old one.
+      final: the path at which it will be published. If a file exists there, no other user may read
+        the new file until it gets the mode of the old one.
       compressed: whether to compress it as the extension of `final` says.
     """
     if is_local(final) and os.path.exists(final):
@@ -265,9 +276,9 @@ def create(temporary: str, final: str, *, compressed: bool = False) -> BinaryIO:
 
 
 def identity_of(path: str) -> str:
-    """Returns what tells a file from others, and stays the same when it is renamed.
+    """Returns a string that identifies a file, and stays the same when it is renamed.
 
-    On filesystems that are not local, that is no more than its size.
+    On filesystems that are not local, it is only the size.
     """
     if is_local(path):
         found = os.stat(path, follow_symlinks=False)
@@ -275,19 +286,24 @@ def identity_of(path: str) -> str:
     return str(stores.metadata(path).size_in_bytes)
 
 
-def rename(source: str, target: str) -> None:
+def rename(source: str, target: str, guard: Guard | None = None) -> None:
     """Renames a file, replacing what is at `target`.
 
+    Args:
+      source: the path of the file.
+      target: its new path.
+      guard: a file that others may replace meanwhile, on a store; not needed for local files.
+
     Raises:
-      Exception: it cannot be done; each filesystem raises its own.
+      Exception: the file cannot be renamed; each filesystem raises its own.
     """
-    os.replace(source, target) if is_local(target) else stores.rename(source, target)
+    os.replace(source, target) if is_local(target) else stores.rename(source, target, guard)
 
 
 def remove(paths: Iterable[str]) -> None:
     """Deletes files, as far as possible."""
     for path in paths:
-        # Another run may clean up too; what cannot be removed now is removed by a later one.
+        # Another run may clean up at the same time; a later run removes what is left.
         with contextlib.suppress(Exception):  # each filesystem raises its own
             os.remove(path) if is_local(path) else stores.delete([path])
 
@@ -302,7 +318,7 @@ def copy_mode(source: str, target: str) -> None:
         return
     with contextlib.suppress(OSError):  # only root may give files away
         os.chown(target, found.st_uid if os.geteuid() == 0 else -1, found.st_gid)
-    with contextlib.suppress(OSError):  # a worker that is another user wrote it
+    with contextlib.suppress(OSError):  # a worker of another user has written it
         os.chmod(target, stat.S_IMODE(found.st_mode))
 
 
@@ -314,17 +330,17 @@ def _is_in_place(file: NewFile) -> bool:
     return _exists(file.target) and identity_of(file.target) == file.identity
 
 
-def _set_aside(old: OldFile, replacement: NewFile | None) -> None:
+def _set_aside(old: OldFile, replacement: NewFile | None, check: Callable[[], None]) -> None:
     is_done = _exists(old.backup) or not _exists(old.target)
     if not is_done and (replacement is None or not _is_in_place(replacement)):
         _check_is_file(old.target)
-        rename(old.target, old.backup)
+        rename(old.target, old.backup, Guard(old.target, check))
 
 
-def _put_in_place(file: NewFile) -> None:
+def _put_in_place(file: NewFile, check: Callable[[], None]) -> None:
     if _exists(file.temporary):
         _check_is_file(file.target)
-        rename(file.temporary, file.target)
+        rename(file.temporary, file.target, Guard(file.target, check))
     elif not _is_in_place(file):
         raise FileNotFoundError(errno.ENOENT, "its temporary file is gone", file.temporary)
 

@@ -1,4 +1,4 @@
-"""Groups texts by their files, which are called as the user called them."""
+"""Groups texts by file. The name of a group is the path of the file as the user gave it."""
 
 import os
 import re
@@ -17,19 +17,19 @@ _WILDCARD = re.compile(r"[*?[]")
 
 @dataclass(frozen=True)
 class FileNames:
-    """Names of files, as their user knows them: a relative path stays one.
+    """The user's names of files; a relative path stays relative.
 
     Attributes:
-      names: by path, those of single files, such as copies of pipes.
-      prefixes: with what paths begin that patterns have matched, and with what their names begin
-        instead; the longest one that fits is taken.
+      names: the names of single files, such as copies of pipes, by path.
+      prefixes: pairs of a prefix of paths that patterns have matched, and the prefix of their names
+        that replaces it; the longest matching prefix is used.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
 
     def of(self, path: str) -> str:
-        """Returns the name of a file; bytes of it that are not UTF-8 are like ``\\xff``."""
+        """Returns the name of a file; bytes that are not UTF-8 are written like ``\\xff``."""
         name = self.names.get(path)
         if name is None:
             fitting = (prefix for prefix in self.prefixes if path.startswith(prefix[0]))
@@ -43,14 +43,14 @@ def _length(prefix: tuple[str, str]) -> int:
 
 
 def prefix_of(given: str, resolved: str) -> tuple[str, str]:
-    """Returns how names follow from the paths that a pattern matches.
+    """Returns how the names of files are derived from the paths that a pattern matches.
 
     Args:
       given: the pattern, as a user has given it.
-      resolved: the same, as an absolute path.
+      resolved: the same pattern as an absolute path.
 
     Returns:
-      With what paths begin, and what names begin with instead.
+      The prefix of the paths, and the prefix of the names that replaces it.
 
     Example:
       >>> prefix_of("./books/**", "/home/me/books/**")
@@ -63,7 +63,7 @@ def prefix_of(given: str, resolved: str) -> tuple[str, str]:
     fixed = shown[: wildcard.start()] if wildcard else shown
     path = resolved.rstrip("/")
     begin = path[: len(path) - len(shown) + len(fixed)]
-    if fixed.endswith("."):  # this folder, or one above
+    if fixed.endswith("."):  # the current folder, or a parent folder
         return os.path.join(begin, ""), os.path.join(fixed, "")
     return begin, fixed
 
@@ -74,7 +74,7 @@ class ByFile(beam.PTransform[PBegin, PCollection[InGroup[Block]]]):
 
     Attributes:
       source: yields the blocks.
-      names: of the files.
+      names: the names of the files.
     """
 
     source: beam.PTransform[PBegin, PCollection[Block]]
@@ -91,10 +91,10 @@ class ByFile(beam.PTransform[PBegin, PCollection[InGroup[Block]]]):
 
 @dataclass
 class KeyByFile(beam.PTransform[PCollection[Block], PCollection[InGroup[Block]]]):
-    """Makes (name of its file, block) of each block.
+    """Turns each block into (name of its file, block).
 
     Attributes:
-      names: of the files.
+      names: the names of the files.
     """
 
     names: FileNames = field(default_factory=FileNames)

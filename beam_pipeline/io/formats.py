@@ -50,12 +50,12 @@ def format_of(path: str) -> str | None:
 
 
 class Format(NamedTuple):
-    """How tables of records become a file.
+    """How tables of records are written to a file.
 
     Attributes:
-      columns: which ones it needs.
-      encode: makes what is written of a table; other threads may do this ahead.
-      write: writes what `encode` has made of tables, in order, to a binary file.
+      columns: the names of the columns that it needs.
+      encode: encodes a table; several threads may do this in advance.
+      write: writes the results of `encode`, in order, to a binary file.
     """
 
     columns: tuple[str, ...]
@@ -63,13 +63,13 @@ class Format(NamedTuple):
     write: Callable[[Iterable[Any], BinaryIO], None]
 
 
-# Words consist of letters, marks and digits, in which no format has anything to escape; such tables
-# are encoded by columns. But the records of a pipeline of somebody's own may hold any string, so
-# rows with anything else are encoded by the library of their format.
+# Words consist of letters, marks and digits, which no format needs to escape; tables of words are
+# encoded by columns. But records of a user's own pipeline may have any strings, so tables with
+# other characters are encoded by the library of their format.
 
 
 def _by_columns(table: pyarrow.Table, escaped: Iterable[int]) -> bool:
-    """Whether a table is large, and none of its strings has any of some ASCII characters."""
+    """Whether a table is large, and none of its strings contains any of these ASCII characters."""
     if table.num_rows <= SMALL:
         return False
     is_special = np.zeros(256, bool)
@@ -83,7 +83,7 @@ def _by_columns(table: pyarrow.Table, escaped: Iterable[int]) -> bool:
 
 
 def _joined(pieces: Sequence[str | pyarrow.ChunkedArray]) -> bytes:
-    """Joins what stands in each row, or is the same in all, and then all rows."""
+    """Joins the pieces of each row, which are columns or constants, and then all rows."""
     import pyarrow.compute as pc  # only here, as it takes a while to load
 
     columns = [
@@ -117,7 +117,7 @@ def _write_json(lines: Iterable[bytes], file: BinaryIO) -> None:
 
 
 def _json_groups(table: pyarrow.Table) -> list[tuple[str, bytes]]:
-    """Returns for each run of rows of one group this group and the lines of its words."""
+    """Returns for each sequence of rows of one group the group and the lines of its words."""
     groups = table["group"].to_pylist()
     begins = [at for at, group in enumerate(groups) if at == 0 or group != groups[at - 1]]
     return [
@@ -248,7 +248,7 @@ _GROUPED_FORMATS: dict[str, Format] = {
 
 
 def format_named(name: str, per_group: bool) -> Format:
-    """Returns one of `FORMATS`, or how it is written if records are of groups."""
+    """Returns one of `FORMATS`, or its variant for records with groups."""
     return (_GROUPED_FORMATS if per_group else FORMATS)[name]
 
 
@@ -283,7 +283,7 @@ def _read_jsonl(file: BinaryIO, names: Sequence[str] = _COUNTED) -> Iterator[Any
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Makes an object of JSON; of equal keys the parser would silently take the last."""
+    """Makes a JSON object, and rejects duplicate keys; the parser would silently take the last."""
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)

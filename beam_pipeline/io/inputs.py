@@ -1,16 +1,18 @@
-"""What input patterns mean: the files that match, and the shards in which they are read.
+"""Resolves input patterns: finds the files that match, and plans the shards in which they are read.
 
-Files are split into byte ranges, and ranges grouped into read shards of about equal size (small
-files together, large files apart), so that many small files cost little and one large file is
-read by many workers.
+Files are split into byte ranges, and ranges are grouped into read shards of about equal size, so
+that many small files are read together, and one large file is read by many workers.
 """
 
 import functools
+import itertools
 import os
 import stat
 import sys
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from beam_pipeline.io.matching import (
     MatchedFile,
@@ -29,10 +31,10 @@ from transforms.files.schemes import is_local, local_path, why_unsupported
 from transforms.stages.retry import describe
 from transforms.text.blocks import FileRange
 
-#: No range and no read shard is larger, in bytes.
+#: The maximum size of a range and of a read shard, in bytes.
 MAX_SHARD_SIZE = 64 << 20
 _MIN_SHARD_SIZE = 1 << 20
-# The same where a request takes a while, and how many bytes could be read meanwhile.
+# The minimum on stores, whose requests have a latency, and how many bytes could be read meanwhile.
 _MIN_SHARD_SIZE_ON_STORES = 16 << 20
 _REQUEST_COST = 256 << 10
 # How many shards to aim for: enough for the workers to share evenly.
@@ -47,18 +49,26 @@ EMPTY_MATCH = (DISALLOW, ALLOW_IF_WILDCARD, ALLOW)
 class ReadShard(tuple[FileRange, ...]):
     """Ranges of files that one worker reads together.
 
-    A class of its own, as Beam then pickles it whole, and of a plain tuple each item separately.
+    It is a class of its own because Beam pickles it as a whole, but each item of a plain tuple
+    separately. It is pickled by columns, which is much faster for many small files.
     """
+
+    def __reduce__(self) -> Any:
+        return _shard_of_columns, tuple(zip(*self, strict=True))
+
+
+def _shard_of_columns(*columns: Iterable[Any]) -> ReadShard:
+    return ReadShard(itertools.starmap(FileRange, zip(*columns, strict=True)))
 
 
 @dataclass
 class Listing:
-    """What the input patterns of a run match.
+    """The files that the input patterns of a run match.
 
     Attributes:
-      sizes: the bytes of each file, as stored, by its path.
-      unlisted: the folders that cannot be listed, by the pattern of what is missing.
-      skipped: the FIFOs, sockets, devices and broken links that there are in folders.
+      sizes: the stored size of each file in bytes, by path.
+      unlisted: the folders that cannot be listed, by the pattern of the files missed there.
+      skipped: the FIFOs, sockets, devices and broken links in folders.
     """
 
     sizes: dict[str, int] = field(default_factory=dict)
@@ -67,11 +77,11 @@ class Listing:
 
     @property
     def total(self) -> InputSize:
-        """How much there is to read."""
+        """The number of files to read, and their size."""
         return InputSize(len(self.sizes), sum(self.sizes.values()))
 
     def add(self, pattern: str) -> bool:
-        """Adds what a pattern matches; returns whether that is anything.
+        """Adds the files that a pattern matches; returns whether there are any.
 
         Raises:
           Exception: whatever a filesystem raises that cannot be reached.
@@ -92,6 +102,26 @@ class Listing:
         return is_any
 
 
+# Listings of this process, for stages that may work in it, too.
+_handed_over: dict[str, Listing] = {}
+
+
+def hand_over(listing: Listing) -> str:
+    """Keeps a listing for a stage of a pipeline, which may be working in this very process.
+
+    Returns:
+      The key with which the stage gets it from `taken_over`.
+    """
+    key = uuid.uuid4().hex
+    _handed_over[key] = listing
+    return key
+
+
+def taken_over(key: str) -> Listing | None:
+    """Returns a listing that was handed over, once; None if it is not there, or no longer."""
+    return _handed_over.pop(key, None)
+
+
 def list_files(patterns: Iterable[str], empty_match_treatment: str = DISALLOW) -> Listing:
     """Lists the files that patterns match.
 
@@ -100,7 +130,7 @@ def list_files(patterns: Iterable[str], empty_match_treatment: str = DISALLOW) -
       empty_match_treatment: one of `EMPTY_MATCH`.
 
     Raises:
-      InputError: a pattern matches no file, which is not allowed.
+      InputError: a pattern matches no file, although it must.
       Exception: whatever a filesystem raises that cannot be reached.
     """
     listing = Listing()
@@ -117,18 +147,18 @@ def _may_be_empty(pattern: str, treatment: str) -> bool:
 
 
 def resolve_input(pattern: str, spool_folder: str, listing: Listing) -> str:
-    """Returns the pattern that workers are given for what a user gave as an input.
+    """Returns the pattern for workers of an input that a user has given.
 
     Local paths become absolute. Standard input, FIFOs and devices are copied, because no other
     process could read them.
 
     Args:
       pattern: a file, a folder, a glob, or ``-`` for standard input.
-      spool_folder: where copies are put.
-      listing: what the pattern matches is added to it.
+      spool_folder: the folder for copies.
+      listing: the files that the pattern matches are added to it.
 
     Raises:
-      InputError: nothing matches, or it cannot be read.
+      InputError: no file matches, or it cannot be read.
     """
     if not pattern:
         raise InputError(": no file has an empty name")
@@ -156,7 +186,7 @@ def resolve_input(pattern: str, spool_folder: str, listing: Listing) -> str:
 
 
 def reads_terminal(patterns: Sequence[str]) -> bool:
-    """Returns whether one of the patterns, as a user gave them, is what is typed on a terminal."""
+    """Returns whether one of the patterns that a user gave reads from a terminal."""
     return any(map(_is_terminal, patterns))
 
 
@@ -173,12 +203,12 @@ def _is_terminal(pattern: str) -> bool:
 
 
 def _copied(copy: Callable[[str], str], name: str, folder: str, listing: Listing) -> str:
-    """Copies what can be read only once, and returns the path of the copy.
+    """Copies an input that can be read only once, and returns the path of the copy.
 
     Args:
       copy: makes the copy in a folder.
-      name: of the original, for messages.
-      folder: where the copy is put.
+      name: the name of the original, for messages.
+      folder: the folder for the copy.
       listing: the copy is added to it.
 
     Raises:
@@ -207,10 +237,10 @@ def plan_shards(
     """Yields shards that together read every file once.
 
     Args:
-      sizes: the bytes of each file, as stored, by its path.
-      shard_size: about how many bytes are in a shard; by default a share of the whole.
-      is_whole: whether the file at a path must not be split; only asked of files that are larger
-        than a shard. By default, the extension tells.
+      sizes: the stored size of each file in bytes, by path.
+      shard_size: the approximate size of a shard in bytes; by default a share of the total.
+      is_whole: returns whether the file at a path must not be split; only called for files that are
+        larger than a shard. By default, the extension decides.
     """
     if shard_size is None:
         shard_size = _default_shard_size(sizes)
@@ -237,7 +267,7 @@ def _default_shard_size(sizes: Mapping[str, int]) -> int:
 
 
 def _cost(path: str, size: int) -> int:
-    """Returns how long reading a range takes, in bytes of a large one."""
+    """Returns the cost of reading a range, as the number of bytes of a large file."""
     return size if is_local(path) else size + _REQUEST_COST
 
 

@@ -1,16 +1,17 @@
-"""Locks on stores, which have none: a register beside the output says who publishes.
+"""Locks on stores, which have no file locks: a register beside the output says who publishes.
 
-Whoever writes into the empty register has the lock. It is a lease: its holder writes again and
-again, and whoever waits takes it over when nothing new has been there for so long that the holder
-must have given up. Nobody compares clocks: each process measures by its own how long ago it has
-written, or seen something new.
+A run that writes into the empty register has the lock. It is a lease: its holder renews it
+regularly, and a waiting run takes it over when it has not been renewed for so long that the holder
+must have given up. No clocks are compared between machines: each process measures with its own
+clock how long ago it has written, or seen a change.
 
-What is written is the token of the run whose files are being exchanged. A killed holder may have
-done half of that, so whoever takes the lock over does it in the name of the same run, ends what it
-has begun, and only then goes on with its own.
+The register has the token of the run whose files are being exchanged. A killed holder may have
+exchanged only some of them, so a run that takes the lock over keeps that token until it has
+completed the exchange, and only then publishes its own files.
 """
 
 import contextlib
+import contextvars
 import random
 import threading
 import time
@@ -21,24 +22,24 @@ from transforms.files.registers import Register
 from transforms.stages import traffic
 from transforms.stages.retry import describe
 
-# How often to look whether a lock is free, in seconds.
+# How often to check whether a lock is free, in seconds.
 _POLL_SECONDS = 0.5
 
 
 class LockLostError(OutputError):
-    """Another run has taken the lock over, and ends what this one has begun."""
+    """Another run has taken the lock over, and completes the exchange of this one."""
 
 
 class Lease:
-    """The lock of an output, while it is held. Writes into the register in a thread of its own.
+    """The lock of an output, while it is held. A thread renews it.
 
     Args:
-      path: of the output.
-      register: has the lock.
-      version: of what the holder has written there.
+      path: the path of the output.
+      register: the register with the lock.
+      version: the version that the holder has written there.
       run: the token that it has written.
-      written: when it began to, as `time.monotonic` has it.
-      seconds: after which others take the lock over.
+      written: when it began to write, by `time.monotonic`.
+      seconds: after how many seconds without a renewal others take the lock over.
     """
 
     def __init__(
@@ -50,7 +51,10 @@ class Lease:
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._traffic = traffic.of_thread()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        context = contextvars.copy_context()  # has the settings for retries
+        self._thread = threading.Thread(
+            target=context.run, args=(self._renew,), name="lease", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -59,21 +63,21 @@ class Lease:
         return self._run
 
     def hand_to(self, run: str) -> None:
-        """Writes down that from now on the files of another run are exchanged.
+        """Records that from now on the files of another run are exchanged.
 
         Raises:
-          LockLostError: the lock is not held any more.
+          LockLostError: the lock is no longer held.
         """
         self._write(run)
         self.check()
 
     def check(self) -> None:
-        """Makes sure that the lock is held for long enough to make one request.
+        """Checks that the lock is held for long enough to make one request.
 
         Raises:
           LockLostError: it is not.
         """
-        # A part of the time is left for the request.
+        # Some of the time is reserved for the request.
         if self._is_lost or time.monotonic() - self._written > self._seconds * 2 / 3:
             raise LockLostError(
                 f"{self._path}: not published: the store could not be reached for so long that "
@@ -81,10 +85,10 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Lets others have the lock."""
+        """Releases the lock."""
         self._stop.set()
         self._thread.join()
-        # What is left where that fails is taken over.
+        # If this fails, the next run takes the lock over.
         with contextlib.suppress(Exception):  # each client raises its own
             self.check()
             self._register.clear(self._version)
@@ -94,10 +98,13 @@ class Lease:
             while not self._stop.wait(self._seconds / 6) and not self._is_lost:
                 # Each client raises its own; there is time left to try again.
                 with contextlib.suppress(Exception):
-                    self._write(self._run)
+                    self._write()
 
-    def _write(self, run: str) -> None:
+    def _write(self, run: str | None = None) -> None:
+        """Writes another run into the register, or the same one again."""
         with self._writing:
+            if run is None:
+                run = self._run  # read only now: `hand_to` may just have changed it
             began = time.monotonic()
             version = self._register.write(run, self._version)
             if version is None:
@@ -119,12 +126,12 @@ def lease(
     """Holds the lock of an output inside the ``with`` block.
 
     Args:
-      path: of the output.
-      register: has the lock.
-      token: of the run that wants it.
-      seconds: after which others take the lock over, if its holder has not written again.
-      patience: after how many seconds it is taken over from others, by default the same. With less
-        than the others' seconds, it would be taken from holders who live.
+      path: the path of the output.
+      register: the register with the lock.
+      token: the token of the run that wants it.
+      seconds: after how many seconds without a renewal others take the lock over.
+      patience: after how many seconds it is taken over from others, by default the same number. If
+        it were less than `seconds` of the others, it would be taken from live holders.
       timeout: how long to wait for the lock, in seconds.
 
     Raises:
@@ -146,7 +153,7 @@ def lease(
 def _acquired(
     path: str, register: Register, token: str, patience: float, deadline: float
 ) -> tuple[str, str, float]:
-    """Returns the version of what has been written, the token in it, and when that was begun."""
+    """Writes into the register; returns the version, the token, and when the write was begun."""
     run, began = token, time.monotonic()
     version = register.write(token)
     seen, since = "", began

@@ -1,8 +1,8 @@
 """Locks of runs and of folders, on local filesystems; for others, see `beam_pipeline.io.leases`.
 
-Lock files are named by their runs, and stand in folders that other users may write too. Whatever
-has the name of a lock is therefore opened without waiting and without following a link, and is left
-alone if it is not a regular file that this user may read.
+Lock files are named after their runs, and are in folders to which other users may write too.
+Therefore a file with the name of a lock is opened without blocking and without following a link,
+and is left alone if it is not a regular file that this user can read.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.naming import target_of
 
-# How often to look whether a lock is free, in seconds.
+# How often to check whether a lock is free, in seconds.
 _POLL_SECONDS = 0.02
 
 
@@ -25,9 +25,9 @@ def folder_lock(path: str, *, timeout: float = 600.0) -> Iterator[None]:
     """While inside, no other run publishes beside `path`.
 
     Args:
-      path: of a local output, whose folder exists.
-      timeout: how long to wait, in seconds. Publishing takes moments, but anybody who may read a
-        folder can hold its lock.
+      path: the path of a local output, whose folder exists.
+      timeout: how long to wait, in seconds. Publishing is fast, but any user who can read a folder
+        can hold its lock.
 
     Raises:
       OutputError: the folder cannot be opened, or its lock is not free in time.
@@ -62,7 +62,7 @@ def run_lock(lock: str) -> Iterator[None]:
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_at(descriptor, lock):  # else another run has removed it as abandoned
+            if _is_at(descriptor, lock):  # otherwise another run has removed it as abandoned
                 yield
                 return
         finally:
@@ -74,11 +74,11 @@ def only_writer(path: str, lock: str) -> Iterator[None]:
     """While inside, no other run writes `path`.
 
     Args:
-      path: of the local output, for messages.
-      lock: the path of the lock file, which is made and stays.
+      path: the path of the local output, for messages.
+      lock: the path of the lock file, which is created and not removed.
 
     Raises:
-      OutputError: another run writes there, or the lock file cannot be made.
+      OutputError: another run writes there, or the lock file cannot be created.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -95,9 +95,9 @@ def only_writer(path: str, lock: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def if_abandoned(lock: str) -> Iterator[bool]:
-    """Yields whether the run with this lock file has ended; if so, nobody else finds that too.
+    """Yields whether the run with this lock file has ended; only one process gets True at a time.
 
-    What has the name of a lock but cannot be one is never abandoned: it is not ours.
+    A file that has the name of a lock but cannot be one is never abandoned: it is not ours.
     """
     try:
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC

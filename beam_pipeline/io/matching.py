@@ -1,9 +1,8 @@
 """Finds the files that patterns match.
 
-Patterns mean what they do for Beam: ``*`` is any name, ``**`` any folders, ``?`` a character,
-``[ab]`` one of some. Local folders are walked here rather than by Beam, which passes over folders
-that cannot be listed and links to folders without a word, and takes brackets in the name of a
-folder for a part of the pattern.
+Patterns have Beam's syntax: ``*`` matches any name, ``**`` any folders, ``?`` a character, ``[ab]``
+one of several. Local folders are walked here, not by Beam, which silently skips folders that cannot
+be listed and links to folders, and treats brackets in the name of a folder as wildcards.
 """
 
 import errno
@@ -20,7 +19,7 @@ from transforms.files.schemes import is_local, local_path
 from transforms.stages.faults import is_transient
 
 _WILDCARD = re.compile(r"[*?[]")
-# What identifies a folder, whatever it is called: its device and inode.
+# The identity of a folder, whatever its path: its device and inode.
 _Identity = tuple[int, int]
 
 
@@ -28,8 +27,8 @@ class MatchedFile(NamedTuple):
     """A file that a pattern matches.
 
     Attributes:
-      path: of the file.
-      size: in bytes, as stored; 0 if it is not known.
+      path: the path of the file.
+      size: its stored size in bytes; 0 if unknown.
     """
 
     path: str
@@ -40,9 +39,9 @@ class UnlistedFolder(NamedTuple):
     """A folder in which a pattern may match files, but which cannot be listed.
 
     Attributes:
-      path: of the folder.
-      pattern: matches what the pattern matches in the folder.
-      error: why.
+      path: the path of the folder.
+      pattern: the part of the pattern that applies to this folder, as an absolute pattern.
+      error: the error of listing it.
     """
 
     path: str
@@ -51,7 +50,7 @@ class UnlistedFolder(NamedTuple):
 
 
 class SpecialFile(NamedTuple):
-    """What a pattern matches and is not read: a FIFO, a socket, a device, or a broken link."""
+    """A match in a folder that is not read: a FIFO, a socket, a device, or a broken link."""
 
     path: str
 
@@ -60,15 +59,15 @@ Match = MatchedFile | UnlistedFolder | SpecialFile
 
 
 def match_files(pattern: str) -> Iterator[Match]:
-    """Yields what a pattern matches, in no particular order, and possibly more than once.
+    """Yields the matches of a pattern, in no particular order, and possibly more than once.
 
-    Local paths are yielded as absolute ones.
+    Local paths are yielded as absolute paths.
 
-    A part of a pattern is taken as it is where a file or folder of that name exists. A folder
-    stands for all files below it. Links are followed, but not to a folder that they are in.
+    A part of a pattern is taken literally if a file or folder of that name exists. A folder stands
+    for all files below it. Links are followed, but not to a folder that contains them.
 
     Args:
-      pattern: of files on any Beam filesystem.
+      pattern: a pattern on any Beam filesystem.
 
     Raises:
       Exception: whatever a filesystem raises that cannot be reached.
@@ -100,7 +99,7 @@ def _match_remote(pattern: str) -> Iterator[MatchedFile]:
 
 
 def _variants(pattern: str) -> list[str]:
-    """Returns patterns for ``**`` with and without folders, as for Beam there must be one."""
+    """Returns patterns for ``**`` with and without folders, because Beam requires at least one."""
     head, deep, tail = pattern.partition("/**/")
     if not deep:
         return [pattern]
@@ -125,7 +124,7 @@ def _match_local(path: str, parts: list[str]) -> Iterator[Match]:
         return
     if stat.S_ISDIR(status.st_mode):
         yield from _match_below(path, [])
-    else:  # even if it is a pipe: it was named
+    else:  # even a pipe, because it was given by name
         yield MatchedFile(path, status.st_size)
 
 
@@ -218,7 +217,7 @@ def _match_entry(entry: "os.DirEntry[str]") -> Iterator[Match]:
             if entry.is_symlink():
                 yield SpecialFile(entry.path)
             return  # it has been removed
-        yield MatchedFile(entry.path, 0)  # reading it will say why it cannot be read
+        yield MatchedFile(entry.path, 0)  # reading it will raise an error that says why
         return
     if stat.S_ISREG(status.st_mode):
         yield MatchedFile(entry.path, status.st_size)

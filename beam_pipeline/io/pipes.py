@@ -1,5 +1,4 @@
-"""Files that can be read only once, and copies of them that any process can read any number of
-times."""
+"""Copies files that can be read only once, so that any process can read them repeatedly."""
 
 import errno
 import os
@@ -11,15 +10,15 @@ from pathlib import Path
 from beam_pipeline.standard_streams import binary_stdin
 from transforms.files.schemes import is_local
 
-# Here are pipes, devices, and names that mean another file in another process: /dev/stdin.
+# Folders of pipes, devices, and names that mean another file in another process: /dev/stdin.
 _OF_THIS_PROCESS = ("/dev/", "/proc/")
 _READ_SIZE = 1 << 20  # bytes
 
 
 def is_regular(path: str) -> bool:
-    """Whether any process may read `path` any number of times; so it may if it is not local.
+    """Whether any process can read `path` repeatedly. This is so if it is not local.
 
-    A path without a file is regular too, as reading it has its own error.
+    A path without a file is regular too; reading it raises its own error.
     """
     if not is_local(path) or not os.path.exists(path):
         return True
@@ -28,14 +27,14 @@ def is_regular(path: str) -> bool:
 
 
 def copy_of_pipe(path: str, folder: str) -> str:
-    """Copies what can be read only once: a FIFO, a device, ``/dev/stdin``.
+    """Copies a file that can be read only once: a FIFO, a device, ``/dev/stdin``.
 
     Args:
-      path: of any file, on any Beam filesystem.
-      folder: for copies.
+      path: the path of any file, on any Beam filesystem.
+      folder: the folder for copies.
 
     Returns:
-      The path of a copy of the same name, or `path` itself where none is needed.
+      The path of a copy of the same name, or `path` itself if no copy is needed.
 
     Raises:
       OSError: it cannot be read, or the copy cannot be written.
@@ -56,7 +55,7 @@ def copy_of_stdin(folder: str) -> str:
 
 
 def why_not_copied(error: OSError, folder: str) -> str:
-    """Returns why a copy cannot be made, of which the system has raised an error."""
+    """Returns why a copy cannot be made, given the error of the system."""
     reason = str(error.strerror or error)
     if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return f"no room for a copy of it in {os.path.dirname(folder)} ({reason}); set TMPDIR"
@@ -67,7 +66,7 @@ def _copy(stream: BufferedReader, name: str, folder: str) -> str:
     copy = Path(tempfile.mkdtemp(dir=folder, prefix="pipe-"), name)
     read = getattr(stream, "read1", stream.read)  # standard input may be anything
     with copy.open("wb") as file:
-        # Until nothing comes: to read on would ask a terminal for one more end of the input.
+        # Stop at the first empty read: another one would wait for a second Ctrl-D on a terminal.
         while data := read(_READ_SIZE):
             file.write(data)
     return str(copy)

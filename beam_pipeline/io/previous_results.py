@@ -1,4 +1,4 @@
-"""Reads what earlier runs have counted, so that it can be added to the counts of this one."""
+"""Reads the counts of earlier runs, so that they can be added to the counts of this one."""
 
 import itertools
 import os
@@ -30,9 +30,10 @@ from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.normalize import words as normalized
 from transforms.text.signature import signature
 
-#: Counts, and the sum of all counts of a result, are smaller.
-MAX_COUNT = 1 << 63
-# So many words are normalized at once.
+#: The sum of all counts of a result must be smaller than this, and so must that of dead letters.
+#: Then all sums with the counts of the text fit into the 64 bits of a column.
+MAX_COUNT = 1 << 61
+# How many words are normalized at once.
 _BATCH = 1 << 12
 
 
@@ -44,17 +45,18 @@ class ReadPreviousCounts(Stage):
     of a group and one of these.
 
     Attributes:
-      dictionary: of the earlier run.
-      result: path of its result; may be empty.
-      dead_letters: path of its dead letters, of which those that are words are read; may be empty.
-      min_word_length: shorter words are left out.
+      dictionary: the dictionary of the earlier run.
+      result: the path of its result; may be empty.
+      dead_letters: the path of its dead letters; may be empty. Only those with words that were
+        already counted are read here.
+      min_word_length: shorter words, in code points, are left out.
       per_group: whether words were counted by group.
-      matched: the files of the result, as the program that begins the run has found them; workers
-        must find the same. None if nobody has looked.
+      matched: the size of the result, as the program that begins the run has found it; workers must
+        find the same. None if it has not been determined.
 
     Raises:
-      PreviousResultError: when it runs: the result cannot be read, is not one of the dictionary, or
-        is not as it was `matched`.
+      PreviousResultError: when it runs: the result cannot be read, is not a result of the
+        dictionary, or is not as it was `matched`.
       DeadLettersError: when it runs: the dead letters cannot be read.
     """
 
@@ -88,7 +90,8 @@ class _ReadPreviousFn(StageFn):
         self._retrier = Retrier("read", settings.resilience.without_chaos())
 
     def setup(self) -> None:
-        self._dictionary = self._dictionary.pinned()
+        with self._retrier.applied():
+            self._dictionary = self._dictionary.pinned()
 
     def process(self, _: None) -> Iterator[Any]:
         in_corpus_mode = self._dictionary.is_corpus
@@ -114,10 +117,14 @@ class _ReadPreviousFn(StageFn):
         found = size_of_result(self._result, self._retrier)
         if (fault := count_found(self.totals, found, self._matched)) is not None:
             raise PreviousResultError(f"{self._result}: {fault}")
-        return read_result(self._result, self._dictionary, self._retrier, per_group=self._per_group)
+        with self._retrier.applied():
+            return read_result(
+                self._result, self._dictionary, self._retrier, per_group=self._per_group
+            )
 
     def _from_dead_letters(self) -> Iterator[tuple[str | None, ClassCount]]:
         path, normalization = self._dead_letters, self._dictionary.normalization
+        total = 0
         for letter, _ in read_dead_letters(path, self._retrier) if path else ():
             payload = letter.payload
             if not isinstance(payload, ClassCount):
@@ -130,6 +137,9 @@ class _ReadPreviousFn(StageFn):
                 raise DeadLettersError(f"{path}: {message}")
             if (word := _not_normalized(payload.words, normalization)) is not None:
                 raise DeadLettersError(f"{path}: {brief(word)} is not a word ({normalization})")
+            total += payload.count
+            if total >= MAX_COUNT:
+                raise DeadLettersError(f"{path}: its counts add up to 2**61 or more")
             yield letter.group, payload
 
 
@@ -141,18 +151,18 @@ def check_result(
     name: str,
     per_group: bool = False,
 ) -> str | None:
-    """Checks that a result can be added to one of a dictionary.
+    """Checks that a result can be added to the result of a run.
 
     Args:
-      path: where the result is read.
-      dictionary: of the run that adds it.
-      retrier: of the stage that reads.
-      name: of the result, for messages.
-      per_group: whether it is one of words counted by group.
+      path: the path from which the result is read.
+      dictionary: the dictionary of the run that adds it.
+      retrier: the retrier of the stage that reads.
+      name: the name of the result, for messages.
+      per_group: whether its words were counted by group.
 
     Returns:
-      What makes it likely that a filter has left words out of it; None if nothing does. In corpus
-      mode only, as with a dictionary most results have no word of most classes.
+      A warning if words seem to have been filtered out of it, or None. Only in corpus mode, because
+      with a dictionary most results lack most classes.
 
     Raises:
       PreviousResultError: as `read_result` does.
@@ -182,16 +192,16 @@ def read_result(
 ) -> Iterable[tuple[str | None, ClassCount]]:
     """Returns the anagram classes in a result file, or in its shards, each with its group.
 
-    A result is whatever somebody gives, so nothing in it is taken for granted: with a dictionary,
-    classes must be those of the dictionary and whole; in corpus mode, words must be as
-    normalization makes them; words must be distinct, and those of a class have one count.
+    A result may be any file, so everything in it is checked: with a dictionary, it must have whole
+    classes of the dictionary; in corpus mode, words must be normalized; words must be distinct, and
+    those of a class must have the same count.
 
     Args:
-      path: of the result.
-      dictionary: of the run that adds it.
-      retrier: of the stage that reads.
-      name: how messages name the result; by default its path.
-      per_group: whether it is one of words counted by group; without, each group is None.
+      path: the path of the result.
+      dictionary: the dictionary of the run that adds it.
+      retrier: the retrier of the stage that reads.
+      name: the name of the result in messages; by default its path.
+      per_group: whether its words were counted by group; otherwise each group is None.
 
     Raises:
       PreviousResultError: it cannot be read, or is not a whole result of this dictionary.
@@ -208,7 +218,7 @@ def read_result(
         words = ((word, count) for _, word, count in of_group)
         classes[group] = list(_checked_classes(words, dictionary, f"{name}: {brief(group)}"))
     if sum(each.count for of_group in classes.values() for each in of_group) >= MAX_COUNT:
-        raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
+        raise PreviousResultError(f"{name}: its counts add up to 2**61 or more")
     return [(group, each) for group, of_group in classes.items() for each in of_group]
 
 
@@ -228,7 +238,7 @@ def _checked_classes(
             raise PreviousResultError(f"{name}: {brief(word)} has another count than its anagrams")
         classes.setdefault(key, []).append(word)
     if sum(counts.values()) >= MAX_COUNT:
-        raise PreviousResultError(f"{name}: its counts add up to 2**63 or more")
+        raise PreviousResultError(f"{name}: its counts add up to 2**61 or more")
     for words in classes.values():
         if len(words) > 1 and len(set(words)) < len(words):
             ((word, _),) = Counter(words).most_common(1)
@@ -256,14 +266,14 @@ def _check_classes(classes: Mapping[str, list[str]], dictionary: DictionarySpec,
         if missing := members.difference(words):
             raise PreviousResultError(
                 f"{name}: {brief(words[0])} is there, but of its anagrams are missing: "
-                f"{brief(min(missing))}; it is no whole result of the dictionary {dictionary}"
+                f"{brief(min(missing))}; it is not the whole result of the dictionary {dictionary}"
             )
 
 
 def _not_normalized(found: Iterable[str], normalization: str) -> str | None:
-    """Returns a word that is not as normalization makes them; None if there is none.
+    """Returns a word that is not normalized, or None.
 
-    Normalization may change a word of its own once more, but only the order of its letters: some
+    Normalizing a normalized word again may change the order of its letters, but nothing else: some
     marks are sorted only after characters between them have been deleted.
     """
     remaining = iter(found)
@@ -283,13 +293,13 @@ def counted_words(
     """Yields the words in a result file, or in its shards, with their counts.
 
     Args:
-      path: of the result.
-      name: how messages name it.
-      retrier: of whoever reads.
-      per_group: whether words were counted by group, which then precedes each word.
+      path: the path of the result.
+      name: the name of the result in messages.
+      retrier: the retrier of the stage that reads.
+      per_group: whether words were counted by group; then the group precedes each word.
 
     Raises:
-      PreviousResultError: it cannot be read, or is no result.
+      PreviousResultError: it cannot be read, or is not a result.
     """
     read = GROUPED_READERS if per_group else READERS
     result_format = format_of(path) or ""
@@ -316,7 +326,7 @@ def counted_words(
 
 
 def size_of_result(path: str, retrier: Retrier) -> InputSize:
-    """Returns how many files a result has, and their bytes.
+    """Returns the number of files of a result, and their size.
 
     Raises:
       PreviousResultError: as `shards_of` does, or a filesystem cannot be reached.
@@ -331,11 +341,11 @@ def shards_of(path: str, name: str = "") -> list[str]:
     """Returns the file `path`, or the shards written in its place.
 
     Args:
-      path: of the result.
-      name: how messages name it; by default its path.
+      path: the path of the result.
+      name: the name of the result in messages; by default its path.
 
     Raises:
-      PreviousResultError: there is neither, or both, or shards are missing.
+      PreviousResultError: neither or both exist, or shards are missing.
     """
     name = name or path
     shards = all_shards(path)

@@ -1,42 +1,43 @@
-"""Publishing: how a result appears whole or not at all, whoever is killed on the way.
+"""Publishing: a result appears complete or not at all, whichever process is killed.
 
 A run that writes PATH has a token, a random name, and goes through these states. Each is visible in
-hidden files beside PATH, or beside the file that PATH leads to if it is a symbolic link:
+hidden files beside PATH, or beside the file that PATH leads to if it is a symbolic link. The client
+is the process that began the run:
 
 1. *locked*: ``.PATH.TOKEN.lock``, held by the client as long as it lives. The run is wanted.
 2. *written*: ``.PATH.TOKEN.XXXXXXXX.tmp``, a file for each file of the result. Workers write them.
 3. *committed*: ``.PATH.TOKEN.manifest`` lists the temporary files and their final names, the files
    of the old result that must go, and the run's totals. From here on the new result must be
    published.
-4. *set aside*: what is in the way, such as old shards of the same names, and dead letters, has been
+4. *set aside*: existing files with the final names, such as old shards and dead letters, have been
    renamed to ``.PATH.TOKEN.XXXXXXXX.old``. One file that replaces one file skips this state.
 5. *published*: every temporary file has been renamed to its final name, a result of one file last.
 6. *replaced*: files of an old result with another number of shards are set aside too, and then all
-   that was set aside is removed. `beam_pipeline.io.exchange` makes the steps from 3 to here, and
-   undoes them if one of them cannot be made.
+   files set aside are removed. `beam_pipeline.io.exchange` makes the steps from 3 to here, and
+   undoes them if one of them fails.
 7. *clean*: the client has read the manifest, and removes it together with the lock.
 
 A worker makes the steps from 2 to 6 in `publish`. It holds the lock of the folder meanwhile, so
 that two runs to one PATH publish one after the other, and never mix.
 
-Who finishes for whom:
+If a process dies or is interrupted:
 
 - A worker that dies before 3 leaves the old result; the client removes the temporary files.
 - A worker that dies between 3 and 6 has committed: the client finishes its work (`finish`).
 - A client that is interrupted before 3 revokes the run: it removes the lock, and a worker that
-  still comes to publish finds none and refuses.
-- A client that is killed leaves a lock that nobody holds. Whoever writes to PATH or adds to it
-  (``--merge``) next calls `recover`: what was committed is published, and what was not is removed.
-  If the workers were killed too, some shards are missing until then, but old and new ones are never
-  mixed, and a result of one file is always there.
+  tries to publish later finds no lock and refuses.
+- A client that is killed leaves a lock that no process holds. The next run that writes to PATH or
+  merges it (``--merge``) calls `recover`: committed files are published, and others are removed. If
+  the workers were killed too, some shards are missing until then, but old and new ones are never
+  mixed, and a result of one file always exists.
 
-Without a client that waits (a pipeline of somebody's own) there is no lock, and a manifest only
+Without a client that waits (in a user's own pipeline) there is no lock, and a manifest exists only
 while the files are exchanged.
 
-On stores, a lease takes the place of the folder's lock, see `beam_pipeline.io.leases`: a run whose
-worker is killed while it publishes keeps others waiting for half a minute. Whoever takes over ends
-the exchange of that run before its own. Runs have no locks there. What they leave is abandoned when
-it is a day old.
+On stores, a lease replaces the lock of the folder, see `beam_pipeline.io.leases`: if a worker is
+killed while it publishes, other runs wait for half a minute. The run that takes over completes that
+exchange before its own. Runs have no locks there; hidden files are abandoned when they are a day
+old.
 """
 
 import contextlib
@@ -86,21 +87,21 @@ from transforms.stages.faults import is_missing, root_causes
 from transforms.stages.retry import Retrier, describe
 from transforms.stages.totals import Count, Totals
 
-# On filesystems without locks, hidden files older than this are nobody's, in seconds.
+# On filesystems without locks, hidden files older than this are abandoned, in seconds.
 _ABANDONED_AGE = 24 * 60 * 60
-# How often to publish anew when the lock has been lost.
+# How many times to try again to publish when the lock has been lost.
 _ATTEMPTS = 3
-# No manifest is larger, in bytes: 10,000 shards with the longest possible paths have less.
+# The maximum size of a manifest in bytes: that of 10,000 shards with the longest paths is smaller.
 _MAX_MANIFEST_SIZE = 256 << 20
 
 
 class Manifest(NamedTuple):
-    """What a run has committed to.
+    """The commitment of a run to publish its files.
 
     Attributes:
       exchange: the files to be published, and those to be replaced.
-      totals: of the whole run.
-      is_done: whether the exchange is over. Other results may stand there now.
+      totals: the totals of the whole run.
+      is_done: whether the exchange is complete. There may be other results by now.
     """
 
     exchange: Exchange
@@ -140,16 +141,16 @@ class Manifest(NamedTuple):
     def read(cls, path: str, token: str, *, only_own: bool = False) -> "Manifest | None":
         """Returns the manifest of the run that writes `path`; None if it has not committed.
 
-        Others may write the folder too. A manifest therefore moves nothing but files that have the
-        names of this run's.
+        Other users may write to the folder too. Therefore a manifest is accepted only if it moves
+        only files with the names of this run.
 
         Args:
-          path: of the output.
-          token: of the run.
-          only_own: takes no notice of a local manifest that another user has written.
+          path: the path of the output.
+          token: the token of the run.
+          only_own: whether to reject a local manifest that another user has written.
 
         Raises:
-          OutputError: it cannot be read, or is none.
+          OutputError: it cannot be read, or is not a valid manifest.
         """
         file = manifest_path(path, token)
         try:
@@ -214,27 +215,28 @@ def publish(
     num_shards: int = 1,
     totals: Totals | None = None,
 ) -> None:
-    """Publishes the files that a run has written, in order, in the place of an earlier result.
+    """Publishes the files that a run has written, in order, in place of an earlier result.
 
     May be repeated.
 
     Args:
-      path: of the output.
-      files: what has been written; the file or the shards of the output are last.
-      retrier: of the stage that publishes.
-      token: of the run.
-      num_shards: of the output.
-      totals: of the run, for its client, which waits for the manifest; None if there is no client.
+      path: the path of the output.
+      files: the written files; the file or the shards of the output are last.
+      retrier: the retrier of the stage that publishes.
+      token: the token of the run.
+      num_shards: the number of shards of the output.
+      totals: the totals of the run, for the client, which waits for the manifest; None if there is
+        no client.
 
     Raises:
-      OutputError: a file of the output cannot be replaced, or the client does not want it any more.
+      OutputError: a file of the output cannot be replaced, or the client has revoked the run.
       DeadLettersError: the file of dead letters cannot be replaced.
     """
     for attempt in range(_ATTEMPTS):
         try:
             _publish(path, files, retrier, token, num_shards, totals)
             return
-        except LockLostError:  # others have ended what was begun, or it has not been
+        except LockLostError:  # others have completed the exchange, or it had not begun
             if attempt == _ATTEMPTS - 1:
                 raise
         except AnagramError:
@@ -251,7 +253,7 @@ def _publish(
     num_shards: int,
     totals: Totals | None,
 ) -> None:
-    """Does what `publish` does, while it holds the lock."""
+    """Does what `publish` does, while the lock is held."""
     with _exclusively(path, token) as check:
         if totals is not None and not is_locked(path, token):
             raise OutputError(
@@ -260,7 +262,7 @@ def _publish(
             )
         try:
             committed = Manifest.read(path, token, only_own=True)
-            # Else an earlier attempt has stopped on the way, or this is a template's next run.
+            # Otherwise an earlier attempt was interrupted, or this is a template's next run.
             if committed is None or (committed.is_done and not committed.has(files)):
                 stale = _stale(path, num_shards, files)
                 exchange = Exchange.plan(files, stale, token, is_last_alone=num_shards == 1)
@@ -283,7 +285,7 @@ def _publish(
 
 
 def _check_plan(path: str, token: str, check: Callable[[], None]) -> None:
-    """Removes a manifest that has been written too late: others may have published meanwhile.
+    """Removes the manifest if the lock was lost meanwhile, because others may have published.
 
     Raises:
       LockLostError: the lock was not held any more.
@@ -297,14 +299,14 @@ def _check_plan(path: str, token: str, check: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _exclusively(path: str, token: str) -> Iterator[Callable[[], None]]:
-    """While inside, no other run publishes to `path`; on a store, of a kind that is known.
+    """While inside, no other run publishes to `path` (on a store, only if it is a supported one).
 
     Args:
-      path: of an output, in whose folder hidden files can be written.
-      token: of the run whose files are exchanged.
+      path: the path of an output, in whose folder hidden files can be written.
+      token: the token of the run whose files are exchanged.
 
     Yields:
-      A function that raises a `LockLostError` if that is no longer so.
+      A function that raises a `LockLostError` if the lock is no longer held.
     """
     if is_local(path):
         with folder_lock(path):
@@ -315,24 +317,24 @@ def _exclusively(path: str, token: str) -> Iterator[Callable[[], None]]:
         yield _hold
         return
     with lease(path, register, token) as held:
-        if held.run != token:  # which was killed
+        if held.run != token:  # another run, which was killed
             _end(path, held.run, held.check)
             held.hand_to(token)
         yield held.check
 
 
 def _hold() -> None:
-    """Stands for the check of a lock that cannot be lost."""
+    """The check of a lock that cannot be lost."""
 
 
 def _stale(path: str, num_shards: int, files: Sequence[WrittenFile]) -> list[str]:
-    """Returns the files of an earlier result of another number of shards.
+    """Returns the files of an earlier result with another number of shards.
 
-    If `path` is a symbolic link, that is what it leads to. The link stays, as what it leads to is
-    the place of the run's hidden files.
+    If `path` is a symbolic link, its target is returned. The link stays, because the hidden files
+    of the run are beside its target.
 
     Raises:
-      ExchangeError: `path` is a link that is not followed.
+      ExchangeError: `path` is a link that must not be followed.
     """
     # A folder can be spelled in more than one way.
     written = {place_of(file.final) for file in files}
@@ -356,18 +358,18 @@ def _error_of(error: ExchangeError, path: str, files: Sequence[WrittenFile]) -> 
 
 
 def finish(path: str, token: str) -> Manifest | None:
-    """Ends a run that stopped early: publishes what it has committed to, or revokes it.
+    """Ends a run that stopped early: publishes its files if it has committed, or revokes it.
 
     Returns:
       The manifest of a run whose result is now published; None for a run that had not committed.
 
     Raises:
-      OutputError: it cannot be published; what stood there before stands there.
+      OutputError: it cannot be published; the earlier result is unchanged.
     """
     with _exclusively(path, token) as check:
         manifest = Manifest.read(path, token, only_own=True)
         if manifest is None:
-            revoke(path, token)  # its job may still be working
+            revoke(path, token)  # its job may still be running
             return None
         try:
             if not manifest.is_done:
@@ -378,13 +380,13 @@ def finish(path: str, token: str) -> Manifest | None:
 
 
 def recover(path: str, *, is_only_read: bool = False) -> None:
-    """Ends what killed runs to `path` have begun: publishes what they had committed to.
+    """Cleans up after killed runs that wrote to `path`: publishes the files of committed runs.
 
-    What they had not is removed, as are their other hidden files.
+    All other hidden files of these runs are removed.
 
     Args:
-      path: of an output.
-      is_only_read: leaves alone what no run of this user has committed to.
+      path: the path of an output.
+      is_only_read: whether to leave everything alone that this user's runs have not committed.
 
     Raises:
       OSError, OutputError: the folder of `path` cannot be read or locked.
@@ -396,7 +398,7 @@ def recover(path: str, *, is_only_read: bool = False) -> None:
 
 
 def _resume(path: str, token: str) -> bool:
-    """Ends the exchange of a killed run, and returns whether it had committed to one."""
+    """Completes the exchange of a killed run, and returns whether it had committed."""
     with _exclusively(path, token) as check:
         return _end(path, token, check)
 
@@ -405,7 +407,7 @@ def _end(path: str, token: str, check: Callable[[], None]) -> bool:
     """Does what `_resume` does, while the lock is held."""
     try:
         manifest = Manifest.read(path, token, only_own=True)
-    except OutputError:  # what is no manifest, or is not ours, is as good as none
+    except OutputError:  # an invalid manifest, or one that is not ours, is ignored
         return False
     if manifest is None:
         return False
@@ -420,7 +422,7 @@ def _end(path: str, token: str, check: Callable[[], None]) -> bool:
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Writes one small file, which appears whole or not at all.
+    """Writes one small file atomically.
 
     Raises:
       OutputError: it cannot be written.
@@ -449,23 +451,23 @@ def _write(temporary: str, final: str, data: bytes) -> None:
             with create(temporary, final) as file:
                 file.write(data)
         except BaseException:
-            remove([temporary])  # another attempt could not create it again everywhere
+            remove([temporary])  # on some filesystems another attempt could not create it again
             raise
 
     write() if is_local(temporary) else stores.retried("write", write)
 
 
 def _reason(error: Exception) -> str:
-    """Returns what an error says, without the name of a hidden file, of which users do not know."""
+    """Returns the message of an error without the name of a hidden file, unknown to users."""
     cause = next(root_causes(error))
     return str(getattr(cause, "strerror", None) or cause)
 
 
 @contextlib.contextmanager
 def output_lock(path: str, token: str) -> Iterator[None]:
-    """Locks `path` for a run, and ends what killed runs have begun; at the end removes its own.
+    """Locks `path` for a run, after cleaning up after killed runs; cleans up after it at the end.
 
-    Several runs may hold locks of their own for one path; the last to publish wins.
+    Several runs may hold their own locks for one path; the last one to publish wins.
 
     Raises:
       OutputError: the folder of `path` cannot be created, read or written.
@@ -476,7 +478,7 @@ def output_lock(path: str, token: str) -> Iterator[None]:
                 if (fault := why_not_followed(path)) is not None:
                     raise PermissionError(fault)
                 stack.enter_context(_created_folder(os.path.dirname(target_of(path))))
-            # Before there is a lock: a signal may come as soon as it is there.
+            # Before the lock exists, because a signal may arrive as soon as it does.
             stack.callback(_remove_own, path, token)
             if is_local(path):
                 stack.enter_context(run_lock(lock_path(path, token)))
@@ -492,8 +494,8 @@ def output_lock(path: str, token: str) -> Iterator[None]:
 def folder_of_windows(folder: str, token: str) -> Iterator[None]:
     """Locks a folder for the files of windows of a run, and at the end removes its leftovers.
 
-    First removes those of killed runs. Several runs may write to one folder; each holds a lock of
-    its own.
+    Leftovers of killed runs are removed first. Several runs may write to one folder; each holds its
+    own lock.
 
     Raises:
       OutputError: the folder cannot be created, read or written.
@@ -522,36 +524,37 @@ def _remove_of_run(folder: str, token: str) -> None:
 
 
 def publish_alone(file: WrittenFile, retrier: Retrier, *, token: str) -> None:
-    """Publishes a file that is a result by itself. May be repeated.
+    """Publishes a file that is a whole result. May be repeated.
 
     Args:
-      file: what has been written.
-      retrier: of the stage that publishes.
-      token: of the run.
+      file: the written file.
+      retrier: the retrier of the stage that publishes.
+      token: the token of the run.
 
     Raises:
       OutputError: the file cannot be replaced.
     """
     try:
-        Exchange.plan([file], (), token, is_last_alone=True).carry_out(retrier)
+        with retrier.applied():
+            Exchange.plan([file], (), token, is_last_alone=True).carry_out(retrier)
     except ExchangeError as error:
         raise _error_of(error, file.final, [file]) from error
 
 
 def is_locked(path: str, token: str) -> bool:
-    """Whether the run that has locked `path` still wants it; without locks it always does."""
+    """Whether the run still holds its lock of `path`; always true on filesystems without locks."""
     return not is_local(path) or os.path.exists(lock_path(path, token))
 
 
 def revoke(path: str, token: str) -> None:
-    """Keeps whoever still works for the run with this `token` from publishing `path`."""
+    """Prevents workers of the run with this `token` from publishing `path`."""
     if is_local(path):
         remove([lock_path(path, token)])
 
 
 @contextlib.contextmanager
 def _created_folder(folder: str) -> Iterator[None]:
-    """Creates `folder` and those above it, and at the end removes those that are still empty."""
+    """Creates `folder` and its parents, and at the end removes those that are still empty."""
     above = folder = os.path.abspath(folder)
     missing = []
     while not os.path.exists(above):
@@ -574,7 +577,7 @@ def _remove_own(path: str, token: str) -> None:
 
 @contextlib.contextmanager
 def _if_abandoned(path: str, token: str, files: Sequence[str]) -> Iterator[bool]:
-    """Yields whether the run with this `token`, to which these hidden files belong, has ended."""
+    """Yields whether the run with this `token` and these hidden files has ended."""
     if is_local(path):
         with if_abandoned(lock_path(path, token)) as is_abandoned:
             yield is_abandoned

@@ -1,7 +1,7 @@
-"""What the program that begins a run sees of its input files, and the workers must see too.
+"""Checks that workers see the same input files as the program that begins the run.
 
-Workers on other machines may have another folder, or nothing, at the same path. Without a second
-look a run over nothing would succeed.
+Workers on other machines may have another folder, or nothing, at the same path. Without this check,
+a run over no input would succeed.
 """
 
 from typing import NamedTuple
@@ -11,18 +11,18 @@ from transforms.stages.totals import Count, Totals
 
 
 class InputSize(NamedTuple):
-    """How much there is to read: the number of files, and their bytes, as stored."""
+    """The amount of input: the number of files, and their stored size in bytes."""
 
     files: int
     bytes: int
 
 
 def expect(side_outputs: SideOutputs | None, matched: InputSize | None) -> None:
-    """Makes it an invariant of the run that its workers find what has been matched.
+    """Makes it an invariant of the run that its workers find the matched files.
 
     Args:
-      side_outputs: of the pipeline that is being built.
-      matched: what the program that begins the run has found; None if it has not looked.
+      side_outputs: the side outputs of the pipeline that is being built.
+      matched: the input that the program that begins the run has found; None if it has not looked.
     """
     if side_outputs is not None and matched is not None:
         side_outputs.add_known(Count.FILES_MATCHED, matched.files)
@@ -30,17 +30,18 @@ def expect(side_outputs: SideOutputs | None, matched: InputSize | None) -> None:
 
 
 def count_found(totals: Totals, found: InputSize, matched: InputSize | None) -> str | None:
-    """Counts what a worker has found, for the invariant.
+    """Counts the input that a worker has found, for the invariant.
 
-    The invariant would fail the run in the end; this tells the worker before anything is read.
+    The invariant would fail the run at its end; the returned message allows the worker to fail
+    before anything is read.
 
     Args:
-      totals: of the worker's bundle.
-      found: by the worker.
+      totals: the totals of the worker's bundle.
+      found: the input that the worker has found.
       matched: as for `expect`.
 
     Returns:
-      What is wrong if it is not what has been matched; None if all is well.
+      An error message if it is not the matched input, or None.
     """
     if matched is None:
         return None

@@ -1,13 +1,13 @@
-"""Writes records into one sorted file, or shards, that appear whole or not at all.
+"""Writes records into one sorted file or several shards, which are published atomically.
 
-Tables of records are sorted into chunks; the chunks of a shard are merged into a temporary file
-beside the output; and the temporary files are published when all of them are written and the totals
-of all stages agree.
+Tables of records are distributed over shards; those of a shard are sorted and written into a
+temporary file beside the output; and the temporary files are published when all of them are written
+and the totals of all stages agree.
 """
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, ClassVar, NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.error_handling import ErrorHandler
+from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import publishing
@@ -25,34 +26,38 @@ from beam_pipeline.io.file_groups import FileNames
 from beam_pipeline.io.formats import FORMATS, format_named, format_of
 from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.io.naming import MAX_SHARDS, new_token, shard_path
-from beam_pipeline.io.sorting import ORDERS, sort
-from beam_pipeline.io.windowed_sinks import PublishedPane, WriteWindows
+from beam_pipeline.io.sorting import ORDERS
 from beam_pipeline.io.writing import FileWriter, dead_letter_line
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.convert import PackRecords
-from transforms.columns.tables import GroupedColumns, RecordColumns, from_bytes, to_bytes
+from transforms.columns.elements import GroupedColumns, RecordColumns
+from transforms.columns.packing import from_bytes, to_bytes
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
 from transforms.files.lineage import report_sinks
+from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.memory import release_free_memory
 from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import Stage, StageFn
+from transforms.stages.threads import OrderedThreads, map_in_order
 from transforms.stages.totals import Count, Totals, invariants
 from transforms.stages.windows import has_panes, is_windowed
 
 Record = AnagramCount | GroupedCount
 Columns = RecordColumns | GroupedColumns
+# How many records are in a table, and its chunks with their shards.
+_Chunks = tuple[int, list[tuple[int, bytes]]]
 #: The "shard" that dead letters go to.
 _DEAD_LETTERS = -1
 
 
 class WriteOutcome(NamedTuple):
-    """What there is to publish, and what all stages have counted.
+    """The files to publish, and the totals of the run.
 
     Attributes:
-      files: that have been written.
-      totals: of all stages.
+      files: the written files.
+      totals: the totals of all stages.
     """
 
     files: tuple[WrittenFile, ...]
@@ -63,35 +68,40 @@ class WriteOutcome(NamedTuple):
 class WriteResults(Stage):
     """Writes records to files, and yields their paths once they are published.
 
-    In windows, and behind a trigger, `path` and `dead_letters` are folders, in which each window
-    and pane has a file of its own; see `beam_pipeline.io.windowed_sinks.WriteWindows`.
+    In windows, and after a trigger, `path` and `dead_letters` are folders, in which each window and
+    pane has its own file; see `beam_pipeline.io.windowed_sinks.WriteWindows`.
 
-    With `side_outputs`, the totals in it must agree before anything is published.
+    With `side_outputs`, its totals must satisfy the invariants before anything is published.
 
     Attributes:
       path: the file; with more than one shard, ``path-00000-of-0000N`` and so on.
-      format: one of `FORMATS`; None takes what the extension of the path says.
-      num_shards: number of files, at most `MAX_SHARDS`. A word's shard depends on the word only;
-        with groups, on the group only.
-      dead_letters: the file for dead letters, as JSON lines. None: the caller takes them from
-        `side_outputs`. Empty: there must not be any.
-      settings: of the run, written into each dead letter.
-      token: names the temporary files of this run.
+      format: one of `FORMATS`; if None, the extension of the path decides.
+      num_shards: the number of files, at most `MAX_SHARDS`. The shard of a word depends only on the
+        word; with groups, only on the group.
+      dead_letters: the file for dead letters, as JSON lines. If None, the caller takes them from
+        `side_outputs`. If empty, stages must not emit any.
+      settings: the settings of the run, written into each dead letter.
+      token: identifies the run in the names of its temporary files.
       has_client: whether a client holds the output's lock and waits for the manifest; see
         `beam_pipeline.io.publishing`.
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores a worker may use to write one file.
-      sort: one of `ORDERS`, in each group if there are any; ``count`` needs one shard.
-      reports_lineage: whether Beam is told what has been written.
-      source_names: what dead letters call sources that are copies, by the paths of the copies.
+      sort: one of `ORDERS`, applied within each group if there are any; ``count`` needs one shard.
+      reports_lineage: whether to report the written files to Beam.
+      source_names: the names, in dead letters, of sources that are copies, by the copies' paths.
       file_groups: the names of files if words are counted by file; dead letters have them too.
-      gather_seconds: of windows with a trigger or an allowed lateness: how long, in whole
-        seconds of processing time, records of early and late panes are gathered for one file.
-      window_log: of windows: the folder for a JSON file about each pane that has been published,
-        see `beam_pipeline.io.windowed_sinks.PublishedPane`; empty for none.
+      gather_seconds: for windows with a trigger or an allowed lateness: for how many whole seconds
+        of processing time records of early and late panes are gathered for one file.
+      window_log: for windows: the folder for a JSON file about each published pane, see
+        `beam_pipeline.io.windowed_sinks.PublishedPane`; empty for none.
+      continues: for windows with a trigger or an allowed lateness: whether a pane gets only the
+        records that the panes in the folder lack. The input of these panes must be read again: the
+        folder is that of one pipeline, which is started again from the beginning of each window,
+        or restored from a checkpoint, see `beam_pipeline.io.earlier_panes`.
+      settled: the files of panes whose input is not read again nevertheless.
 
     Raises:
-      ValueError: a setting is not possible; or, when applied, if stages may emit dead letters and
+      ValueError: a setting is invalid; or, when applied, if stages may emit dead letters and
         `dead_letters` is empty.
       OutputError, DeadLettersError: when it runs: a file cannot be written.
       AnagramError: when it runs: the totals do not agree.
@@ -112,6 +122,8 @@ class WriteResults(Stage):
     file_groups: FileNames | None = None
     gather_seconds: int = 10
     window_log: str = ""
+    continues: bool = False
+    settled: Collection[str] = ()
     takes_rows: ClassVar = True
     measures: ClassVar = frozenset(
         {
@@ -162,7 +174,9 @@ class WriteResults(Stage):
         if records.element_type not in (RecordColumns, GroupedColumns):
             columns = records | "PackRecords" >> PackRecords(self.chunk_records)
         per_group = columns.element_type is GroupedColumns
-        chunks = self.apply_fn(columns, "SortRecords", _SortFn(self, per_group), tuple[int, bytes])
+        chunks = self.apply_fn(
+            columns, "ShardRecords", _ShardFn(self, per_group), tuple[int, bytes]
+        )
         shards = (
             (chunks, *self._other_chunks(records))
             | "AllChunks" >> beam.Flatten().with_output_types(tuple[int, bytes])
@@ -177,13 +191,10 @@ class WriteResults(Stage):
         )
 
     def _write_windows(self, records: PCollection[Record | Columns]) -> PCollection[str]:
-        if records.element_type in (GroupedCount, GroupedColumns):
-            raise ValueError(
-                "WriteResults: files of windows have no groups; count without per_group, or write "
-                "the records with a sink of your own"
-            )
         if self.num_shards > 1:
             raise ValueError(f"num_shards={self.num_shards!r}: a window has one file, so must be 1")
+        from beam_pipeline.io.windowed_sinks import WriteWindows  # takes a while to load
+
         write = WriteWindows(
             folder=self._path,
             format=self._format if self._is_format_given else "jsonl",
@@ -196,6 +207,9 @@ class WriteResults(Stage):
             threads=self.threads,
             sort=self.sort,
             source_names=self.source_names,
+            file_groups=self.file_groups,
+            continues=self.continues,
+            settled=self.settled,
             resilience=self.resilience,
             side_outputs=self.side_outputs,
         )
@@ -206,7 +220,7 @@ class WriteResults(Stage):
         )
 
     def _other_chunks(self, records: PCollection[Any]) -> Iterator[PCollection[tuple[int, bytes]]]:
-        # A shard without records is a file too, so every shard gets an empty chunk.
+        # A shard without records has a file too, so every shard gets an empty chunk.
         shards = [*range(self.num_shards), *([_DEAD_LETTERS] if self.dead_letters else [])]
         yield records.pipeline | "EmptyChunks" >> beam.Create(
             [(shard, b"") for shard in shards], reshuffle=False
@@ -233,23 +247,36 @@ class WriteResults(Stage):
         )
 
 
-class _SortFn(StageFn):
-    """Makes (shard, sorted chunk) of tables of records."""
+class _ShardFn(StageFn):
+    """Splits tables of records into (shard, chunk); a chunk has the columns of the format."""
 
     def __init__(self, sink: WriteResults, per_group: bool):
         super().__init__(sink.resilience)
-        self._num_shards, self._order = sink.num_shards, sink.sort
+        self._num_shards, self._num_threads = sink.num_shards, sink.threads
         self._columns = list(format_named(sink._format, per_group).columns)
         self._shard_key = self._columns[0]  # a group is in one shard
 
-    def process(self, columns: Any) -> Iterator[tuple[int, bytes]]:
-        table = from_bytes(columns.data).select(self._columns)
-        self.totals.add(Count.RECORDS_TO_WRITE, table.num_rows)
-        for shard, rows in self._in_shards(table):
-            yield shard, to_bytes(sort(rows, self._order))
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._threads: OrderedThreads[_Chunks] = OrderedThreads(self._num_threads)
 
-    def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
-        return self.emit_totals()
+    def process(self, columns: Any) -> Iterator[tuple[int, bytes]]:
+        self._threads.submit(self._chunks, columns.table)
+        yield from self._emit(self._threads.results(wait=False))
+
+    def finish_bundle(self) -> Iterator[WindowedValue | TaggedOutput[str, Any]]:
+        yield from in_global_window(self._emit(self._threads.results(wait=True)))
+        self._threads.close()
+        yield from self.emit_totals()
+
+    def _emit(self, results: Iterable[_Chunks]) -> Iterator[tuple[int, bytes]]:
+        for rows, chunks in results:
+            self.totals.add(Count.RECORDS_TO_WRITE, rows)
+            yield from chunks
+
+    def _chunks(self, records: pyarrow.Table) -> _Chunks:
+        table = records.select(self._columns)
+        return table.num_rows, [(shard, to_bytes(rows)) for shard, rows in self._in_shards(table)]
 
     def _in_shards(self, table: pyarrow.Table) -> Iterator[tuple[int, pyarrow.Table]]:
         if self._num_shards == 1:
@@ -271,7 +298,7 @@ def _pack_dead_letter(
     return _DEAD_LETTERS, line
 
 
-def _path_of(published: PublishedPane) -> list[str]:
+def _path_of(published: Any) -> list[str]:  # a `PublishedPane`
     return [] if published.path is None else [published.path]
 
 
@@ -313,9 +340,10 @@ class _WriteFn(StageFn):
         return self.emit_totals(self._retrier)
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
-        tables = [from_bytes(chunk) for chunk in chunks if chunk]
+        with_rows = (chunk for chunk in chunks if chunk)
+        tables = list(map_in_order(from_bytes, with_rows, self._writer.threads))
         if sum(table.num_rows for table in tables) > self._writer.chunk_records:
-            release_free_memory()  # what their bytes took on the way
+            release_free_memory()  # of the decoded chunks
         return self._writer.write_records(final, tables)
 
 
@@ -347,7 +375,7 @@ class _MergeFn(beam.CombineFn):
 
 
 class _PublishFn(beam.DoFn):
-    """Publishes what has been written, if the totals of all stages agree."""
+    """Publishes the written files, if the totals of all stages agree."""
 
     def __init__(self, sink: WriteResults):
         self._path, self._num_shards = sink._path, sink.num_shards
@@ -365,7 +393,7 @@ class _PublishFn(beam.DoFn):
         totals.merge(self._known)
         totals.add(Count.FILES_TO_PUBLISH, len(outcome.files))
         totals.add(Count.FILES_EXPECTED, self._files_expected)
-        # Dead letters first: there must be no result without those that belong to it.
+        # Dead letters first: a result must never exist without its dead letters.
         files = sorted(outcome.files, key=self._is_result)
         try:
             _check(totals, self._measured)
@@ -396,7 +424,7 @@ def _check(totals: Totals, measured: frozenset[Count]) -> None:
     """Checks that nothing was lost or counted twice.
 
     Raises:
-      AnagramError: naming the figures that do not agree.
+      AnagramError: an invariant is broken; the message has its figures.
     """
     for invariant in invariants(totals, measured):
         if not invariant.holds:

@@ -18,6 +18,7 @@ from beam_pipeline.io.inputs import (
     ReadShard,
     list_files,
     plan_shards,
+    taken_over,
 )
 from beam_pipeline.io.shared_view import InputSize, count_found, expect
 from beam_pipeline.monitor.read_progress import ReadProgress, write_plan
@@ -41,10 +42,10 @@ from transforms.text.settings import TextSettings
 
 @dataclass
 class ReadString(Stage):
-    """Reads a string, which is held in the pipeline itself.
+    """Reads a string, which is a part of the pipeline.
 
     Attributes:
-      text: the string; bytes that are not valid UTF-8 as lone surrogates, as in `sys.argv`.
+      text: the string. Bytes that are not valid UTF-8 are lone surrogates, as in `sys.argv`.
     """
 
     text: str = ""
@@ -85,26 +86,28 @@ class ReadFiles(Stage):
     Attributes:
       patterns: a file, folder or glob on any Beam filesystem, or any number of them; see
         `beam_pipeline.io.matching`.
-      encoding: of the files. If None, a byte order mark decides for each file: UTF-16, UTF-32, or
-        else UTF-8.
-      text: how bytes become words; reading must know, as very long words are decoded on the way.
-      block_size: about how large blocks are, in bytes.
-      shard_size: about how many bytes of a file, as stored, one worker reads at a time; by default
-        a share of the whole.
+      encoding: the encoding of the files. If None, a byte order mark decides for each file: UTF-16,
+        UTF-32, or otherwise UTF-8.
+      text: how bytes become words; needed because very long words are decoded while reading.
+      block_size: the approximate size of blocks, in bytes.
+      shard_size: about how many stored bytes of files one worker reads at a time; by default a
+        share of the total.
       empty_match_treatment: whether a pattern may match no file, one of the constants of
         `apache_beam.io.fileio.EmptyMatchTreatment`.
-      matched: what the program that begins the run has found; workers must find the same. None if
-        nobody has looked.
-      spool_folder: the folder of files that last as long as the run, such as copies of pipes.
-        What of them cannot be read does not become a dead letter: nobody could read it again.
-      progress_folder: where to write how far reading is; see
-        `beam_pipeline.monitor.read_progress`. Empty: nowhere.
+      matched: the input that the program that begins the run has found; workers must find the same.
+        None if it has not been determined.
+      listed: the key of the listing that this program has stored, so that a worker in the same
+        process need not list the files again; empty for none.
+      spool_folder: the folder of temporary files of the run, such as copies of pipes. If one cannot
+        be read, the run fails: a dead letter could not be replayed.
+      progress_folder: the folder for the progress of reading, see
+        `beam_pipeline.monitor.read_progress`; empty for none.
 
     Raises:
-      TypeError, ValueError: a setting is not possible.
-      InputError: when it runs: a file cannot be read, a pattern matches none, or what is found is
+      TypeError, ValueError: a setting is invalid.
+      InputError: when it runs: a file cannot be read, a pattern matches no file, or the input is
         not as it was `matched`.
-      UndecodableTextError: when it runs: a file is not valid text, under ``strict``.
+      UndecodableTextError: when it runs: a file is not valid text, with ``strict``.
     """
 
     patterns: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = ()
@@ -114,6 +117,7 @@ class ReadFiles(Stage):
     shard_size: int | None = None
     empty_match_treatment: str = DISALLOW
     matched: InputSize | None = None
+    listed: str = field(default="", compare=False)
     spool_folder: str = ""
     progress_folder: str = field(default="", compare=False)  # not a setting of the work itself
     measures: ClassVar = frozenset(
@@ -151,7 +155,7 @@ class ReadFiles(Stage):
 
 
 class ListFilesFn(StageFn):
-    """Lists the files that patterns match, as the settings of a `ReadFiles` say."""
+    """Lists the files that patterns match, with the settings of a `ReadFiles`."""
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
@@ -161,14 +165,22 @@ class ListFilesFn(StageFn):
     def finish_bundle(self) -> Iterator[TaggedOutput[str, Any]]:
         return self.emit_totals(self._retrier)
 
-    def list_files(self, patterns: Sequence[str], empty_match_treatment: str) -> Listing:
-        """Returns what patterns match.
+    def list_files(
+        self, patterns: Sequence[str], empty_match_treatment: str, listed: str = ""
+    ) -> Listing:
+        """Returns the files that patterns match.
+
+        Args:
+          patterns, empty_match_treatment: as for `ReadFiles`.
+          listed: the key of a stored listing; if it exists, the files are not listed again.
 
         Raises:
           InputError: a filesystem cannot be reached, or a pattern matches no file.
         """
         try:
-            listing = self._retrier(list_files, patterns, empty_match_treatment)
+            listing = taken_over(listed) or self._retrier(
+                list_files, patterns, empty_match_treatment
+            )
         except RetriesExhaustedError as error:
             raise InputError(f"{', '.join(patterns)}: {error}") from error
         self.totals.add(Count.FILES_SKIPPED, len(listing.skipped))
@@ -179,7 +191,7 @@ class ListFilesFn(StageFn):
         return plan_shards(listing.sizes, self._shard_size, self._is_whole)
 
     def report_lineage(self, listing: Listing, patterns: Sequence[str] = ()) -> None:
-        """Tells Beam which of its inputs the run reads; copies of pipes are none."""
+        """Reports the inputs to Beam as lineage, except copies of pipes."""
         spool = self._spool_folder
         report_sources(
             [path for path in listing.sizes if not spool or not path.startswith(spool)],
@@ -187,15 +199,15 @@ class ListFilesFn(StageFn):
         )
 
     def _is_whole(self, path: str) -> bool:
-        """Whether a file must not be split: it is compressed or no text, whatever it is called.
+        """Whether a file must not be split: by its content, it is compressed or not text.
 
-        If that cannot be found out now, reading will: see `_is_planned`.
+        If that cannot be determined now, it is when the file is read: see `_is_planned`.
         """
         if is_compressed(path):
             return True
         try:
             return not is_plain(path, self._retrier)
-        except Exception:  # each filesystem raises its own; reading the file will say why
+        except Exception:  # each filesystem raises its own; reading the file raises it again
             return False
 
     def unlisted(
@@ -204,11 +216,11 @@ class ListFilesFn(StageFn):
         """Yields dead letters for the folders that could not be listed.
 
         Args:
-          listing: has the folders, and files that may be in them and were matched otherwise.
-          counted: paths of files that are not listed, and are counted otherwise.
+          listing: has the folders, and files in them that other patterns may have matched.
+          counted: paths of files that are not listed, but are counted otherwise.
 
         Raises:
-          InputError: dead letters are not wanted.
+          InputError: the settings do not allow dead letters.
         """
         known = _by_folder(
             {folder.path for folder in listing.unlisted.values()}, {*listing.sizes, *counted}
@@ -241,15 +253,15 @@ class _PlanFn(ListFilesFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings)
         self._patterns = settings._patterns
-        self._matched = settings.matched
-        # What has been matched says more than that a pattern must match something.
+        self._matched, self._listed = settings.matched, settings.listed
+        # `matched` is compared with what is found, which includes that a pattern matches no file.
         self._empty_match_treatment = (
             settings.empty_match_treatment if settings.matched is None else ALLOW
         )
         self._progress_folder = settings.progress_folder
 
     def process(self, _: None) -> Iterator[Any]:
-        listing = self.list_files(self._patterns, self._empty_match_treatment)
+        listing = self.list_files(self._patterns, self._empty_match_treatment, self._listed)
         write_plan(self._progress_folder, *listing.total)
         self.totals.add(Count.INPUT_FILES, listing.total.files)
         self.totals.add(Count.INPUT_BYTES, listing.total.bytes)
@@ -263,7 +275,7 @@ class _PlanFn(ListFilesFn):
 
 
 class ReadRangeFn(StageFn):
-    """Reads ranges of files, as the settings of a `ReadFiles` say."""
+    """Reads ranges of files, with the settings of a `ReadFiles`."""
 
     def __init__(self, settings: ReadFiles):
         super().__init__(settings.resilience)
@@ -283,11 +295,11 @@ class ReadRangeFn(StageFn):
     def read_range(
         self, file_range: FileRange, ahead: ReadAhead | None = None
     ) -> Iterator[Block | TaggedOutput[str, Any]]:
-        """Yields the blocks of a range, and dead letters for what cannot be read.
+        """Yields the blocks of a range, and dead letters for parts that cannot be read.
 
         Args:
           file_range: the range.
-          ahead: what of it has been asked for already.
+          ahead: requests for parts of it that have been made already.
         """
         reader = None
         self.totals.add(Count.RANGES_READ)
@@ -338,14 +350,14 @@ class ReadRangeFn(StageFn):
                 yield self.emit_dead_letter(DeadLetter("read", describe(undecodable), 1, left_out))
 
     def _count_stored(self, file_range: FileRange, size: int) -> None:
-        """Counts the bytes read of a range, as they are stored.
+        """Counts the stored bytes read of a range.
 
         Args:
-          file_range: what was to be read.
-          size: how many bytes there were, from its start to behind its end.
+          file_range: the range that was to be read.
+          size: how many bytes were found, from its start to beyond its end.
 
         Raises:
-          InputError: the file is not as long as it was when it was listed.
+          InputError: the file has another size than when it was listed.
         """
         if not file_range.file_size:  # such as a pipe
             return
@@ -381,7 +393,7 @@ class ReadRangeFn(StageFn):
 class _ReadShardFn(ReadRangeFn):
     def __init__(self, settings: ReadFiles):
         super().__init__(settings)
-        self._beginnings: dict[str, bytes] = {}  # of files on stores, in this run
+        self._beginnings: dict[str, bytes] = {}  # a cache for files on stores
 
     def process(self, shard: ReadShard) -> Iterator[Any]:
         ranged = (each for each in shard if is_read_by_ranges(each.source))
@@ -409,18 +421,18 @@ class _StoredBytes:
 
 
 def _planned_size(file_range: FileRange) -> int:
-    """Returns how many bytes of a file, as stored, are in a range; 0 if that is not known."""
+    """Returns how many stored bytes of a file are in a range; 0 if unknown."""
     if not file_range.file_size:
         return 0
     return (file_range.end or file_range.file_size) - file_range.start
 
 
 def _is_planned(file_range: FileRange) -> bool:
-    """Whether a range is one of those that a file was split into when it was listed.
+    """Whether a range is one of those into which a file was split when it was listed.
 
-    At that time its content may have been unreadable. If it turns out that the file cannot be
-    split, since it is compressed or no text, the range at its beginning stands for all of it, and
-    the others for nothing. What is left of a range in which reading has begun is not meant.
+    The content may have been unreadable at that time. If it turns out that the file must not be
+    split, because it is compressed or not text, the range at its beginning is used for the whole
+    file, and the others are empty. This does not apply to the rest of a partially read range.
     """
     return not file_range.starts_at_cut
 

@@ -1,21 +1,22 @@
 """Writes records of windows: one file for each window and pane.
 
 Records, dead letters and totals of a window are grouped under one key, so that one worker has all
-of them, and panes have one sequence for all words of the window. It sorts and merges the records,
-writes them beside their final place, checks the totals, and renames the file. All of this depends
-on nothing but the group, so a bundle that is repeated writes the same bytes to the same path.
+of them, and panes are numbered for the window as a whole. The worker sorts and merges the records,
+writes them to a temporary file, checks the totals, and renames the file. All of this depends only
+on the group, so a bundle that is repeated writes the same bytes to the same path. (With
+`WriteWindows.continues`, it finds the records that it has published, and publishes nothing.)
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
 import apache_beam as beam
 import numpy as np
 import pyarrow
-from apache_beam.coders.coders import GlobalWindowCoder, IntervalWindowCoder
+from apache_beam.coders.coders import GlobalWindowCoder, IntervalWindowCoder, PickleCoder
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.trigger import (
     AccumulationMode,
@@ -25,20 +26,25 @@ from apache_beam.transforms.trigger import (
     DefaultTrigger,
     TriggerFn,
 )
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.transforms.window import BoundedWindow, GlobalWindow, GlobalWindows
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import PaneInfoTiming, WindowedValue
 
 from beam_pipeline.errors import DeadLettersError, OutputError
+from beam_pipeline.io.earlier_panes import Held
 from beam_pipeline.io.exchange import WrittenFile, remove
-from beam_pipeline.io.formats import FORMATS
-from beam_pipeline.io.naming import new_token, window_path
+from beam_pipeline.io.file_groups import FileNames
+from beam_pipeline.io.formats import format_named
+from beam_pipeline.io.naming import new_token, panes_beside, target_of, window_path
 from beam_pipeline.io.publishing import publish_alone
-from beam_pipeline.io.sorting import sort
 from beam_pipeline.io.writing import FileWriter, dead_letter_line
-from transforms.columns.tables import RecordColumns, from_bytes, records_table, take, to_bytes
+from transforms.columns.convert import check_no_group
+from transforms.columns.elements import GroupedColumns, RecordColumns
+from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.tables import records_table, take, with_groups, words_of
 from transforms.errors import AnagramError
-from transforms.expand import AnagramCount
+from transforms.expand import AnagramCount, GroupedCount
 from transforms.stages import beam_metrics
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
@@ -76,18 +82,20 @@ _TIMINGS = {
 
 
 class PublishedPane(NamedTuple):
-    """What there was in a pane of a window, once its files are published.
+    """The content of a published pane of a window.
 
     Attributes:
-      window_start: when the window begins; None for the global window.
-      window_end: when it ends; None for the global window.
+      window_start: the start of the window; None for the global window.
+      window_end: the end of the window; None for the global window.
       pane: the number of the pane, from 0.
       timing: ``early``, ``on time``, ``late`` or ``unknown``.
-      path: of the file of records; None if there are no records.
-      dead_letters_path: of the file of dead letters; None if there are none.
-      records: how many are in the file.
-      words_late: how many words came too late to be counted, as far as is known.
-      totals: of all stages.
+      path: the path of the file of records; None if there are no records.
+      dead_letters_path: the path of the file of dead letters; None if there are none.
+      records: the number of records in the file.
+      records_merged: how many more records there were to write: repeated ones of a word, and those
+        that earlier panes have.
+      words_late: how many words arrived too late to be counted, as far as is known.
+      totals: the totals of all stages.
     """
 
     window_start: Optional[Timestamp]  # noqa: UP045  # Beam's schemas do not know `X | None`
@@ -97,6 +105,7 @@ class PublishedPane(NamedTuple):
     path: Optional[str]  # noqa: UP045
     dead_letters_path: Optional[str]  # noqa: UP045
     records: int
+    records_merged: int
     words_late: int
     totals: Totals
 
@@ -115,6 +124,7 @@ class PublishedPane(NamedTuple):
             "words_late": self.words_late,
             "dead_letters": self.totals[Count.DEAD_LETTERS],
             "published": round(time.time(), 3),
+            "totals": self.totals.to_json(),
         }
         return json.dumps(fields) + "\n"
 
@@ -127,28 +137,33 @@ def _text(time: Timestamp | None) -> str | None:
 class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]):
     """Writes one file for each window and pane that has records; see `WriteResults`.
 
-    A window has one pane, unless it has a trigger or an allowed lateness. The records of its panes
-    come when the runner groups them, each signature by itself, so they are grouped once more, for
-    the file. This pane has what has come since the last one or, if panes accumulate, everything
-    that is known of the window. The pane that is on time has all that was counted on time.
+    A window has one pane, unless it has a trigger or an allowed lateness. Each signature fires its
+    panes separately, so records are grouped once more, for the file. A pane of this grouping has
+    the records since the last one or, if panes accumulate, all records of the window so far. The
+    on-time pane has all records that were counted on time.
 
-    With `side_outputs`, the totals in it must agree before a file is published or, if there may be
-    several panes, when a window is over on time. Behind a trigger whose panes accumulate they are
-    not checked, as stages count words again in each pane. Words that a runner drops because they
-    are too late are no error on unbounded input, and counted as far as the totals of their bundle
-    were not too late themselves.
+    With `side_outputs`, its totals must satisfy the invariants before a file is published or, if
+    there may be several panes, at the on-time pane of a window. After a trigger with accumulating
+    panes they are not checked, because stages count words again in each pane. On unbounded input,
+    words that a runner drops as late are not an error. They are counted, unless the totals of their
+    bundle were late too.
 
     Attributes:
-      folder: where the files will be.
+      folder: the folder for the files.
       format: one of `FORMATS`.
-      dead_letters: the folder for files of dead letters. None: the caller takes dead letters from
-        `side_outputs`. Empty: there must not be any.
-      gather_seconds: how long, in whole seconds of processing time, records of early and late panes
+      dead_letters: the folder for files of dead letters. If None, the caller takes dead letters
+        from `side_outputs`. If empty, stages must not emit any.
+      gather_seconds: for how many whole seconds of processing time records of early and late panes
         are gathered.
       window_log: the folder for a JSON file about each pane; empty for none.
-      settings, token, chunk_records, threads, sort, source_names: as `WriteResults` has them.
-      resilience: how often to try to write a file.
-      side_outputs: of the stages before.
+      settings, token, chunk_records, threads, sort: as in `WriteResults`.
+      source_names, file_groups: as in `WriteResults`.
+      continues: whether a pane gets only the records that the panes in the folder lack, and a
+        number after theirs, see `beam_pipeline.io.earlier_panes`; no effect on windows with one
+        pane.
+      settled: the files of panes in the folder whose elements are not read again.
+      resilience: how many times writing a file is tried.
+      side_outputs: the side outputs of the stages before.
 
     Raises:
       ValueError: when applied: windows merge or have no ends, or stages may emit dead letters and
@@ -168,6 +183,9 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
     threads: int = 1
     sort: str = "word"
     source_names: Mapping[str, str] = field(default_factory=dict)
+    file_groups: FileNames | None = None
+    continues: bool = False
+    settled: Collection[str] = ()
     resilience: Resilience = field(default_factory=Resilience)
     side_outputs: SideOutputs | None = None
 
@@ -182,6 +200,14 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
                 "WriteResults: stages may emit dead letters, which would be lost: give "
                 "dead_letters=FOLDER, or None and take them from side_outputs.dead_letters"
             )
+        folder, letters_folder = (
+            target_of(path.rstrip("/")) for path in (self.folder, self.dead_letters or "")
+        )
+        if self.dead_letters and folder == letters_folder and self.format == "jsonl":
+            raise ValueError(
+                f"dead_letters={self.dead_letters!r}: dead letters would replace the records of "
+                "their windows there; give another folder"
+            )
         letters = outputs.dead_letters if self.dead_letters else []
         collected = records | "CollectRecords" >> beam.ParDo(_CollectFn(self, records))
         totals = [
@@ -189,12 +215,9 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
             for number, each in enumerate(outputs.totals)
             if _have_same_windows(each, records)
         ]
-        packed = [
-            each
-            | f"PackDeadLetters{number}" >> beam.Map(_pack_letter, self.settings, self.source_names)
-            for number, each in enumerate(letters)
-            if _have_same_windows(each, records)
-        ]
+        packed = self._packed(
+            [each for each in letters if _have_same_windows(each, records)], "PackDeadLetters"
+        )
         trigger = self._trigger(records)
         published = self._write([collected, *totals, *packed], records, trigger, "Windows", outputs)
         elsewhere = [each for each in letters if not _have_same_windows(each, records)]
@@ -205,9 +228,15 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
             _check_over(
                 [collected | "OnlyTotals" >> beam.Filter(_are_totals), *totals, counted],
                 records,
-                _measured(outputs),
+                measured_in_windows(outputs),
             )
         return published
+
+    def _packed(
+        self, letters: Sequence[PCollection[DeadLetter]], label: str
+    ) -> list[PCollection[_Keyed]]:
+        pack = beam.Map(_pack_letter, self.settings, self.source_names, self.file_groups)
+        return [each | f"{label}{number}" >> pack for number, each in enumerate(letters)]
 
     def _trigger(self, records: PCollection[Any]) -> TriggerFn:
         if not has_panes(records):
@@ -223,25 +252,23 @@ class WriteWindows(beam.PTransform[PCollection[Any], PCollection[PublishedPane]]
         label: str,
         outputs: SideOutputs,
     ) -> PCollection[PublishedPane]:
-        write = beam.ParDo(_WriteFn(self, like, trigger, _measured(outputs)))
+        has_one_pane = isinstance(trigger, DefaultTrigger)
+        write_fn = _ContinueFn if self.continues and not has_one_pane else _WriteFn
+        write = beam.ParDo(write_fn(self, like, trigger, measured_in_windows(outputs)))
         written: PCollection[PublishedPane] = _grouped(
             parts, like, trigger, label
         ) | f"Write{label}" >> write.with_output_types(PublishedPane)
         return written
 
     def _write_unwindowed(self, letters: Sequence[PCollection[DeadLetter]]) -> None:
-        """Writes dead letters of stages before the windows, such as those that read."""
+        """Writes dead letters of stages before windows are assigned, such as those that read."""
         for each in letters:
             if not isinstance(each.windowing.windowfn, GlobalWindows):
                 raise ValueError(
                     "WriteResults: dead letters are in other windows than records, and not in the "
                     "global one; give dead_letters=None and take them from side_outputs"
                 )
-        packed = [
-            each
-            | f"PackUnwindowed{number}" >> beam.Map(_pack_letter, self.settings, self.source_names)
-            for number, each in enumerate(letters)
-        ]
+        packed = self._packed(letters, "PackUnwindowed")
         trigger: TriggerFn = DefaultTrigger()
         if not all(each.is_bounded for each in letters):
             trigger = AfterWatermark(early=AfterProcessingTime(self.gather_seconds))
@@ -267,13 +294,17 @@ def _has_early_panes(records: PCollection[Any]) -> bool:
     return not isinstance(records.windowing.triggerfn, DefaultTrigger)
 
 
+def _have_groups(records: PCollection[Any]) -> bool:
+    return records.element_type in (GroupedCount, GroupedColumns)
+
+
 def _have_same_windows(elements: PCollection[Any], records: PCollection[Any]) -> bool:
     same: bool = elements.windowing.windowfn == records.windowing.windowfn
     return same
 
 
-def _measured(outputs: SideOutputs) -> frozenset[Count]:
-    """Returns what is counted within windows and can be compared there."""
+def measured_in_windows(outputs: SideOutputs) -> frozenset[Count]:
+    """Returns the counts that are made within windows and can be compared there."""
     measured = {*outputs.measured, Count.RECORDS_TO_WRITE, Count.RECORDS_WRITTEN}
     return frozenset(measured & _MEASURED_IN_WINDOWS)
 
@@ -286,7 +317,7 @@ def _grouped(
     *,
     mode: Any = None,
 ) -> PCollection[tuple[int, Iterable[_Part]]]:
-    """Groups all parts of a window, whenever the trigger says."""
+    """Groups all parts of a window, each time that the trigger fires."""
     if mode is None:
         accumulates = is_accumulating(like)
         mode = AccumulationMode.ACCUMULATING if accumulates else AccumulationMode.DISCARDING
@@ -306,7 +337,7 @@ def _grouped(
 def _check_over(
     totals: Sequence[PCollection[_Keyed]], records: PCollection[Any], measured: frozenset[Count]
 ) -> None:
-    """Checks the totals of windows that have several panes, when they are over on time."""
+    """Checks the totals of windows that have several panes, at their on-time pane."""
     trigger = AfterWatermark(late=AfterCount(1))
     (
         _grouped(totals, records, trigger, "Totals", mode=AccumulationMode.DISCARDING)
@@ -319,14 +350,19 @@ def _pack_totals(totals: Totals) -> _Keyed:
 
 
 def _pack_letter(
-    letter: DeadLetter, settings: Mapping[str, Any], source_names: Mapping[str, str]
+    letter: DeadLetter,
+    settings: Mapping[str, Any],
+    source_names: Mapping[str, str],
+    file_groups: FileNames | None,
 ) -> _Keyed:
-    return 0, (_DEAD_LETTER, 0, dead_letter_line(letter, settings, source_names))
+    line = dead_letter_line(letter, settings, source_names, file_groups)
+    return 0, (_DEAD_LETTER, 0, line)
 
 
 def _pack_written(pane: PublishedPane) -> _Keyed:
     totals = Totals()
-    totals.add(Count.RECORDS_WRITTEN, pane.totals[Count.RECORDS_WRITTEN])
+    totals.add(Count.RECORDS_WRITTEN, pane.records)
+    totals.add(Count.RECORDS_TO_WRITE, -pane.records_merged)
     return _pack_totals(totals)
 
 
@@ -339,36 +375,39 @@ def _unpack_totals(data: bytes) -> Totals:
 
 
 class _CollectFn(beam.DoFn):
-    """Makes sorted tables of the records of each window, and counts them."""
+    """Collects the records of each window into tables, and counts them."""
 
     def __init__(self, sink: WriteWindows, records: PCollection[Any]):
-        self._order, self._max_rows = sink.sort, sink.chunk_records
-        self._columns = list(FORMATS[sink.format].columns)
+        self._max_rows = sink.chunk_records
+        self._per_group = _have_groups(records)
+        self._columns = list(format_named(sink.format, self._per_group).columns)
         self._is_accumulating = is_accumulating(records)
 
     def start_bundle(self) -> None:
-        self._rows: dict[tuple[BoundedWindow, int], list[AnagramCount]] = {}
+        self._rows: dict[tuple[BoundedWindow, int], list[Any]] = {}
         self._counts: dict[BoundedWindow, int] = {}
 
     def process(
         self,
-        element: AnagramCount | RecordColumns,
+        element: AnagramCount | GroupedCount | RecordColumns | GroupedColumns,
         window: Any = beam.DoFn.WindowParam,
         pane: Any = beam.DoFn.PaneInfoParam,
     ) -> Iterator[_Keyed]:
         index = max(pane.index, 0) if self._is_accumulating else 0
-        if isinstance(element, RecordColumns):
-            yield self._part(window, index, from_bytes(element.data))
+        if isinstance(element, GroupedColumns if self._per_group else RecordColumns):
+            yield self._part(window, index, element.table)
             return
+        if not self._per_group:
+            check_no_group(element)
         rows = self._rows.setdefault((window, index), [])
         rows.append(element)
         if len(rows) >= self._max_rows:
             del self._rows[window, index]
-            yield self._part(window, index, _table_of(rows))
+            yield self._part(window, index, self._table_of(rows))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for (window, index), rows in self._rows.items():
-            yield _at_end(self._part(window, index, _table_of(rows)), window)
+            yield _at_end(self._part(window, index, self._table_of(rows)), window)
         for window, number in self._counts.items():
             totals = Totals()
             totals.add(Count.RECORDS_TO_WRITE, number)
@@ -376,12 +415,12 @@ class _CollectFn(beam.DoFn):
 
     def _part(self, window: BoundedWindow, index: int, table: pyarrow.Table) -> _Keyed:
         self._counts[window] = self._counts.get(window, 0) + table.num_rows
-        table = sort(table.select(self._columns), self._order)
-        return 0, (_RECORDS, index, to_bytes(table))
+        return 0, (_RECORDS, index, to_bytes(table.select(self._columns)))
 
-
-def _table_of(rows: Sequence[AnagramCount]) -> pyarrow.Table:
-    return records_table(*zip(*((row.word, row.count, row.signature) for row in rows), strict=True))
+    def _table_of(self, rows: Sequence[Any]) -> pyarrow.Table:
+        columns = zip(*((row.word, row.count, row.signature) for row in rows), strict=True)
+        table = records_table(*columns)
+        return with_groups(table, [row.group for row in rows]) if self._per_group else table
 
 
 def _at_end(value: _Keyed, window: BoundedWindow) -> WindowedValue:
@@ -399,10 +438,12 @@ class _WriteFn(beam.DoFn):
         measured: frozenset[Count],
     ):
         self._folder, self._letters_folder = sink.folder, sink.dead_letters or ""
-        self._log, self._format, self._order = sink.window_log, sink.format, sink.sort
+        self._log, self._format = sink.window_log, sink.format
+        self._per_group = _have_groups(like)
         self._writer = FileWriter(
-            sink.token, sink.format, sink.sort, sink.chunk_records, sink.threads
+            sink.token, sink.format, sink.sort, sink.chunk_records, sink.threads, self._per_group
         )
+        self._settled = frozenset(sink.settled)
         self._retrier = Retrier("write", sink.resilience)
         self._has_panes = not isinstance(trigger, DefaultTrigger)
         self._is_accumulating = is_accumulating(like)
@@ -415,6 +456,12 @@ class _WriteFn(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
         pane: Any = beam.DoFn.PaneInfoParam,
     ) -> Iterator[PublishedPane]:
+        name = _Name.of(window, max(pane.index, 0) if self._has_panes else None)
+        yield from self._published(group, _Pane(name, name, pane.timing), Held())
+
+    def _published(
+        self, group: tuple[int, Iterable[_Part]], pane: "_Pane", held: Held
+    ) -> Iterator[PublishedPane]:
         totals = Totals()
         chunks: list[tuple[int, pyarrow.Table]] = []
         lines: list[bytes] = []
@@ -426,35 +473,36 @@ class _WriteFn(beam.DoFn):
             else:
                 totals.merge(_unpack_totals(data))
         if totals or chunks or lines:  # else a pane without elements, as some triggers make them
-            yield self._published(totals, chunks, lines, window, pane)
+            yield self._publish_pane(totals, chunks, held.off_lines(lines), pane, held)
 
-    def _published(
+    def _publish_pane(
         self,
         totals: Totals,
         chunks: Sequence[tuple[int, pyarrow.Table]],
         lines: Sequence[bytes],
-        window: BoundedWindow,
-        pane: Any,
+        pane: "_Pane",
+        held: Held,
     ) -> PublishedPane:
-        name = _Name.of(window, max(pane.index, 0) if self._has_panes else None)
+        name = pane.name
         files: list[WrittenFile] = []
         path = letters_path = None
         records = late = 0
         try:
-            if lines:  # first: there must be no result without those that belong to it
+            if lines:  # first: a result must never exist without its dead letters
                 letters_path = name.path(self._letters_folder, "jsonl")
                 try:
                     files.append(self._written_lines(letters_path, sorted(lines)))
                 except OutputError as error:
                     raise DeadLettersError(str(error)) from error
-            if chunks:
+            tables = held.off(self._merged(chunks))
+            merged = _rows(table for _, table in chunks) - _rows(tables)
+            totals.add(Count.RECORDS_TO_WRITE, -merged)
+            if tables := [table for table in tables if table.num_rows]:
                 path = name.path(self._folder, self._format)
-                tables = self._merged(chunks)
                 written, records = self._written_records(path, tables)
                 files.append(written)
-                merged_away = _rows(table for _, table in chunks) - _rows(tables)
-                totals.add(Count.RECORDS_WRITTEN, merged_away + records)
-            if not self._has_panes:  # else not all of its totals may have come
+                totals.add(Count.RECORDS_WRITTEN, records)
+            if not self._has_panes:  # otherwise some of its totals may not have arrived yet
                 late = check_window(totals, self._measured, name.text, may_drop=self._may_drop)
             for file in files:
                 self._publish(file, letters_path)
@@ -470,10 +518,11 @@ class _WriteFn(beam.DoFn):
                 path,
                 letters_path,
                 records,
+                merged,
                 late,
                 totals,
             ),
-            name,
+            pane.log_name,
         )
 
     def _told(self, published: PublishedPane, name: "_Name") -> PublishedPane:
@@ -499,12 +548,12 @@ class _WriteFn(beam.DoFn):
         tables = [table for _, table in chunks]
         if not self._has_panes or len(tables) < 2:
             return tables
-        return latest_counts(chunks) if self._is_accumulating else added_counts(tables, self._order)
+        return latest_counts(chunks) if self._is_accumulating else added_counts(tables)
 
     def _written_records(
         self, path: str, tables: Sequence[pyarrow.Table]
     ) -> tuple[WrittenFile, int]:
-        return self._written(path, lambda: self._writer.write_records(path, tables))
+        return self._written(path, lambda: self._writer.write_records(path, list(tables)))
 
     def _written_lines(self, path: str, lines: Sequence[bytes]) -> WrittenFile:
         return self._written(path, lambda: (self._writer.write_lines(path, lines), 0))[0]
@@ -526,7 +575,7 @@ class _WriteFn(beam.DoFn):
             if isinstance(error, RetriesExhaustedError):
                 raise OutputError(f"{path}: cannot be written: {error}") from error
             raise
-        remove(attempts[:-1])  # a fault may strike when a file is written
+        remove(attempts[:-1])  # of failed attempts
         return written
 
     def _publish(self, file: WrittenFile, letters_path: str | None) -> None:
@@ -538,8 +587,52 @@ class _WriteFn(beam.DoFn):
             raise
 
 
+class _ContinueFn(_WriteFn):
+    """Writes the records of a pane that the panes in the folder do not have."""
+
+    HELD = ReadModifyWriteStateSpec("held", PickleCoder())
+
+    def process(
+        self,
+        group: tuple[int, Iterable[_Part]],
+        window: Any = beam.DoFn.WindowParam,
+        pane: Any = beam.DoFn.PaneInfoParam,
+        state: Any = beam.DoFn.StateParam(HELD),  # noqa: B008  # as Beam has it
+    ) -> Iterator[PublishedPane]:
+        held: Held = state.read() or Held()
+        log_name = _Name.of(window, max(pane.index, 0))
+        records = self._panes(log_name, self._folder, self._format)
+        letters = self._panes(log_name, self._letters_folder, "jsonl")
+        if not self._is_accumulating:  # else a pane has all of those before it
+            held.add(
+                self._unsettled(records),
+                self._unsettled(letters),
+                self._retrier,
+                per_group=self._per_group,
+            )
+        number = max([*records, *letters], default=-1) + 1
+        named = _Pane(log_name._replace(pane=number), log_name, pane.timing)
+        for published in self._published(group, named, held):
+            if published.path or published.dead_letters_path:
+                held.panes.add(number)
+            yield published
+        state.write(held)
+
+    def _unsettled(self, panes: Mapping[int, str]) -> dict[int, str]:
+        return {number: file for number, file in panes.items() if file not in self._settled}
+
+    def _panes(self, name: "_Name", folder: str, extension: str) -> dict[int, str]:
+        if not folder:
+            return {}
+        try:
+            return self._retrier(panes_beside, name.path(folder, extension))
+        except RetriesExhaustedError as error:
+            error_type = OutputError if folder == self._folder else DeadLettersError
+            raise error_type(f"{folder}: cannot be listed: {error}") from error
+
+
 class _Name(NamedTuple):
-    """What the files of a pane are named by; see `beam_pipeline.io.naming.window_name`."""
+    """The window and pane in the names of files; see `beam_pipeline.io.naming.window_name`."""
 
     start: Timestamp | None
     end: Timestamp | None
@@ -561,6 +654,21 @@ class _Name(NamedTuple):
         return window_path(folder, extension, self.start, self.end, self.pane)
 
 
+class _Pane(NamedTuple):
+    """A pane to be published.
+
+    Attributes:
+      name: of its files.
+      log_name: of the file about it, after the runner's number of the pane: that is the same when a
+        bundle is repeated, and panes without files have one too.
+      timing: as Beam's `PaneInfoTiming` has it.
+    """
+
+    name: _Name
+    log_name: _Name
+    timing: int
+
+
 class _CheckFn(beam.DoFn):
     """Checks all totals of a window that is over."""
 
@@ -573,7 +681,7 @@ class _CheckFn(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
         pane: Any = beam.DoFn.PaneInfoParam,
     ) -> None:
-        # What comes late is counted one part after the other: its totals agree only at the end.
+        # Late elements are counted in several steps, so their totals agree only at the end.
         if pane.timing != PaneInfoTiming.ON_TIME:
             return
         totals = Totals()
@@ -589,65 +697,73 @@ def check_window(
     """Checks that nothing of a window was lost or counted twice.
 
     Args:
-      totals: of the window.
-      measured: what its stages count.
-      name: of the window, for messages.
-      may_drop: whether the runner may have dropped words that came too late.
+      totals: the totals of the window.
+      measured: the counts that its stages make.
+      name: the name of the window, for messages.
+      may_drop: whether the runner may have dropped late words.
 
     Returns:
       How many words it has dropped.
 
     Raises:
-      AnagramError: naming the figures that do not agree.
+      AnagramError: an invariant is broken; the message has its figures.
     """
     measured = frozenset(measured)
-    late, expected = 0, Totals()
-    expected.merge(totals)
-    if may_drop and {Count.WORDS_KEYED, Count.WORDS_COUNTED} <= measured:
-        late = max(totals[Count.WORDS_KEYED] - totals[Count.WORDS_COUNTED], 0)
-        expected.add(Count.WORDS_KEYED, -late)
-        expected.add(Count.WORDS, -late)
+    expected = without_late_words(totals, measured) if may_drop else totals
     for invariant in invariants(expected, measured):
         if not invariant.holds:
             raise AnagramError(
                 f"{name}: the run lost count: {invariant.statement}, but {invariant.left} is not "
                 f"{invariant.right}"
             )
-    return late
+    return totals[Count.WORDS_KEYED] - expected[Count.WORDS_KEYED]
+
+
+def without_late_words(totals: Totals, measured: Iterable[Count]) -> Totals:
+    """Returns totals without words that were read but that a runner has dropped as late.
+
+    Args:
+      totals: the totals of a window, or of several.
+      measured: the counts that their stages make.
+    """
+    expected = Totals()
+    expected.merge(totals)
+    if {Count.WORDS_KEYED, Count.WORDS_COUNTED} <= frozenset(measured):
+        late = max(totals[Count.WORDS_KEYED] - totals[Count.WORDS_COUNTED], 0)
+        expected.add(Count.WORDS_KEYED, -late)
+        expected.add(Count.WORDS, -late)
+    return expected
 
 
 def latest_counts(chunks: Iterable[tuple[int, pyarrow.Table]]) -> list[pyarrow.Table]:
-    """Returns tables that have each word once, as the last of its panes has it.
+    """Returns tables that have each word once, or once in each group, with its latest count.
 
     Args:
       chunks: pairs of a pane's number and a table of records of that pane.
     """
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     tables = []
     for _, table in sorted(chunks, key=lambda chunk: -chunk[0]):
-        words = table["word"].to_pylist()
+        words = words_of(table)
         rows = [row for row, word in enumerate(words) if word not in seen]
         seen.update(words)
         tables.append(take(table, np.array(rows, np.int64)))
     return tables
 
 
-def added_counts(tables: Sequence[pyarrow.Table], order: str) -> list[pyarrow.Table]:
-    """Returns tables that have each word once, with the sum of its counts.
+def added_counts(tables: Sequence[pyarrow.Table]) -> list[pyarrow.Table]:
+    """Returns tables that have each word once, or once in each group, with the sum of its counts.
 
     Args:
-      tables: of records.
-      order: in which the tables are sorted.
+      tables: tables of records.
     """
-    counts: dict[str, int] = {}
     together = pyarrow.concat_tables(tables)
-    words, numbers = together["word"].to_pylist(), together["count"].to_pylist()
-    for word, number in zip(words, numbers, strict=True):
-        counts[word] = counts.get(word, 0) + number
-    (once,) = [pyarrow.concat_tables(latest_counts((0, table) for table in tables))]
-    position = once.column_names.index("count")
-    sums = pyarrow.array([counts[word] for word in once["word"].to_pylist()], pyarrow.int64())
-    return [sort(once.set_column(position, once.schema.field("count"), sums), order)]
+    names = together.column_names
+    # The other columns of a word, such as its signature, are the same in all tables.
+    keys = [name for name in names if name != "count"]
+    summed = together.group_by(keys, use_threads=False).aggregate([("count", "sum")])
+    columns = {name: summed["count_sum" if name == "count" else name] for name in names}
+    return [pyarrow.table(columns).cast(together.schema)]
 
 
 def _rows(tables: Iterable[pyarrow.Table]) -> int:

@@ -1,6 +1,6 @@
-"""Writes the records or the dead letters of one file to where it waits to be published."""
+"""Writes the records or dead letters of one file to a temporary file, to be published later."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -10,19 +10,20 @@ from beam_pipeline.io.exchange import WrittenFile, create, identity_of, remove
 from beam_pipeline.io.file_groups import FileNames
 from beam_pipeline.io.formats import format_named
 from beam_pipeline.io.naming import temporary_path
-from beam_pipeline.io.sorting import map_in_order, sort, split_into_parts
+from beam_pipeline.io.sorting import sort, split_into_parts
 from transforms.stages.dead_letters import DeadLetter, to_json
+from transforms.stages.threads import map_in_order
 from transforms.text.blocks import Block, FileRange
 
 
 @dataclass(frozen=True)
 class FileWriter:
-    """Writes temporary files of a run; nothing is left of one that cannot be written.
+    """Writes temporary files of a run. A file that cannot be completed is removed.
 
     Attributes:
-      token: of the run.
-      format: of records, one of `FORMATS`.
-      order: of records, one of `beam_pipeline.io.sorting.ORDERS`.
+      token: the token of the run.
+      format: the format of records, one of `FORMATS`.
+      order: the order of records, one of `beam_pipeline.io.sorting.ORDERS`.
       chunk_records: about how many records are sorted and written at once.
       threads: how many cores to use.
       per_group: whether words were counted by group.
@@ -35,18 +36,18 @@ class FileWriter:
     threads: int = 1
     per_group: bool = False
 
-    def write_records(self, final: str, tables: Sequence[pyarrow.Table]) -> tuple[WrittenFile, int]:
-        """Writes tables of records, merged.
+    def write_records(self, final: str, tables: list[pyarrow.Table]) -> tuple[WrittenFile, int]:
+        """Writes tables of records to one file, sorted.
 
         Args:
-          final: where the file is to be published.
-          tables: each is sorted.
+          final: the path at which the file will be published.
+          tables: tables of records. The list is emptied, which frees memory early.
 
         Returns:
           The temporary file, and how many records are in it.
         """
         output_format = format_named(self.format, self.per_group)
-        parts = split_into_parts(tables, self.order, self.chunk_records)
+        parts = split_into_parts(tables, self.order, self.chunk_records, self.threads)
         number = 0
 
         def encode(part: pyarrow.Table) -> tuple[int, Any]:
@@ -91,9 +92,9 @@ def dead_letter_line(
 
     Args:
       letter: the dead letter.
-      settings: of the run.
-      source_names: what to call sources that are copies, which will be gone; of these nothing but
-        blocks can be replayed.
+      settings: the settings of the run.
+      source_names: the names of sources that are temporary copies; only blocks of these can be
+        replayed.
       file_groups: the names of files if words are counted by file.
     """
     payload = letter.payload

@@ -1,4 +1,4 @@
-"""Measures what a process and all its descendants use: memory, processor time, bytes read."""
+"""Measures the memory, CPU time and bytes read of a process and all its descendants."""
 
 import threading
 import time
@@ -10,14 +10,14 @@ import psutil
 
 
 class Sample(NamedTuple):
-    """What a tree of processes used at one moment.
+    """The resource usage of a tree of processes at one time.
 
     Attributes:
-      seconds: since the first sample.
-      memory_bytes: resident memory of all its processes; pages they share count for each.
-      cpu_seconds: of all its processes so far, including those that have ended.
-      read_bytes: what all of them have read so far, from files and pipes, cached or not.
-      processes: how many there were.
+      seconds: the time since the first sample.
+      memory_bytes: the resident memory of all processes; shared pages count for each.
+      cpu_seconds: the CPU time of all processes so far, including those that have ended.
+      read_bytes: the bytes that all of them have read so far, from files and pipes, cached or not.
+      processes: the number of processes.
     """
 
     seconds: float
@@ -38,8 +38,8 @@ class TreeSampler:
     Attributes:
       samples: in order of time. The first is taken when the block begins, the last when it ends.
       peak_process_bytes: the most memory that any single process had in a sample.
-      unreadable: processes whose memory or processor time the system did not show. They are in no
-        figure.
+      unreadable: processes whose memory or CPU time the system did not show. They are not included
+        in any figure.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TreeSampler:
         self._stop = threading.Event()
         self._sampling = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="tree-sampler", daemon=True)
-        # Processor seconds and bytes read of each process, when it was last seen.
+        # The CPU seconds and bytes read of each process, when it was last seen.
         self._used: dict[psutil.Process, tuple[float, int]] = {}
         self._began = 0.0
         self._cpu_seconds = 0.0
@@ -129,9 +129,8 @@ class TreeSampler:
             self._used[process] = (own, read)
         if processes or not self.samples:
             used = self._used.values()
-            # The system adds the time of a child to its parent's once the parent has waited for
-            # it, however short-lived it was. Of children that are not waited for, there is only
-            # what was last seen.
+            # The system adds the CPU time of a child to its parent's once the parent has waited for
+            # it, however short-lived it was. For other children, the last sample is used.
             last_seen = sum(cpu for cpu, _ in used)
             self._cpu_seconds = max(self._cpu_seconds, with_ended_children, last_seen)
             self.samples.append(
@@ -154,7 +153,7 @@ class TreeSampler:
 
 
 def _read_chars(process: psutil.Process) -> int:
-    """Returns what a process has read; 0 where it does not let that be seen, as it may."""
+    """Returns the bytes that a process has read; 0 if the system does not show them."""
     try:
         return process.io_counters().read_chars if _HAS_IO_COUNTERS else 0
     except psutil.AccessDenied:

@@ -1,10 +1,10 @@
-"""The live line on standard error: how far a run is, how fast, and how long it will still take.
+"""The progress line on standard error: the bytes read, the rate, and the time left.
 
-It shows what readers publish through `beam_pipeline.monitor.read_progress`, because local metrics
-arrive only when everything is done. Both the bytes read and their total are those of the files as
-they are stored, so that the line is also right for compressed files.
+It shows the progress that readers write with `beam_pipeline.monitor.read_progress`, because local
+metrics arrive only at the end. Both the bytes read and their total are stored bytes, so the line is
+also right for compressed files.
 
-The line is drawn with the one control sequence that every terminal knows, and the cursor stays
+The line is drawn with a control sequence that every terminal supports, and the cursor stays
 visible, because a program that is killed could not show it again.
 """
 
@@ -24,21 +24,19 @@ _MIN_BAR, _MAX_BAR = 10, 40
 
 
 class ProgressLine:
-    """A line on a terminal that is drawn again and again, inside a ``with`` block.
-
-    The block removes the line at its end.
+    """A line on a terminal that is redrawn inside a ``with`` block, and removed at its end.
 
     Args:
-      stream: where to show it. Nothing is shown if it is not a terminal, or one that cannot erase.
+      stream: the terminal. Nothing is shown if it is not a terminal that can erase a line.
       delay: seconds before it is shown for the first time, so that short runs show nothing.
-      max_width: columns that it takes at most, on a terminal of any width.
+      max_width: the maximum width in columns.
     """
 
     def __init__(self, stream: TextIO | None, *, delay: float = 1.0, max_width: int = 79):
         self._delay = delay
         self._max_width = max_width
         self._encoding = getattr(stream, "encoding", None) or "ascii"
-        # A duplicate, as standard error is replaced while a job runs.
+        # A duplicate, because standard error is replaced while a job runs.
         self._terminal = os.dup(stream.fileno()) if stream and _can_erase(stream) else None
         self._since = time.monotonic()
         self._is_drawn = False
@@ -78,7 +76,7 @@ class ProgressLine:
             self._is_drawn = True
 
     def close(self) -> None:
-        """Removes the line, which is not shown again: something else is going to be printed."""
+        """Removes the line for good, before something else is printed."""
         with self._drawing() as terminal:
             if terminal is None:
                 return
@@ -91,7 +89,7 @@ class ProgressLine:
 
     @contextlib.contextmanager
     def _drawing(self) -> Iterator[int | None]:
-        """Yields the terminal; the run does not care if it is gone."""
+        """Yields the terminal; errors, such as a closed terminal, are ignored."""
         with self._lock, contextlib.suppress(OSError):
             yield self._terminal
 
@@ -138,7 +136,7 @@ def line_of(
 
 
 def stage_of(progress: ProgressSnapshot) -> str:
-    """Returns what a run is doing whose reading has come so far."""
+    """Returns what a run is doing, by the progress of its reading."""
     if progress.listed_at is None and progress.first_read_at is None:
         return "starting"
     if progress.bytes is not None and progress.bytes_read >= progress.bytes:
@@ -151,7 +149,7 @@ def _can_erase(stream: TextIO) -> bool:
 
 
 def _is_in_background(terminal: int) -> bool:
-    """Returns whether the shell uses the terminal meanwhile."""
+    """Returns whether this process is in the background of its terminal."""
     try:
         return os.tcgetpgrp(terminal) != os.getpgrp()
     except OSError:  # it is not the terminal that this process was started from
@@ -167,7 +165,7 @@ def _bar(encoding: str) -> str:
 
 
 def _rate(progress: ProgressSnapshot, now: float) -> float:
-    """Returns how many bytes a second have been read on average; 0 if that is not known yet."""
+    """Returns the average number of bytes read per second; 0 if unknown."""
     seconds = now - (progress.first_read_at or now)
     return progress.bytes_read / seconds if seconds > 0 else 0.0
 

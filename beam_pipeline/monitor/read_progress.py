@@ -1,8 +1,7 @@
-"""How far reading has come: written by workers on this machine, read while they work.
+"""The progress of reading: written by workers on this machine, read while they work.
 
-A runner's metrics arrive only when everything is done. Here each reader has a small file of its
-own in a folder shared with the process that waits for the run: three numbers in shared memory,
-without messages or locks.
+A runner's metrics arrive only at the end. Here each reader has its own small memory-mapped file in
+a folder shared with the process that waits for the run: three numbers, without messages or locks.
 """
 
 import contextlib
@@ -21,11 +20,11 @@ _PLAN = "plan.json"
 
 
 class ProgressSnapshot(NamedTuple):
-    """How far reading has come at one moment. Times are in seconds since the epoch.
+    """The progress of reading at one time. Times are in seconds since the epoch.
 
     Attributes:
-      bytes_read: of the files as they are stored; what is read twice counts twice.
-      files, bytes: how much there is to read; None until the files are listed.
+      bytes_read: the stored bytes read so far; bytes that are read twice count twice.
+      files, bytes: the total to read; None until the files are listed.
       listed_at: when the files were listed; None until then.
       first_read_at, last_read_at: when the first and the last byte were read, if any.
     """
@@ -39,7 +38,7 @@ class ProgressSnapshot(NamedTuple):
 
 
 class ReadProgress:
-    """Publishes how much one reader has read. It never fails: at worst it publishes nothing.
+    """Writes how much one reader has read. It never fails: at worst it writes nothing.
 
     Args:
       folder: where `read_snapshot` looks for it. If empty, nothing is published.
@@ -64,12 +63,12 @@ class ReadProgress:
 
 
 def write_plan(folder: str, files: int, size: int) -> None:
-    """Publishes how much is going to be read. Like `ReadProgress`, it never fails.
+    """Writes how much is going to be read. Like `ReadProgress`, it never fails.
 
     Args:
       folder: as for `ReadProgress`.
       files: the number of files.
-      size: their bytes, as stored.
+      size: their stored size in bytes.
     """
     if folder:
         plan = {"files": files, "bytes": size, "listed_at": time.time()}
@@ -80,7 +79,7 @@ def write_plan(folder: str, files: int, size: int) -> None:
 
 
 def read_snapshot(folder: str) -> ProgressSnapshot:
-    """Returns how far all readers that publish in `folder` have come."""
+    """Returns the progress of all readers that write to `folder`."""
     plan = {}
     readers = []
     for path in Path(folder).iterdir():

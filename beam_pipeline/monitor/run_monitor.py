@@ -1,4 +1,4 @@
-"""Monitors a run while its runner blocks: time, memory, processor time, and how far reading is."""
+"""Monitors a run while its runner blocks: time, memory, CPU time, and the progress of reading."""
 
 import contextlib
 import time
@@ -19,14 +19,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class TimelinePoint:
-    """What a run had used by one moment.
+    """The resource usage of a run at one time.
 
     Attributes:
-      seconds: since the run began.
-      bytes_read: of the input, as stored; None where the workers are on other machines.
-      memory_bytes: of all processes at this moment.
-      cpu_seconds: of all processes so far.
-      processes: how many there were.
+      seconds: the time since the run began.
+      bytes_read: the stored bytes of the input read so far; None if workers are on other machines.
+      memory_bytes: the memory of all processes at this time.
+      cpu_seconds: the CPU time of all processes so far.
+      processes: the number of processes.
     """
 
     seconds: float
@@ -37,21 +37,21 @@ class TimelinePoint:
 
 
 class RunMonitor:
-    """Observes one run in this process and its children, from its begin to its end.
+    """Monitors one run in this process and its children, from its beginning to its end.
 
     Args:
-      progress_folder: where the run's readers publish how far they are; see
-        `beam_pipeline.monitor.read_progress`. Empty where they run on other machines.
-      began: when the run began, in seconds since the epoch; by default when it is monitored. What
-        comes before that is the phase "loading".
+      progress_folder: the folder to which readers write their progress, see
+        `beam_pipeline.monitor.read_progress`; empty if they run on other machines.
+      began: when the run began, in seconds since the epoch; by default when it is first monitored.
+        The time before that is the phase "loading".
       interval: seconds between two samples. Taking one costs about 3 ms.
-      max_points: how many points the timeline has at most, however long the run takes.
+      max_points: the maximum number of points of the timeline, however long the run takes.
 
     Attributes:
       began, monitored, submitted, ended: when the run began, when it was first monitored, when the
         pipeline was given to the runner, and when the run had ended, in seconds since the epoch;
         the last two are None until then.
-      progress: how far reading was at the last sample.
+      progress: the progress of reading at the last sample.
       timeline: points in order of time.
       peak_process_bytes: the most memory that any single process had in a sample.
     """
@@ -97,7 +97,7 @@ class RunMonitor:
             self.ended = time.time()
 
     def mark_submitted(self) -> None:
-        """Records that the pipeline is built and is given to its runner."""
+        """Records that the pipeline is built and submitted to its runner."""
         self.submitted = time.time()
 
     def take_sample(self) -> None:
@@ -106,12 +106,12 @@ class RunMonitor:
 
     @property
     def seconds(self) -> float:
-        """From the begin to the end of the run, or until now."""
+        """The time from the beginning to the end of the run, or until now."""
         return (self.ended or time.time()) - self.began
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time of all processes."""
+        """The CPU time of all processes."""
         return self.timeline[-1].cpu_seconds
 
     @property
@@ -152,8 +152,8 @@ class RunMonitor:
     def add_point(self, point: TimelinePoint) -> None:
         """Adds the latest point to the timeline.
 
-        When the timeline is full, each two neighbouring points become one, and from then on each
-        point stands for twice as many samples.
+        When the timeline is full, pairs of points are merged, and from then on each point stands
+        for twice as many samples.
         """
         if self.timeline and self._samples_in_last_point < self._samples_per_point:
             self.timeline[-1] = _merge(self.timeline[-1], point)

@@ -1,7 +1,7 @@
-"""How far the readers of streams are: written by workers on this machine, read while they work.
+"""The progress of readers of streams: written by workers on this machine, read while they work.
 
-As in `beam_pipeline.monitor.read_progress`, each reader has a small file of its own in a folder
-that is shared with the process that waits for the run, with numbers in shared memory.
+As in `beam_pipeline.monitor.read_progress`, each reader has its own small memory-mapped file in a
+folder shared with the process that waits for the run.
 """
 
 import contextlib
@@ -11,21 +11,23 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-# Messages, bytes, messages that are still to be read (-1: not known), greatest time of an event.
+from beam_pipeline.monitor.read_progress import ReadProgress
+
+# Messages, bytes, messages that are still to be read (-1: unknown), greatest event time.
 _LAYOUT = struct.Struct("=QQqd")
 _SUFFIX = ".partition"
 
 
 class StreamSnapshot(NamedTuple):
-    """How far all readers were at one moment.
+    """The progress of all readers at one time.
 
     Attributes:
-      messages: read by this run; what is read twice counts twice.
-      bytes: of them.
+      messages: the number read by this run; messages that are read twice count twice.
+      bytes: the size of these messages.
       lag: how many messages of the stream were still to be read when a reader last asked; None if
         none has asked yet.
-      newest: the greatest time of an event, in seconds since the epoch; None before the first.
-      partitions: how many readers there are.
+      newest: the greatest event time, in seconds since the epoch; None before the first message.
+      partitions: the number of partitions that are being read.
     """
 
     messages: int = 0
@@ -36,17 +38,18 @@ class StreamSnapshot(NamedTuple):
 
 
 class PartitionProgress:
-    """Publishes how far one reader is. It never fails: at worst it publishes nothing.
+    """Writes the progress of one reader. It never fails: at worst it writes nothing.
 
     Args:
-      folder: where `read_stream_snapshot` looks for it. If empty, nothing is published.
-      name: of what is read; a later reader of the same takes the place of an earlier one.
+      folder: the folder that `read_stream_snapshot` reads; if empty, nothing is written.
+      name: the name of the partition; a later reader of the same partition replaces an earlier one.
     """
 
     def __init__(self, folder: str, name: str):
         self._messages = self._bytes = 0
         self._lag, self._newest = -1, 0.0
         self._shared: mmap.mmap | None = None
+        self._reading = ReadProgress(folder)
         if folder:
             path = Path(folder, f"{name.replace('/', '_')}.{uuid.uuid4().hex[:8]}{_SUFFIX}")
             with contextlib.suppress(OSError), path.open("w+b") as file:
@@ -57,9 +60,10 @@ class PartitionProgress:
         """Adds a message that has been read.
 
         Args:
-          size: its bytes.
-          seconds: the time of the event, since the epoch.
+          size: its size in bytes.
+          seconds: the event time, in seconds since the epoch.
         """
+        self._reading.add(size)
         self._messages += 1
         self._bytes += size
         self._newest = max(self._newest, seconds)
@@ -72,7 +76,7 @@ class PartitionProgress:
         self._publish()
 
     def end(self) -> None:
-        """Says that this reader reads no more; another one may go on for it."""
+        """Records that this reader has ended; another one may continue."""
         self._lag = -1
         self._publish()
 
@@ -82,7 +86,7 @@ class PartitionProgress:
 
 
 def read_stream_snapshot(folder: str) -> StreamSnapshot:
-    """Returns how far all readers are that publish in `folder`."""
+    """Returns the progress of all readers that write to `folder`."""
     readers = []
     with contextlib.suppress(OSError):
         for path in Path(folder).iterdir():

@@ -1,7 +1,7 @@
-"""Kinds of charts, each drawn as SVG by a function. The only module that imports pygal.
+"""Draws charts as SVG, with a function for each kind. The only module that imports pygal.
 
-A chart has no script, refers to the colors of `palette` by name, and gives equal bytes for equal
-figures. It is drawn narrow, so that its text is still readable on a phone.
+A chart has no script, refers to the colors of `palette` by name, and has the same bytes for the
+same figures. It is narrow, so that its text is readable on a phone.
 """
 
 import math

@@ -19,10 +19,10 @@ _ZOOM = 2
 
 
 def why_unavailable() -> str | None:
-    """Says what an image cannot be drawn without, in one line; None if it can be drawn."""
+    """Returns why no image can be drawn, in one line; None if it can."""
     if importlib.util.find_spec("resvg_py") is None:
         return "resvg-py is missing: pip install 'beam-anagrams[plots]', or give a file .html"
-    # Without any font the library leaves text out, and says nothing.
+    # Without any font the library silently leaves text out.
     if _draw(_document(99, 99, _text(0, 50, 50, "text"))) == _draw(_document(99, 99, "")):
         return "no font is installed here to draw text with; install one, or give a file .html"
     return None

@@ -1,7 +1,6 @@
 """Pages made from templates.
 
-Everything a template is given is escaped; the only markup that is let through are charts, whose
-text their library escapes.
+All values in a template are escaped, except charts, whose text is escaped by their library.
 """
 
 from collections.abc import Sequence

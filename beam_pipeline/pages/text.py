@@ -1,13 +1,13 @@
-"""Text for people: what comes from outside made visible, and numbers of things."""
+"""Text for people: escapes untrusted text, and formats numbers of things."""
 
 import unicodedata
 
 
 def visible(text: str) -> str:
-    r"""Writes what a page cannot show as a Python string literal would.
+    r"""Escapes characters that a page cannot show, as in a Python string literal.
 
-    That is control characters, which XML does not allow, and the bytes of a command line that are
-    not valid UTF-8, which Python keeps as lone surrogates.
+    These are control characters, which XML does not allow, and bytes of a command line that are not
+    valid UTF-8, which Python keeps as lone surrogates.
 
     Example:
       >>> visible("tab\there")
@@ -19,7 +19,7 @@ def visible(text: str) -> str:
 
 
 def brief(value: object, length: int = 60) -> str:
-    """Returns a value as Python writes it, cut where it is longer than `length` characters."""
+    """Returns the representation of a value in Python, cut to at most `length` characters."""
     text = repr(value)
     return text if len(text) <= length else f"{text[:length]}…"
 

@@ -1,4 +1,4 @@
-"""The charts of a run's report. Each is None where there is nothing to show."""
+"""The charts of a run's report. Each is None if there is nothing to show."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ from beam_pipeline.pages import charts
 from beam_pipeline.pages.palette import SERIES
 from beam_pipeline.report.model import LargestClass, LengthCount
 
-# A rate measured over less than this says nothing.
+# A rate measured over a shorter time, in seconds, is not meaningful.
 _MIN_SECONDS = 0.1
 # Fewer points are no curve.
 _MIN_POINTS = 3
-# Words of this length and longer share a column, as they are few.
+# Words of this length and longer share a column, because they are few.
 _MAX_LENGTH = 14
 
 
@@ -22,7 +22,7 @@ def throughput(points: Sequence[TimelinePoint]) -> str | None:
     """Draws the bytes read in each second of a run."""
     rates = []
     apart = list(points[:1])
-    for point in points:  # the last one may follow at once behind another
+    for point in points:  # the last one may follow another immediately
         if point.seconds - apart[-1].seconds >= _MIN_SECONDS:
             apart.append(point)
     for before, after in itertools.pairwise(apart):

@@ -1,4 +1,4 @@
-"""Compares what was saved of two runs: what was run, what came out, and what it took."""
+"""Compares the saved reports of two runs: settings, results, time and memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CLASSES_SHOWN = 10
 
 
 class Change(NamedTuple):
-    """A fact that differs; None on the side that does not have it."""
+    """A fact that differs; None for a report that does not have it."""
 
     name: str
     before: Any
@@ -22,7 +22,7 @@ class Change(NamedTuple):
 
 
 class FigureChange(NamedTuple):
-    """A figure of both sides, or of one; the value of the other is None."""
+    """A figure of both reports, or of one of them; the value of the other is None."""
 
     name: str
     before: Figure
@@ -41,9 +41,9 @@ class ClassChange(NamedTuple):
     """An anagram class whose count differs.
 
     Attributes:
-      signature: of the class.
-      words: of the class, in either result.
-      before, after: its counts; None if all that is known is that it is none of the largest.
+      signature: the signature of the class.
+      words: the words of the class, in either result.
+      before, after: its counts; None if it is only known that it is not among the largest.
     """
 
     signature: str
@@ -54,14 +54,14 @@ class ClassChange(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportComparison:
-    """What differs between two saved reports.
+    """The differences between two saved reports.
 
     Attributes:
-      facts: those that differ.
-      figures: those that differ, and all that are measured.
-      has_same_result: whether the results are equal; None if that is not known.
-      are_results_files: whether that is said of their files; of their counts otherwise.
-      classes: those that differ, the greatest difference first; None if they are not known.
+      facts: the facts that differ.
+      figures: the figures that differ, and all measured ones.
+      has_same_result: whether the results are equal; None if unknown.
+      are_results_files: whether `has_same_result` compares files; otherwise it compares counts.
+      classes: the classes that differ, the greatest difference first; None if unknown.
     """
 
     before: SavedReport
@@ -125,7 +125,7 @@ def _among_largest(
         ]  # fmt: skip
         if counts[0] != counts[1]:
             changes.append(ClassChange(key, words, counts[0], counts[1]))
-    # A class that is none of the largest has at most the count of the smallest of them.
+    # A class that is not among the largest has at most the count of the smallest of these.
     least = [min((one.count for one in side.values()), default=0) for side in (before, after)]
     return _most_moved(changes, least[0], least[1])
 
@@ -177,7 +177,7 @@ def _most_moved(
 
 
 class Excess(NamedTuple):
-    """A limit that does not hold, and why, without the name of its option."""
+    """A limit that is exceeded, and why, without the name of its option."""
 
     setting: str
     message: str
@@ -186,14 +186,14 @@ class Excess(NamedTuple):
 def exceeded(
     comparison: ReportComparison, limits: Mapping[Limit, float], *, same_result: bool = False
 ) -> list[Excess]:
-    """Returns the limits that do not hold.
+    """Returns the limits that are exceeded.
 
-    A limit that cannot be checked does not hold: because the later run has failed, or because a
-    figure of the earlier one is missing in the later one, or all are.
+    A limit that cannot be checked counts as exceeded: if the later run has failed, or lacks a
+    figure of the earlier one, or if there are no figures at all.
 
     Args:
-      comparison: of two reports.
-      limits: by how much a figure may grow, as a ratio.
+      comparison: the comparison of two reports.
+      limits: the maximum ratio of the later to the earlier value of figures.
       same_result: whether the results must be equal.
     """
     found: list[Excess] = []

@@ -12,7 +12,7 @@ from beam_pipeline.report.model import COUNTERS, DeadLetters, Distribution, Leng
 from transforms.stages.beam_metrics import NAMESPACE
 from transforms.stages.totals import Count, Totals
 
-# Longer values of options are shortened, in characters.
+# The maximum length of the value of an option, in characters; longer ones are shortened.
 _MAX_OPTION_LENGTH = 200
 
 
@@ -41,11 +41,11 @@ def word_length(counts: Sequence[LengthCount]) -> Distribution | None:
 
 
 def dead_letters(path: str | None, totals: Totals | None) -> DeadLetters:
-    """Returns how many dead letters there are, and why.
+    """Returns the number of dead letters, by cause.
 
     Args:
-      path: the file they are in, if any.
-      totals: of the run; None if it has failed.
+      path: the file of dead letters, if any.
+      totals: the totals of the run; None if it has failed.
     """
     if totals is None:
         return DeadLetters(path, None, {})
@@ -76,7 +76,7 @@ def _combine(parts: Sequence[Any]) -> Distribution:
 
 
 def shown_options(options: PipelineOptions) -> dict[str, Any]:
-    """Returns the options to report: ours, and Beam's that were given.
+    """Returns the options to report: ours, and those of Beam's that were given.
 
     Secrets are replaced by ``***``, and long texts are shortened.
     """

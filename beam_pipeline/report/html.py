@@ -27,8 +27,8 @@ class Entry(NamedTuple):
     """A line of a table.
 
     Attributes:
-      name: what it is about.
-      value: what it says; None where it is not known.
+      name: the label.
+      value: the value as text; None if unknown.
       field: the key of the reason in `RunReport.unknown`.
     """
 
@@ -72,6 +72,12 @@ def _tiles(report: RunReport) -> Iterator[Tile]:
             "" if files is None else f"in {counted(files, 'file')}" if files else "given as text"
         )
         yield Tile("input", decimal(report.input.bytes), where)
+    if (stream := report.stream) is not None:
+        if stream.windows is not None:
+            yield Tile("windows", f"{stream.windows:,}", "published")
+        if stream.messages is not None:
+            behind = _of(stream.lag, "{:,} behind")
+            yield Tile("messages", f"{stream.messages:,}", behind)
     if report.bytes_per_second is not None and not report.is_tiny:
         yield Tile("throughput", f"{decimal(int(report.bytes_per_second))}/s")
     if report.peak_memory_bytes is not None:
@@ -125,6 +131,14 @@ def _sections(report: RunReport) -> Iterator[Section]:
             Entry("bytes, as stored", _shown(found.bytes), "input"),
         ],
     )
+    if report.stream is not None:
+        yield Section(
+            "Stream",
+            [
+                Entry(name.replace("_", " "), _shown(value), "stream")
+                for name, value in dataclasses.asdict(report.stream).items()
+            ],
+        )
     dictionary = dataclasses.asdict(report.dictionary)
     for source in dictionary.pop("sources") or ():
         dictionary[f"entries of {source['name']}"] = _entries(**source)

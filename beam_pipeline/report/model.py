@@ -1,6 +1,6 @@
 """The report of a finished or failed run, with the same names on every runner.
 
-What is not known is None, never zero; `RunReport.unknown` says why.
+Unknown values are None, never zero; `RunReport.unknown` says why.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from transforms.stages.totals import Count, Invariant
 #: changes its meaning or is removed.
 SCHEMA_VERSION = 2
 
-#: What every run counts, in the order of the report.
+#: The counts of every run, in the order of the report.
 COUNTERS = (
     Count.FILES_SKIPPED,
     Count.BYTES_READ,
@@ -42,13 +42,13 @@ COUNTERS = (
     Count.DEAD_LETTERS,
 )
 
-# Smaller than a block, in bytes.
+# A smaller input is tiny, in bytes.
 _TINY = 1 << 20
 
 
 @dataclass(frozen=True)
 class Versions:
-    """What the run was executed with."""
+    """The versions with which the run was executed."""
 
     python: str
     beam: str
@@ -58,13 +58,13 @@ class Versions:
 
 @dataclass(frozen=True)
 class DictionaryIdentity:
-    """Which words were counted.
+    """The identity of the dictionary.
 
     Attributes:
-      spec, normalization: as the options say.
-      words, classes: how many words and anagram classes it has.
-      sha256: of the sorted normalized words, one a line; None in corpus mode.
-      sources: how many entries each of its sources has, and how many of them were rejected.
+      spec, normalization: as in the options.
+      words, classes: the numbers of its words and anagram classes.
+      sha256: the hash of the sorted normalized words, one per line; None in corpus mode.
+      sources: the numbers of entries and of rejected entries of each source.
     """
 
     spec: str
@@ -77,17 +77,41 @@ class DictionaryIdentity:
 
 @dataclass(frozen=True)
 class Input:
-    """What was read.
+    """The input of the run.
 
     Attributes:
-      patterns: as the user gave them.
-      files: how many files match them.
-      bytes: of the files as they are stored; of a compressed file, its compressed size.
+      patterns: the patterns as the user gave them.
+      files: the number of files that match them.
+      bytes: the stored size of the files; for compressed files, the compressed size.
     """
 
     patterns: tuple[str, ...]
     files: int | None = None
     bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class StreamFigures:
+    """What a run has read from a stream, and published.
+
+    Attributes:
+      kind: ``kafka``, ``pubsub`` or ``files``.
+      messages, bytes: the amount read, including windows that were not published; None if only
+        windows are known.
+      lag: how many messages were still to be read when a reader last asked the broker.
+      windows: the number of published windows.
+      first_window_start, last_window_end: the bounds of these, in UTC, in ISO 8601.
+      words_late: how many words arrived too late for their window, as far as is known.
+    """
+
+    kind: str
+    messages: int | None = None
+    bytes: int | None = None
+    lag: int | None = None
+    windows: int | None = None
+    first_window_start: str | None = None
+    last_window_end: str | None = None
+    words_late: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +126,9 @@ class Distribution:
 
 @dataclass(frozen=True)
 class LengthCount:
-    """How many words of the text have a length, in code points.
+    """The number of words of the text with a length, in code points.
 
-    The greatest length that is counted separately stands for all longer words too.
+    The greatest length that is counted separately includes all longer words.
     """
 
     length: int
@@ -131,12 +155,12 @@ class ResultFile:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """What could not be processed.
+    """The dead letters of the run.
 
     Attributes:
       path: the file of dead letters, if any.
-      number: how many there are.
-      by_cause: how many there are of each stage and type of error: ``"read: OSError"``.
+      number: the number of dead letters.
+      by_cause: the number for each stage and type of error, such as ``"read: OSError"``.
     """
 
     path: str | None
@@ -146,28 +170,30 @@ class DeadLetters:
 
 @dataclass(frozen=True)
 class RunReport:
-    """Everything that is reported of a run.
+    """The report of a run.
 
     Attributes:
       status: ``done`` or ``failed``.
-      error: the line that the user saw.
-      started: in UTC, as ISO 8601 has it.
-      runner: the one that really ran, with its mode.
-      options: ours, and Beam's that were given, without secrets.
-      wall_seconds: from the start of the program, or the call of `run` in another one, until the
-        result was published.
-      cpu_seconds: of all processes.
-      phases: in order; together they take `wall_seconds`.
-      bytes_per_second, words_per_second: of decompressed text, over `wall_seconds`.
-      peak_memory_bytes: the most that all processes together had.
-      peak_process_bytes: the most that any single process had.
-      metrics: the `COUNTERS` and the distributions, by name.
-      invariants: what the totals must satisfy, and whether they do.
-      words_by_length: ascending; without lengths that no word has.
-      result: its files.
-      largest_classes: of the result, the largest first.
-      timeline: what the run used over time.
-      unknown: why a field, or something in it, is None; by the field's name.
+      error: the error message that the user saw.
+      started: the time of the start, in UTC, in ISO 8601.
+      runner: the runner that was used, with its mode.
+      options: our options, and those of Beam's that were given, without secrets.
+      wall_seconds: the time from the start of the program, or the call of `run` in another one,
+        until the result was published.
+      cpu_seconds: the CPU time of all processes.
+      phases: the phases in order; together they take `wall_seconds`.
+      bytes_per_second, words_per_second: the throughput of decompressed text, over `wall_seconds`.
+      peak_memory_bytes: the peak memory of all processes together.
+      peak_process_bytes: the peak memory of any single process.
+      metrics: the `COUNTERS` and the distributions, by name. For a stream, these and the following
+        totals are those of the published windows.
+      invariants: the invariants, and whether the totals satisfy them.
+      words_by_length: ascending by length; without lengths that no word has.
+      result: the files of the result.
+      largest_classes: the largest classes of the result, the largest first.
+      timeline: the resource usage over time.
+      stream: the figures of a stream; None if the input was not a stream.
+      unknown: why a field, or a part of it, is None; by the name of the field.
     """
 
     status: str
@@ -192,12 +218,13 @@ class RunReport:
     largest_classes: tuple[LargestClass, ...] | None = None
     dead_letters: DeadLetters = field(default_factory=lambda: DeadLetters(None, None, {}))
     timeline: tuple[TimelinePoint, ...] | None = None
+    stream: StreamFigures | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property
     def is_tiny(self) -> bool:
-        """Whether there was so little text that rates and the like say nothing."""
+        """Whether there was too little text for rates to be meaningful."""
         size = self.counter("bytes_read")
         return size is not None and size < _TINY
 
@@ -225,7 +252,7 @@ def to_json(report: RunReport) -> str:
 
 
 def _to_plain(value: Any) -> Any:
-    """Replaces whatever JSON or UTF-8 cannot represent."""
+    """Replaces values that JSON or UTF-8 cannot represent."""
     if isinstance(value, Mapping):
         return {_to_utf8(str(key)): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Reads published result files once more, in bounded memory, to report what is in them."""
+"""Reads published result files again, in bounded memory, for the report."""
 
 import hashlib
 import io
@@ -19,8 +19,8 @@ def identify(path: str, shown_path: str | None) -> ResultFile:
     """Returns the size and the SHA-256 of a file as it is stored.
 
     Args:
-      path: of the file, on any Beam filesystem.
-      shown_path: how the report names it; None for standard output.
+      path: the path of the file, on any Beam filesystem.
+      shown_path: its path in the report; None for standard output.
     """
     digest, size = hashlib.sha256(), 0
     with open_raw_retrying(path, Retrier("read", applied_resilience())) as file:
@@ -35,7 +35,7 @@ def largest_classes(
 ) -> tuple[LargestClass, ...]:
     """Returns the anagram classes with the greatest counts, in descending order.
 
-    Of classes with equal counts, those whose signatures come first are preferred.
+    Ties are broken by signature.
 
     Args:
       paths: all files of one result.

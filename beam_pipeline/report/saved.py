@@ -1,7 +1,6 @@
-"""Reads what was measured and saved as JSON: reports of runs, and what the benchmark commands save.
+"""Reads reports of runs, and results of the benchmark commands, that were saved as JSON.
 
-Such a file may come from anywhere, so only the fields that are compared are taken from it, each
-after a check of its type.
+The files are untrusted, so only the fields that are compared are used, after checking their types.
 """
 
 import enum
@@ -17,9 +16,9 @@ from beam_pipeline.pages.text import brief
 from beam_pipeline.report.model import SCHEMA_VERSION
 from transforms.stages.retry import Retrier, applied_resilience
 
-# Larger files are none of ours, in bytes.
+# The maximum size of a report, in bytes.
 _MAX_SIZE = 1 << 28
-# What does not matter to what a run counts or takes.
+# Fields that affect neither the results nor the time and memory of a run.
 _UNIMPORTANT_OPTIONS = ("output", "report", "log_format", "progress", "verbose")
 _RIGHT = "right"
 #: The kind of a report of a run.
@@ -27,7 +26,7 @@ RUN = "a run"
 
 
 class Unit(enum.Enum):
-    """What a figure is measured in."""
+    """The unit of a figure."""
 
     NUMBER = enum.auto()
     BYTES = enum.auto()
@@ -35,19 +34,19 @@ class Unit(enum.Enum):
 
 
 class Limit(enum.Enum):
-    """What a figure may be limited by."""
+    """The options that limit figures."""
 
     TIME = "max_slowdown"
     MEMORY = "max_memory_growth"
 
 
 class Figure(NamedTuple):
-    """A number in a report; its value is None if it is not known.
+    """A number in a report; its value is None if unknown.
 
     Attributes:
-      value: in `unit`.
-      unit: of the value.
-      limit: what limits it, if anything does.
+      value: the value, in `unit`.
+      unit: the unit of the value.
+      limit: the option that limits it, if any.
       is_measured: whether it depends on the machine and its load, not only on the data.
     """
 
@@ -66,14 +65,14 @@ class SavedClass(NamedTuple):
 
 @dataclass(frozen=True)
 class SavedReport:
-    """What was saved of a run, or of many.
+    """The saved report of a run, or the saved results of a benchmark command.
 
     Attributes:
-      path: of the file.
-      kind: which command saves such files.
-      facts: what was run and how, by the names of the fields.
-      figures: what came out, by the names of the fields.
-      results: an identity of each result, equal only if the results are; None if it is unknown.
+      path: the path of the file.
+      kind: the command that saves such files.
+      facts: settings and versions, by the names of the fields.
+      figures: counts and measurements, by the names of the fields.
+      results: the identity of each result, equal only if the results are; None if unknown.
       classes: the largest anagram classes of the result, by signature; None if they are unknown.
       failure: why there is no result; empty if there is one.
     """
@@ -91,11 +90,11 @@ def read_saved(path: str, *, max_size: int = _MAX_SIZE) -> SavedReport:
     """Reads a report of a run, or the JSON of a benchmark command, on any Beam filesystem.
 
     Args:
-      path: of the file, which may be compressed.
-      max_size: a larger file is refused, in bytes.
+      path: the path of the file, which may be compressed.
+      max_size: larger files are refused, in bytes.
 
     Raises:
-      ReportError: it cannot be read, or is neither.
+      ReportError: it cannot be read, or is not such a file.
     """
     try:
         with open_buffered(path, Retrier("read", applied_resilience())) as file:
@@ -111,11 +110,11 @@ def read_saved(path: str, *, max_size: int = _MAX_SIZE) -> SavedReport:
         return _READERS[kind](path, fields)
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise ReportError(f"{path}: is no report that was saved as JSON ({reason})") from error
+        raise ReportError(f"{path}: is not a report saved as JSON ({reason})") from error
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _kind(fields: Any) -> str:
@@ -151,6 +150,11 @@ def _run(path: str, fields: Mapping[str, Any]) -> SavedReport:
         if not isinstance(metrics[name], dict):  # as distributions are
             unit = Unit.BYTES if name.endswith("bytes") or name == "bytes_read" else Unit.NUMBER
             figures[f"metrics.{name}"] = Figure(_number(metrics, name), unit)
+    if isinstance(fields.get("stream"), dict):
+        stream = _object(fields, "stream")
+        facts["stream.kind"] = stream.get("kind")
+        for name in ("messages", "lag", "windows", "words_late"):
+            figures[f"stream.{name}"] = Figure(_number(stream, name), Unit.NUMBER)
     seconds, size = Unit.SECONDS, Unit.BYTES
     figures["wall_seconds"] = _measured(fields, "wall_seconds", seconds, Limit.TIME)
     figures["cpu_seconds"] = _measured(fields, "cpu_seconds", seconds)
@@ -182,9 +186,7 @@ def _classes(fields: Mapping[str, Any]) -> Iterator[tuple[str, SavedClass]]:
 
 
 def _comparison(path: str, fields: Mapping[str, Any]) -> SavedReport:
-    facts = {f"settings.{name}": fact for name, fact in _object(fields, "settings").items()}
-    facts["complete"] = fields.get("complete")
-    figures: dict[str, Figure] = {}
+    facts, figures = _conditions(fields, "settings")
     results: dict[str, str] = {}
     for subject in _objects(fields, "subjects"):
         for one in _objects(subject, "orchestrators"):
@@ -201,9 +203,7 @@ def _comparison(path: str, fields: Mapping[str, Any]) -> SavedReport:
 
 
 def _throughput(path: str, fields: Mapping[str, Any]) -> SavedReport:
-    facts = {f"machine.{name}": fact for name, fact in _object(fields, "machine").items()}
-    facts["complete"] = fields.get("complete")
-    figures: dict[str, Figure] = {}
+    facts, figures = _conditions(fields, "machine")
     results: dict[str, str] = {}
     for row in _objects(fields, "rows"):
         name = f"{_text(row, 'section')}.{_text(row, 'name')}"
@@ -212,6 +212,15 @@ def _throughput(path: str, fields: Mapping[str, Any]) -> SavedReport:
         figures[f"{name}.seconds"] = _measured(row, "seconds", Unit.SECONDS, Limit.TIME)
         figures[f"{name}.peak_bytes"] = _measured(row, "peak_bytes", Unit.BYTES, Limit.MEMORY)
     return SavedReport(path, "throughput", facts, figures, results)
+
+
+def _conditions(fields: Mapping[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Figure]]:
+    """Returns the settings of benchmarks, and the measured load of the machine."""
+    facts = {f"{name}.{key}": fact for key, fact in _object(fields, name).items()}
+    figures = {}
+    if facts.pop(load := f"{name}.load", None) is not None:
+        figures[load] = _measured(_object(fields, name), "load", Unit.NUMBER)
+    return {**facts, "complete": fields.get("complete")}, figures
 
 
 _READERS: Mapping[str, Callable[[str, Mapping[str, Any]], SavedReport]] = {

@@ -11,7 +11,7 @@ EXTENSIONS = (".json", ".html")
 
 
 def write_all(report: RunReport, paths: Iterable[str]) -> None:
-    """Writes a report to each of the paths, as `write` does; an error keeps no other from its file.
+    """Writes a report to each of the paths, as `write` does, even if one of them fails.
 
     Raises:
       ReportError: one of them cannot be written.
@@ -27,7 +27,7 @@ def write_all(report: RunReport, paths: Iterable[str]) -> None:
 
 
 def write(report: RunReport, path: str) -> None:
-    """Writes a report, whole or not at all, in the format that the extension of `path` names.
+    """Writes a report atomically, in the format that the extension of `path` names.
 
     Raises:
       ReportError: it cannot be written.

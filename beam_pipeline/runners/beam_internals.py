@@ -1,7 +1,7 @@
-"""Every use of Beam that goes beyond its documentation, in one place.
+"""Every use of Beam's runners and options beyond their documentation, in one place.
 
-An upgrade of Beam may change any of this without notice. Each function says what it touches, why,
-and in which version of Beam that was seen. For each, a test of the same name in
+An upgrade of Beam may change any of this without notice. Each docstring says what is used, why, and
+in which version of Beam it was seen. For each function, a test of the same name in
 tests/beam_pipeline/runners/test_beam_internals.py runs the installed Beam and fails when the
 assumption no longer holds.
 
@@ -17,12 +17,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any, NoReturn
 
 Undo = Callable[[], None]
 
-_SAMPLING_PERIOD_MS = 10
+_SAMPLING_PERIOD_MS = 2
 
 #: The environment variable with the path of a file of JSON, from which a worker process of Beam
 #: takes its options, ``{"options": {"name": value}}``. Beam's local runner starts its workers in
@@ -127,14 +127,48 @@ def is_prism(program: str) -> bool:
     return b"job_port" in asked.stderr
 
 
-# What Beam does while it runs a job
+# What Beam does while it makes and runs a job
+
+
+def remember_arguments() -> Undo:
+    """Makes Beam cache the arguments of functions.
+
+    For each step Beam inspects all methods of the DoFn many times for state and timer parameters,
+    which takes a noticeable time in a short job.
+
+    Replaces ``get_function_args_defaults`` of the module `core`, which returns names of arguments
+    and their defaults. Seen in Beam 2.77.
+    """
+    from apache_beam.transforms import core
+
+    names = vars(core)
+    before = names["get_function_args_defaults"]
+    known: dict[tuple[Any, bool], tuple[list[str], list[Any]]] = {}
+
+    def remembered(function: Any) -> tuple[list[str], list[Any]]:
+        is_bound = isinstance(function, MethodType)
+        if not is_bound and not isinstance(function, FunctionType):
+            found: tuple[list[str], list[Any]] = before(function)
+            return found
+        key = function.__func__ if is_bound else function, is_bound
+        if key not in known:
+            known[key] = before(function)
+        arguments, defaults = known[key]
+        return [*arguments], [*defaults]
+
+    names["get_function_args_defaults"] = remembered
+
+    def undo() -> None:
+        names["get_function_args_defaults"] = before
+
+    return undo
 
 
 def sample_states_often() -> Undo:
     """Lets bundles of a worker in this process end sooner.
 
-    Behind each bundle the worker waits until a thread wakes up that samples which step is being
-    executed. Its period grows to 200 ms, which a run of few, short bundles has to wait for.
+    After each bundle the worker waits for the next wake-up of the thread that samples which step is
+    being executed. Its period grows to 200 ms, which is long for a run of few, short bundles.
 
     Replaces the default of an argument of ``StateSampler.__init__``. Seen in Beam 2.77.
     """
@@ -151,10 +185,10 @@ def sample_states_often() -> Undo:
 
 
 def stop_job_servers() -> Undo:
-    """Lets job servers that Beam starts from now on live until this is undone.
+    """Stops job servers that Beam starts from now on when this is undone, not earlier.
 
-    Beam would stop them when this process exits, or when a handler of its own gets SIGINT. It can
-    set that handler in the main thread only, and never restores the one that was there.
+    Beam would stop them when this process exits, or in its own handler of SIGINT. It can set that
+    handler only in the main thread, and never restores the previous one.
 
     Shadows the modules `atexit` and `signal` in the module `job_server`. Seen in Beam 2.77.
     """
@@ -176,10 +210,84 @@ def stop_job_servers() -> Undo:
     return undo
 
 
+def kill_servers_with_this_process() -> Undo:
+    """Ends the servers that Beam starts from now on, in Java or Go, even if this process is killed.
+
+    Beam stops them when this process ends by itself, but not if it is killed (SIGKILL). Therefore a
+    shell beside each server waits for its standard input to end and then kills the server. Undo
+    this when the servers have been stopped.
+
+    Shadows the module `subprocess` in the module `subprocess_server`, which uses its `Popen`.
+    Seen in Beam 2.77.
+    """
+    from apache_beam.utils import subprocess_server
+
+    names = vars(subprocess_server)
+    before = names["subprocess"]
+    guards: list[subprocess.Popen[bytes]] = []
+
+    def start(*args: Any, **kwargs: Any) -> "subprocess.Popen[bytes]":
+        server: subprocess.Popen[bytes] = before.Popen(*args, **kwargs)
+        guards.append(
+            subprocess.Popen(
+                ["sh", "-c", f"read -r stopped || kill -9 {server.pid}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # so that Ctrl-C does not end it
+            )
+        )
+        return server
+
+    names["subprocess"] = SimpleNamespace(**{**vars(before), "Popen": start})
+
+    def undo() -> None:
+        names["subprocess"] = before
+        for guard in guards:
+            guard.communicate(b"stopped\n")
+
+    return undo
+
+
+def serve_this_machine_only(*, worker_processes: bool) -> Undo:
+    """Makes Beam's servers in this process listen on the loopback interface.
+
+    They serve only processes on this machine, but by default listen on all interfaces.
+
+    Shadows the module `grpc` in the modules `worker_handlers`, `local_job_service` and
+    `worker_pool_main`, whose servers get the address ``[::]:PORT``. Seen in Beam 2.77.
+
+    Args:
+      worker_processes: which servers to change: those for the worker processes of Beam's local
+        runner, or else the one from which a runner requests workers in this process (LOOPBACK).
+    """
+    import grpc
+
+    modules = ["worker.worker_pool_main"]
+    if worker_processes:
+        modules = ["portability.fn_api_runner.worker_handlers", "portability.local_job_service"]
+    changed = [vars(importlib.import_module(f"apache_beam.runners.{name}")) for name in modules]
+
+    def server(*args: Any, **kwargs: Any) -> grpc.Server:
+        made = grpc.server(*args, **kwargs)
+        listen = made.add_insecure_port
+        made.add_insecure_port = lambda at: listen(at.replace("[::]:", "localhost:"))
+        return made
+
+    for names in changed:
+        names["grpc"] = SimpleNamespace(**{**vars(grpc), "server": server})
+
+    def undo() -> None:
+        for names in changed:
+            names["grpc"] = grpc
+
+    return undo
+
+
 def silence_worker_tracebacks() -> Undo:
     """Stops a worker in this process (LOOPBACK) from printing the traceback of each error.
 
-    It reports the error to the runner besides, which raises it.
+    The worker also reports the error to the runner, which raises it.
 
     Shadows the built-in `print` in the module `sdk_worker`. Seen in Beam 2.77.
     """
@@ -205,8 +313,8 @@ def _print_nothing(*_: Any, **__: Any) -> None:
 def silence_prism_log() -> Undo:
     """Stops Beam from logging what Prism prints.
 
-    It would be logged at whatever level is set: Beam changes the level of records after the
-    logger has let them pass.
+    The log level does not prevent it: Beam changes the level of records after the logger has
+    accepted them.
 
     Disables the logger that `PrismJobServer` names after its class. Seen in Beam 2.77.
     """
@@ -257,7 +365,7 @@ def run_worker() -> None:
 
 
 def hide_worker_options() -> Undo:
-    """Stops a worker from logging its options, of which some are secrets.
+    """Stops a worker from logging its options, some of which may be secrets.
 
     Relies on the message ``Pipeline_options: ...`` of the module `sdk_worker_main`.
     Seen in Beam 2.77.
@@ -274,8 +382,8 @@ def hide_worker_options() -> Undo:
 def is_worker_thread(thread: threading.Thread) -> bool:
     """Returns whether `thread` waits for a worker process that Beam's local runner has started.
 
-    Such a thread ends with an error when the process ends with one; the runner takes no notice
-    and waits for the worker's results forever.
+    Such a thread ends with an error when the process fails; the runner ignores that and waits for
+    the worker's results forever.
 
     Relies on the name that `SubprocessSdkWorkerHandler` gives its threads. Seen in Beam 2.77.
     """
@@ -286,9 +394,9 @@ def is_worker_thread(thread: threading.Thread) -> bool:
 
 
 def is_lost_connection(error: BaseException) -> bool:
-    """Returns whether `error` says that the job server is gone.
+    """Returns whether `error` means that the job server has ended.
 
-    Beam lets gRPC's own error through, whose code is UNAVAILABLE. Seen in Beam 2.77.
+    Beam raises gRPC's own error, whose code is UNAVAILABLE. Seen in Beam 2.77.
     """
     import grpc
 
@@ -302,10 +410,19 @@ def is_lost_connection(error: BaseException) -> bool:
 def without_step(message: str) -> str:
     """Returns the message of an error without the step in which it was raised.
 
-    Beam raises the error anew with `` [while running 'STEP']`` behind its message.
+    Beam raises the error again with `` [while running 'STEP']`` appended to its message.
     Seen in Beam 2.77.
     """
     return re.sub(r" \[while running .*\]$", "", message)
+
+
+def is_missing_worker(message: str) -> bool:
+    """Returns whether a job failed on Prism because its worker did not connect.
+
+    Prism waits for a minute. The message contains ``didn't get control connection``.
+    Seen in Beam 2.77.
+    """
+    return "didn't get control connection" in message
 
 
 def job_failure(message: str) -> str | None:

@@ -1,31 +1,34 @@
-"""Cancels a job whose result is no longer wanted, at the runner that works on it."""
+"""Cancels a job whose result is no longer wanted, on its runner."""
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline import interruption
-from beam_pipeline.runners.flink_rest import ENDED, NO_ANSWER, FlinkJob
+from beam_pipeline.runners.flink_rest import ENDED, NO_ANSWER, FlinkJob, FlinkRest
+from transforms.stages.retry import describe
 
-#: How long to wait until a job that has been cancelled has ended, in seconds. Its tasks end as soon
-#: as they notice; what they would write until then would be left behind.
+#: How long to wait for the end of a job that has been cancelled, in seconds. Files that its tasks
+#: write before they end would be left behind.
 _PATIENCE = 30
 
 
 @contextlib.contextmanager
 def cancelled_if_given_up(
-    jobs: Sequence[PipelineResult], at_flink: FlinkJob | None
+    jobs: Sequence[PipelineResult], at_flink: FlinkJob | None, *, ends_with_us: bool = False
 ) -> Iterator[None]:
     """Inside the ``with`` block, an interrupt or a signal cancels the job that was submitted.
 
-    Should that fail, the user is told that it may go on. On a Flink cluster every other error
-    cancels the job too: it may be that the job server is gone, and the job is not.
+    If that fails, the user is told that the job may go on. On a Flink cluster every other error
+    cancels the job too, because the job may go on even if the job server has ended.
 
     Args:
-      jobs: what the runner has returned for the job, once it has been submitted.
-      at_flink: the job, if it is on a Flink cluster that is known.
+      jobs: the result that the runner has returned for the job, once it has been submitted.
+      at_flink: the job, if it is on a known Flink cluster.
+      ends_with_us: whether the runner is a child of this process: Ctrl-C interrupts it too, so it
+        may have ended already.
     """
     try:
         yield
@@ -38,10 +41,11 @@ def cancelled_if_given_up(
                 for job in jobs:
                     job.cancel()
         except Exception as error:  # each runner raises its own
-            interruption.set_outcome(
-                f"{interruption.NOTHING_PUBLISHED}, but its job cannot be cancelled and may go on: "
-                f"{error}"
-            )
+            if not ends_with_us:
+                interruption.set_outcome(
+                    f"{interruption.outcome()}; but its job cannot be cancelled and may go on: "
+                    f"{describe(error)}"
+                )
         raise
     except BaseException:
         if at_flink is not None:
@@ -51,16 +55,28 @@ def cancelled_if_given_up(
 
 
 def _cancel(at_flink: FlinkJob, *, is_coming: bool = False) -> None:
-    """Cancels a job unless it has ended, and waits until it has.
+    """Cancels a job unless it has ended, and waits for its end.
 
     Args:
       at_flink: the job.
-      is_coming: whether a job server may be about to pass it on.
+      is_coming: whether a job server may still be submitting it.
     """
-    cluster, deadline = at_flink.cluster, time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _PATIENCE
     while is_coming and not at_flink.ids() and time.monotonic() < deadline:
         time.sleep(0.2)
-    for job in at_flink.ids():
+    end_jobs(at_flink.cluster, at_flink.ids(), deadline)
+
+
+def end_jobs(cluster: FlinkRest, jobs: Iterable[str], deadline: float | None = None) -> None:
+    """Cancels jobs unless they have ended, and waits for their end.
+
+    Args:
+      cluster: the cluster of the jobs.
+      jobs: their ids.
+      deadline: until when to wait, by `time.monotonic`.
+    """
+    deadline = time.monotonic() + _PATIENCE if deadline is None else deadline
+    for job in jobs:
         if cluster.status(job).state not in ENDED:
             cluster.cancel(job)
         while cluster.status(job).state not in ENDED and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""What Dataflow needs of the options of a job."""
+"""Checks the options of a job for Dataflow."""
 
 import re
 
@@ -19,10 +19,10 @@ _EXAMPLES = {
 
 
 def check_dataflow(options: AnagramOptions) -> None:
-    """Checks what Dataflow would find out late: after lookups of minutes, or on its workers.
+    """Checks options that Dataflow would reject only after minutes, or on its workers.
 
     Raises:
-      UsageError: a library, an option or a path that it can use is missing.
+      UsageError: a library or an option is missing, or a path is not one that Dataflow can use.
     """
     if not beam_internals.has_dataflow_client():
         raise UsageError(

@@ -1,8 +1,7 @@
-"""Checks where the Python workers of a portable runner come from.
+"""Checks how a portable runner starts its Python workers.
 
-Beam calls that an environment: a Docker image, a worker pool, a program, or this process. Where
-none is named it expects Docker, and a runner finds out that it is missing only when it starts a
-worker.
+Beam calls this an environment: a Docker image, a worker pool, a program, or this process. By
+default it is Docker, and a runner notices that Docker is missing only when it starts a worker.
 """
 
 import json
@@ -16,6 +15,8 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.errors import UsageError
 
+#: For how many seconds to wait for a gRPC server's first bytes. It may be on a busy machine.
+GRPC_PATIENCE = 20.0
 _WITHOUT_DOCKER = (
     "EXTERNAL with environment_config=HOST:PORT (a worker pool beside each of the runner's "
     "workers) or PROCESS (see beam_pipeline/runners/README.md)"
@@ -26,12 +27,12 @@ def check_environment(options: PipelineOptions, runner: str, *, is_runner_here: 
     """Checks that the runner knows how to start Python workers, and on this machine that it can.
 
     Args:
-      options: those of the job.
-      runner: its class name.
+      options: the options of the job.
+      runner: the class name of the runner.
       is_runner_here: whether the runner's own processes run on this machine.
 
     Raises:
-      UsageError: the environment is not named, not complete, or not there.
+      UsageError: the environment is missing, incomplete, or cannot be reached.
     """
     portable = options.view_as(PortableOptions)
     kind = portable.environment_type
@@ -66,12 +67,29 @@ def host_and_port(address: str) -> str | None:
 
 
 def unreachable(address: str) -> OSError | None:
-    """Returns why nobody answers at HOST:PORT; None if somebody does."""
+    """Returns the error of connecting to HOST:PORT; None if a server accepts connections."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
     except OSError as error:
         return error
+    return None
+
+
+def not_grpc(address: str, patience: float = GRPC_PATIENCE) -> str | None:
+    """Returns an error message if the server at HOST:PORT does not speak gRPC; None if it does.
+
+    Args:
+      address: HOST:PORT.
+      patience: how long to wait for its first bytes, in seconds.
+    """
+    import grpc
+
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=patience)
+        except grpc.FutureTimeoutError:
+            return "another program listens there"
     return None
 
 
@@ -81,7 +99,7 @@ def _check_pool(portable: PortableOptions, *, is_runner_here: bool) -> None:
     )
     if not re.fullmatch(r".+:\d+", address or ""):
         raise UsageError("EXTERNAL needs HOST:PORT", setting="environment_config", value=address)
-    if is_runner_here and (fault := unreachable(address)):
+    if is_runner_here and (fault := unreachable(address) or not_grpc(address)):
         raise UsageError(
             f"no worker pool answers ({fault}); start one with "
             f"`python resources/worker_pool.py --port={address.rpartition(':')[2]}`",
@@ -104,7 +122,7 @@ def _check_command(portable: PortableOptions, *, is_runner_here: bool) -> None:
             value=config,
         ) from None
     if is_runner_here and shutil.which(command) is None:
-        raise UsageError(f"{command} is no program", setting="environment_config", value=config)
+        raise UsageError(f"{command} is not a program", setting="environment_config", value=config)
 
 
 def _check_docker() -> None:

@@ -1,7 +1,7 @@
-"""Options of Flink's job server that matter to a batch job and that Beam for Python lacks.
+"""Options of Flink's job server that Beam for Python does not declare.
 
-Beam passes options that it does not know to the job server, which ignores those that it does not
-know either. As these are declared here, a misspelled name or a wrong value is found before
+Beam passes unknown options to the job server, which ignores those that it does not know either.
+Because these options are declared here, a misspelled name or a wrong value is an error before
 anything runs. Importing this module declares them: Beam finds the options of all classes derived
 from `PipelineOptions`.
 """
@@ -23,4 +23,16 @@ class FlinkJobServerOptions(PipelineOptions):
         add("--state_backend_storage_path", help="a folder for it, shared by all TaskManagers")
         add("--max_bundle_size", type=int, help="the most elements in a bundle")
         add("--max_bundle_time_mills", type=int, help="the most milliseconds that a bundle lasts")
-        add("--checkpointing_interval", type=int, help="milliseconds; not for batch jobs")
+        add("--checkpointing_interval", type=int, help="milliseconds; for streams only")
+        add(
+            "--finish_bundle_before_checkpointing",
+            action="store_true",
+            default=False,
+            help="checkpoints wait for bundles; always so for streams",
+        )
+        add(
+            "--shutdown_sources_after_idle_ms",
+            type=int,
+            help="milliseconds after which a source that has nothing more to read ends; with "
+            "checkpoints it would not",
+        )

@@ -1,6 +1,6 @@
-"""A Flink cluster, through its REST API: what becomes of a job, and its end.
+"""A client of Flink's REST API, to monitor and cancel a job.
 
-Beam's job server neither reports all that can go wrong with a job nor cancels it.
+Beam's job server does not report all failures of a job, and cannot cancel it.
 """
 
 import contextlib
@@ -21,14 +21,18 @@ from beam_pipeline.runners.environments import host_and_port
 from beam_pipeline.runners.names import runner_name
 
 _TIMEOUT_SECONDS = 10
-#: What is raised where no Flink answers.
+#: The errors raised if no Flink cluster answers.
 NO_ANSWER = (OSError, ValueError, LookupError, http.client.HTTPException)
 #: States in which a job has ended.
 ENDED = frozenset({"FINISHED", "CANCELED", "FAILED"})
 
 
+# The Java class in which a task of Beam waits for a worker from a pool.
+_AWAITS_WORKER = "ExternalEnvironmentFactory.createEnvironment"
+
+
 class Slots(NamedTuple):
-    """How many task slots a cluster has, and how many of them are free."""
+    """The numbers of all and of free task slots of a cluster."""
 
     total: int
     free: int
@@ -36,12 +40,12 @@ class Slots(NamedTuple):
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job at one moment.
+    """The status of a job.
 
     Attributes:
       state: RUNNING, RESTARTING, FAILED and so on.
-      tasks: the states of its tasks, such as SCHEDULED, each with the number of subtasks in it.
-      failures: the tracebacks of what has failed so far, the first of them first.
+      tasks: the number of subtasks in each state, such as SCHEDULED.
+      failures: the tracebacks of all failures so far, the earliest first.
     """
 
     state: str
@@ -50,9 +54,9 @@ class JobStatus:
 
 
 class FlinkRest:
-    """Asks a cluster.
+    """The REST API of a cluster.
 
-    Every method raises one of `NO_ANSWER` where nobody, or something else, answers.
+    Every method raises one of `NO_ANSWER` if no Flink cluster answers.
 
     Args:
       address: HOST:PORT of the REST API.
@@ -62,17 +66,18 @@ class FlinkRest:
         self._address = address
 
     def jobs(self, name: str) -> list[str]:
-        """Returns the ids of all jobs called `name`."""
+        """Returns the ids of all jobs with this name."""
         return [job["jid"] for job in self._get("jobs/overview")["jobs"] if job["name"] == name]
 
     def status(self, job: str) -> JobStatus:
-        """Returns what has become of a job, by its id."""
-        details, raised = self._get(f"jobs/{job}"), self._get(f"jobs/{job}/exceptions")
+        """Returns the status of a job, by its id."""
+        # In this order, so that the state is not older than the failures.
+        raised, details = self._get(f"jobs/{job}/exceptions"), self._get(f"jobs/{job}")
         tasks: dict[str, int] = {}
         for vertex in details["vertices"]:
             for state, number in vertex["tasks"].items():
                 tasks[state] = tasks.get(state, 0) + number
-        # The latest is the first.
+        # Flink lists the latest failure first.
         entries = reversed(raised.get("exceptionHistory", {}).get("entries", ()))
         failures = [str(entry["stacktrace"]) for entry in entries]
         if not failures and raised.get("root-exception"):
@@ -88,8 +93,19 @@ class FlinkRest:
         overview = self._get("overview")
         return Slots(int(overview["slots-total"]), int(overview["slots-available"]))
 
+    def waits_for_worker(self, job: str) -> bool:
+        """Returns whether a task of a job, by its id, waits until a pool has started a worker."""
+        names = [str(vertex["name"]) for vertex in self._get(f"jobs/{job}")["vertices"]]
+        for manager in self._get("taskmanagers")["taskmanagers"]:
+            for thread in self._get(f"taskmanagers/{manager['id']}/thread-dump")["threadInfos"]:
+                if _AWAITS_WORKER in thread["stringifiedThreadInfo"] and any(
+                    name in thread["threadName"] for name in names
+                ):
+                    return True
+        return False
+
     def cancel(self, job: str) -> None:
-        """Asks the cluster to cancel a job, by its id; it does so in its own time."""
+        """Requests that a job is cancelled, by its id; does not wait for its end."""
         self._request(f"jobs/{job}?mode=cancel", "PATCH")
 
     def _get(self, path: str) -> Any:
@@ -102,29 +118,32 @@ class FlinkRest:
 
 
 class FlinkJob:
-    """A job on a cluster, which begins after this object is made.
+    """A job on a cluster, which is submitted after this object is made.
 
     Args:
-      cluster: where it is.
-      name: its name, which earlier jobs may have had too.
-      is_server_kept: whether the job server that passes it on runs on when the client has ended.
+      cluster: the cluster of the job.
+      name: the name of the job; earlier jobs may have the same name.
+      is_server_kept: whether the job server goes on running when the client has ended.
+
+    Attributes:
+      earlier: the ids of earlier jobs of this name.
     """
 
     def __init__(self, cluster: FlinkRest, name: str, *, is_server_kept: bool):
         self.cluster, self._name, self.is_server_kept = cluster, name, is_server_kept
-        self._earlier: frozenset[str] = frozenset()
+        self.earlier: frozenset[str] = frozenset()
         with contextlib.suppress(*NO_ANSWER):
-            self._earlier = frozenset(cluster.jobs(name))
+            self.earlier = frozenset(cluster.jobs(name))
 
     def ids(self) -> list[str]:
-        """Returns its id; none as long as it has not begun."""
-        return [job for job in self.cluster.jobs(self._name) if job not in self._earlier]
+        """Returns the id of the job; empty before it has begun."""
+        return [job for job in self.cluster.jobs(self._name) if job not in self.earlier]
 
 
 def flink_job(options: PipelineOptions) -> FlinkJob | None:
-    """Returns the job that is about to begin; None if it is for no Flink cluster that is known.
+    """Returns the job that is about to begin; None if it is not for a known Flink cluster.
 
-    With a job server that runs already, ``flink_master`` is the cluster behind it.
+    With a job server that runs already, ``flink_master`` must be the cluster that it submits to.
     """
     if runner_name(options) not in ("FlinkRunner", "PortableRunner"):
         return None

@@ -1,4 +1,4 @@
-"""Which runner a job is for, and what that means for this machine."""
+"""Resolves the runner of a job, and its properties: local or remote, threads, streams."""
 
 import importlib
 import os
@@ -18,21 +18,20 @@ _LOCAL_RUNNERS = (LOCAL_RUNNER, "BundleBasedDirectRunner", "PrismRunner")
 _NO_STREAMS = {
     LOCAL_RUNNER: "publishes nothing before the end, and a stream has none",
     "BundleBasedDirectRunner": "cannot read sources that are made of functions",
-    "FlinkRunner": "ends windows while such sources are still read, so that messages are lost",
     "SparkRunner": "runs what has an end, and a stream has none",
 }
 _ALIASES = ("DirectRunner", "SwitchingDirectRunner")
 
 
 def resolve_runner(name: str) -> str:
-    """Returns the runner that `name` means to Beam: the name of a class, without its package.
+    """Returns the class name of a runner, without its package.
 
     Args:
-      name: a class name in any case, with or without "Runner" at its end. What contains a dot is
-        the path of a user's own class, and is returned as it is.
+      name: a class name in any case, with or without "Runner" at its end. A name with a dot is the
+        path of a user's own class, and is returned unchanged.
 
     Raises:
-      UsageError: Beam has no such runner.
+      UsageError: there is no such runner.
 
     Example:
       >>> resolve_runner("prism"), resolve_runner("DirectRunner")
@@ -50,38 +49,53 @@ def resolve_runner(name: str) -> str:
 
 
 def default_runner(options: AnagramOptions) -> str:
-    """Returns the runner of jobs for which none is given.
+    """Returns the default runner.
 
-    That is Beam's in-process runner, unless the input has no end. Then it is Prism, or for Pub/Sub
-    the runner that has a reader for it.
+    This is Beam's in-process runner, unless the input is unbounded. Then it is Prism, or for
+    Pub/Sub the runner that has a reader for it.
     """
-    if not is_streaming(options) or _has_end(options):
+    if not is_streaming(options) or has_end(options):
         return LOCAL_RUNNER
     return "BundleBasedDirectRunner" if _is_pubsub(options) else "PrismRunner"
 
 
 def check_runs_streams(options: AnagramOptions, runner: str) -> None:
-    """Checks that a runner can do what streams need, if the input is one.
+    """Checks that a runner supports streams, if the input is one.
 
     Raises:
-      UsageError: it cannot.
+      UsageError: it does not.
     """
     if not is_streaming(options):
         return
     if _is_pubsub(options):
-        if runner not in (LOCAL_RUNNER, "PrismRunner", "SparkRunner"):
+        if runner not in (LOCAL_RUNNER, "PrismRunner", "FlinkRunner", "SparkRunner"):
             return
         reason = "has no reader for Pub/Sub; take BundleBasedDirectRunner, or DataflowRunner"
-    elif runner not in _NO_STREAMS or (_has_end(options) and runner == LOCAL_RUNNER):
+    elif runner not in _NO_STREAMS or (has_end(options) and runner == LOCAL_RUNNER):
         return
     else:
-        reason = f"{_NO_STREAMS[runner]}; take PrismRunner"
+        reason = f"{_NO_STREAMS[runner]}; take PrismRunner or FlinkRunner"
     raise UsageError(reason, setting="runner", value=runner)
 
 
-def _has_end(options: AnagramOptions) -> bool:
-    """Whether a stream is read up to where it is now."""
-    return any("until=now" in url.partition("?")[2].split("&") for url in options.input or ())
+def max_splits_for(options: PipelineOptions) -> int | None:
+    """Returns the maximum number of splits of a stream; None for as many as it has partitions.
+
+    Prism 2.77 uses the watermark of the bundle that was read last for all splits, even those that
+    were not in it (`PersistBundle` of its elementmanager.go), and drops their remaining messages.
+    The runners in this process read one split after the other.
+    """
+    return 1 if is_local(runner_name(options)) else None
+
+
+def has_end(options: AnagramOptions) -> bool:
+    """Returns whether a stream is read only up to its current end."""
+    topics = [url for url in options.input or () if scheme_of(url) == "kafka"]
+    if not topics:
+        return False
+    from beam_pipeline.io.streams.kafka_topic import is_until_now  # not where nothing needs it
+
+    return any(map(is_until_now, topics))
 
 
 def _is_pubsub(options: AnagramOptions) -> bool:
@@ -89,7 +103,7 @@ def _is_pubsub(options: AnagramOptions) -> bool:
 
 
 def _check_runner_class(path: str) -> None:
-    """Checks that `path` names a runner; Beam would import it when the pipeline is built."""
+    """Checks that `path` is that of a runner; Beam imports it only when the pipeline is built."""
     module, _, name = path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
@@ -100,7 +114,7 @@ def _check_runner_class(path: str) -> None:
 
 
 def is_local(runner: str) -> bool:
-    """Returns whether `runner` works in this process or in children that share its files."""
+    """Returns whether `runner` runs in this process or in children that share its files."""
     return runner.rpartition(".")[2] in _LOCAL_RUNNERS
 
 
@@ -117,18 +131,23 @@ def is_in_process(options: PipelineOptions) -> bool:
 def threads_for(options: AnagramOptions) -> int:
     """Returns the number of threads that one worker may count with.
 
-    That is the number of cores where this process is the only worker and counts in compiled code,
-    which releases the interpreter's lock; otherwise 1.
+    This is the number of cores if this process is the only worker and counts in compiled code,
+    which releases Python's global lock; otherwise 1.
     """
-    direct = options.view_as(DirectOptions)
-    is_only_worker = is_in_process(options) and direct.direct_running_mode == "in_memory"
-    return _cores() if is_only_worker and options.engine == "vectorized" else 1
+    has_cores = counts_in_this_process(options) and options.engine == "vectorized"
+    return _cores() if has_cores else 1
+
+
+def counts_in_this_process(options: AnagramOptions) -> bool:
+    """Returns whether this process is the only worker."""
+    mode: str = options.view_as(DirectOptions).direct_running_mode
+    return is_in_process(options) and mode == "in_memory"
 
 
 def describe_runner(options: AnagramOptions) -> str:
-    """Returns the runner as a report shows it, in-process with its mode and its size.
+    """Returns the runner as shown in a report; the in-process runner with its mode and size.
 
-    The size is the number of worker processes, or of threads where one process has several:
+    The size is the number of worker processes, or of threads if one process has several:
     ``FnApiRunner (in_memory, 2 threads)``.
     """
     if not is_in_process(options):

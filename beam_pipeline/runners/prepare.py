@@ -1,7 +1,7 @@
-"""What a runner needs before a job can be submitted to it: its programs, and fitting options.
+"""Checks and completes the options of a runner, and finds its programs, before a job is submitted.
 
-A runner reports a missing program by a stack trace, often minutes later. Here each is looked for
-first, and its absence is one line that says how to get it.
+A runner reports a missing program by a stack trace, often minutes later. Here each program is
+searched first, and if it is missing, a one-line error says how to get it.
 """
 
 import os
@@ -24,10 +24,11 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.io.inputs import STDIN
-from beam_pipeline.options import AnagramOptions
+from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.runners import beam_internals
 from beam_pipeline.runners.dataflow import check_dataflow
 from beam_pipeline.runners.environments import check_environment, host_and_port, unreachable
+from beam_pipeline.runners.flink_streams import prepare_stream
 from beam_pipeline.runners.names import is_local, runner_name
 from beam_pipeline.runners.staging import stage
 from transforms.dictionary import NO_DICTIONARY, WORD_LISTS
@@ -43,8 +44,8 @@ def prepare(options: AnagramOptions, folder: str) -> None:
     (see `beam_pipeline.runners.staging`).
 
     Args:
-      options: those of the job; they are changed.
-      folder: for what is staged. It must exist as long as the job runs.
+      options: the options of the job, changed in place.
+      folder: the folder for staged files. It must exist as long as the job runs.
 
     Raises:
       UsageError: an option is wrong, or a program is missing; the message says how to get it.
@@ -62,6 +63,9 @@ def prepare(options: AnagramOptions, folder: str) -> None:
         raise UsageError(
             "PortableRunner needs the HOST:PORT of its job server", setting="job_endpoint"
         )
+    # The job server of a `PortableRunner` may be Flink's; others ignore its options.
+    if runner in ("FlinkRunner", "PortableRunner") and is_streaming(options):
+        prepare_stream(options)
     if runner in ("FlinkRunner", "SparkRunner", "PortableRunner"):
         names = options.view_as(GoogleCloudOptions)
         names.job_name = names.job_name or f"anagrams-{uuid.uuid4().hex[:12]}"
@@ -78,7 +82,7 @@ def prepare(options: AnagramOptions, folder: str) -> None:
 
 
 def _check_utf8(options: PipelineOptions, runner: str) -> None:
-    """Checks that all values can be sent to a runner, which takes text that is UTF-8 only."""
+    """Checks that all values are valid UTF-8, because runners accept nothing else."""
     for name, value in options.get_all_options(drop_default=True).items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not text.isascii():
@@ -102,7 +106,7 @@ def _is_runner_here(options: PipelineOptions) -> bool:
 
 
 def _are_workers_here(options: PipelineOptions) -> bool:
-    """Returns whether workers are this process or copies of it, and so need no staging."""
+    """Returns whether workers run in this process or copies of it, and so need no staging."""
     kind = options.view_as(PortableOptions).environment_type
     if runner_name(options) in ("FnApiRunner", "BundleBasedDirectRunner"):
         return True
@@ -110,7 +114,7 @@ def _are_workers_here(options: PipelineOptions) -> bool:
 
 
 def _check_master(options: PipelineOptions, runner: str) -> None:
-    """Checks that the server that the job is sent to answers; runners try for a minute or more."""
+    """Checks that the server of the job answers; runners would try for a minute or more."""
     endpoint = options.view_as(PortableOptions).job_endpoint
     if endpoint:
         setting, master = "job_endpoint", str(endpoint)
@@ -138,7 +142,7 @@ def _use_absolute_paths(options: AnagramOptions) -> None:
 
 
 def _find_prism(options: PrismRunnerOptions) -> None:
-    """Fills in where Prism's program is, or checks it; Beam would download a release."""
+    """Sets the path of Prism's program, or checks it; Beam would download a release."""
     given = options.prism_location
     remedy = f"get it with `go install {_PRISM}`"
     if given:
@@ -170,7 +174,7 @@ def go_programs() -> Path:
 
 
 def _check_job_server(options: PipelineOptions, runner: str) -> None:
-    """Fills in where the job server's jar is, and checks for Java; Beam would download the jar."""
+    """Sets the path of the job server's jar, and checks for Java; Beam would download the jar."""
     if options.view_as(PortableOptions).job_endpoint:
         return  # it runs already
     flink, spark = options.view_as(FlinkRunnerOptions), options.view_as(SparkRunnerOptions)

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import apache_beam as beam
@@ -19,18 +19,30 @@ from beam_pipeline.runners import beam_internals, worker
 from beam_pipeline.runners.cancelling import cancelled_if_given_up
 from beam_pipeline.runners.explaining import explain
 from beam_pipeline.runners.flink_rest import flink_job
-from beam_pipeline.runners.names import is_in_process
+from beam_pipeline.runners.names import is_in_process, is_local, runner_name
+from beam_pipeline.runners.own_servers import own_servers_at_loopback
 from beam_pipeline.runners.shutdown import fail_on_worker_death
-from beam_pipeline.runners.watching import fail_with_job
+from beam_pipeline.runners.watching import fail_with_job, last_failure
+from beam_pipeline.runners.worker_options import RemoteWorkerOptions
+from beam_pipeline.standard_streams import print_message
 
 
-def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResult:
+def run_to_end(
+    pipeline: beam.Pipeline,
+    options: AnagramOptions,
+    notify: Callable[[str], None] = print_message,
+) -> PipelineResult:
     """Runs `pipeline` to its end; a pipeline that only becomes a template is not run.
 
-    Unless the options say ``verbose``, nothing that Beam prints or logs reaches standard error.
-    For that, and to notice the death of a worker, standard error and a few hooks of this process
-    are replaced while the pipeline runs, and restored afterwards: a process should run one
+    Without the option ``verbose``, nothing that Beam prints or logs reaches standard error. For
+    this, and to notice the death of a worker, standard error and a few hooks of this process are
+    replaced while the pipeline runs, and restored afterwards. So a process should run only one
     pipeline at a time.
+
+    Args:
+      pipeline: the pipeline, made with the options.
+      options: complete options, see `beam_pipeline.cli.completion`.
+      notify: called with messages for the user that are not errors.
 
     Returns:
       The runner's result.
@@ -41,9 +53,13 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
     """
     with interruption.scope() as stack:
         if not is_in_process(options):  # loading them takes a while
+            stack.callback(beam_internals.kill_servers_with_this_process())
             stack.callback(beam_internals.stop_job_servers())
+            stack.callback(beam_internals.serve_this_machine_only(worker_processes=False))
+            stack.enter_context(own_servers_at_loopback(runner_name(options)))
         stack.callback(beam_internals.use_own_worker_program(worker.command()))
         if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
+            stack.callback(beam_internals.serve_this_machine_only(worker_processes=True))
             stack.enter_context(_options_for_workers(options))
         stack.callback(beam_internals.sample_states_often())
         if not options.verbose:
@@ -61,20 +77,23 @@ def run_to_end(pipeline: beam.Pipeline, options: AnagramOptions) -> PipelineResu
         command = interruption.Command(run)
         stack.enter_context(fail_on_worker_death(command, verbose=options.verbose))
         at_flink = None if is_in_process(options) else flink_job(options)
-        stack.enter_context(cancelled_if_given_up(jobs, at_flink))
-        stack.enter_context(fail_with_job(command, at_flink))
+        ends_with_us = is_local(runner_name(options))
+        stack.enter_context(cancelled_if_given_up(jobs, at_flink, ends_with_us=ends_with_us))
+        patience = options.view_as(RemoteWorkerOptions).worker_start_timeout
+        stack.enter_context(fail_with_job(command, at_flink, patience, notify))
         try:
             command.run()
             return jobs[0]
         except Exception as error:  # whatever a runner, stage or worker may raise
-            raise explain(error) from error
+            raise explain(error, last_failure(at_flink)) from error
 
 
 @contextlib.contextmanager
 def _options_for_workers(options: AnagramOptions) -> Iterator[None]:
-    """Within, worker processes of the local runner find the options of the run, of filesystems too.
+    """Inside, worker processes of the local runner get the options of the run.
 
-    Beam passes none to them. They may be secrets, so they are in a file that only this user reads.
+    Beam passes no options to them, but they need those of filesystems. Options may be secrets, so
+    they are in a file that only this user can read.
     """
     given = {"options": options.get_all_options(drop_default=True)}
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
@@ -92,7 +111,7 @@ def _options_for_workers(options: AnagramOptions) -> Iterator[None]:
 
 
 def is_template(options: AnagramOptions) -> bool:
-    """Returns whether the job is only written down, for Dataflow to run later."""
+    """Returns whether the job is only saved as a template, which Dataflow runs later."""
     return bool(options.view_as(GoogleCloudOptions).template_location)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of worker processes when a run ends early, because one of them dies or otherwise."""
+"""Ends worker processes when a run ends early, for example because one of them has died."""
 
 import contextlib
 import threading
@@ -14,13 +14,13 @@ from transforms.errors import AnagramError
 def fail_on_worker_death(command: Command[Any], *, verbose: bool) -> Iterator[None]:
     """Inside the ``with`` block, the death of a worker process ends the command.
 
-    Beam would wait for that worker forever. If the block ends with an error, whichever it is, the
-    worker processes are killed: Beam would wait until each is done with its bundle.
+    Beam would wait for that worker forever. If the block ends with any error, the worker processes
+    are killed, because Beam would wait until each has finished its bundle.
 
     Args:
-      command: what waits for Beam.
-      verbose: whether errors in other threads are reported as usual. Otherwise they are not
-        reported at all: the error of the run says what is to be said.
+      command: the command that waits for Beam.
+      verbose: whether errors in other threads are printed as usual. Otherwise they are not printed,
+        because the error of the run is enough.
     """
     report = threading.excepthook
     is_over = False

@@ -1,9 +1,9 @@
-"""This package and what it needs, as files that a runner's remote workers install.
+"""Packs this package and its requirements as files that a runner's remote workers install.
 
-A worker has Beam and nothing of this project. It gets a wheel of the packages as they are
-installed here, and the requirements of that wheel which Beam does not bring, in the versions
-installed here. The wheel is put together by hand: build tools make one of a source tree, which an
-installed package no longer has.
+A bare worker has only Beam. It gets a wheel of the packages as they are installed here, and those
+requirements of the wheel that Beam does not install, in the versions installed here. The wheel is
+built by this module, because build tools need a source tree, which an installed package does not
+have.
 """
 
 import base64
@@ -15,13 +15,14 @@ import io
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import DebugOptions, SetupOptions, WorkerOptions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from beam_pipeline.io.streams import scheme_of
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.worker_options import RemoteWorkerOptions
 from transforms.errors import AnagramError
@@ -37,15 +38,14 @@ _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 def stage(options: AnagramOptions, folder: str) -> None:
     """Makes the runner send this package to its workers.
 
-    What the user has chosen stays: with ``staging=none``, ``setup_file`` or ``sdk_container_image``
-    the workers have the package already, and ``requirements_file`` replaces the requirements.
-
-    Workers are told which Python the job was submitted with, as theirs must be the same: in the
-    wheel, for pip, and as an experiment, for ``resources/worker_pool.py``.
+    Options of the user are respected: with ``staging=none``, ``setup_file`` or
+    ``sdk_container_image`` the workers have the package already, and ``requirements_file`` replaces
+    the requirements. The workers' Python must have the same version as this one. The version is
+    recorded in the wheel, for pip, and as an experiment, for ``resources/worker_pool.py``.
 
     Args:
-      options: those of the job; they are changed.
-      folder: for the files that are staged.
+      options: the options of the job, changed in place.
+      folder: the folder for the staged files.
 
     Raises:
       AnagramError: this package is not installed here, so what it needs is not known.
@@ -61,7 +61,7 @@ def stage(options: AnagramOptions, folder: str) -> None:
     setup.extra_packages = [*(setup.extra_packages or []), str(build_wheel(folder))]
     if setup.requirements_file is None:
         path = Path(folder, "requirements.txt")
-        path.write_text("".join(f"{pin}\n" for pin in requirements()))
+        path.write_text("".join(f"{pin}\n" for pin in requirements(*_extras(options))))
         setup.requirements_file = str(path)
 
 
@@ -69,11 +69,11 @@ def build_wheel(folder: str) -> Path:
     """Writes a wheel of this project's packages, as they are installed here, into `folder`.
 
     Returns:
-      Its path. The content depends on nothing but the packages and Python's minor version, the
-      only one that pip installs it for.
+      Its path. The content depends only on the packages and on Python's minor version, the only one
+      for which pip installs it.
 
     Raises:
-      AnagramError: this package is not installed here, so what it needs is not known.
+      AnagramError: this package is not installed here, so its requirements are unknown.
     """
     distribution = _distribution()
     stem = f"{DISTRIBUTION.replace('-', '_')}-{distribution.version}"
@@ -112,20 +112,32 @@ def _record(contents: dict[str, bytes], own_name: str) -> bytes:
     return record.getvalue().encode()
 
 
-def requirements() -> list[str]:
-    """Returns what a worker that has Beam lacks, in the versions installed here.
+def _extras(options: AnagramOptions) -> set[str]:
+    """Returns the extras that workers need for the input."""
+    return {scheme_of(url) for url in options.input or ()} & {"kafka"}
+
+
+def requirements(*extras: str) -> list[str]:
+    """Returns the requirements that a worker with Beam lacks, in the versions installed here.
+
+    Args:
+      extras: the extras of this package that the worker needs too.
 
     Returns:
       Lines of a requirements file: ``name==version``.
     """
     of_beam = _closure("apache-beam", frozenset())
-    ours = _closure(DISTRIBUTION, frozenset(of_beam)) - {DISTRIBUTION}
+    ours = _closure(DISTRIBUTION, frozenset(of_beam), extras) - {DISTRIBUTION}
     return [f"{name}=={importlib.metadata.version(name)}" for name in sorted(ours)]
 
 
-def _closure(name: str, known: frozenset[str]) -> set[str]:
-    """Returns the installed distributions that `name` needs and itself, without those `known`."""
-    found: set[str] = set()
+def _closure(name: str, known: frozenset[str], extras: Sequence[str] = ()) -> set[str]:
+    """Returns the installed distributions that `name` needs and itself, without those `known`.
+
+    Args:
+      extras: of `name`, which are needed too.
+    """
+    root, found = name, set[str]()
     pending = [name]
     while pending:
         name = pending.pop()
@@ -137,7 +149,8 @@ def _closure(name: str, known: frozenset[str]) -> set[str]:
             continue  # for another platform, or no requirement of the installed version
         found.add(name)
         for requirement in map(Requirement, needed or ()):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            marker, wanted = requirement.marker, ("", *(extras if name == root else ()))
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in wanted):
                 pending.append(canonicalize_name(requirement.name))
     return found
 

@@ -8,7 +8,7 @@ Beam's own program would wait for a runner that has been killed before it could 
 import os
 import sys
 
-#: How often a worker looks for its parent, in seconds.
+#: How often a worker checks whether its parent is alive, in seconds.
 _INTERVAL = 0.5
 
 
@@ -30,10 +30,13 @@ def main(parent: int) -> None:
     import signal
     import threading
 
-    # A terminal sends them to all processes; what becomes of a worker is decided by its parent.
+    # A terminal sends them to all processes, but the parent decides when a worker ends.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    from transforms.stages.memory import keep_free_memory
+
+    keep_free_memory()
     from beam_pipeline.runners import beam_internals
 
     beam_internals.run_worker()
@@ -48,6 +51,6 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    # The folder of this file is no place to import from, that of the package is.
+    # Import from the folder of the package, not from the folder of this file.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     main(int(sys.argv[1]))

@@ -1,1 +1,1 @@
-"""Tells collectors outside what a run did: OpenLineage and OpenTelemetry."""
+"""Sends what a run did to external collectors: OpenLineage and OpenTelemetry."""

@@ -1,4 +1,4 @@
-"""Tells OpenLineage which files a run reads and writes, and its totals."""
+"""Sends to OpenLineage which files a run reads and writes, and its totals."""
 
 import contextlib
 import datetime
@@ -28,7 +28,7 @@ _NAMESPACE = "OPENLINEAGE_NAMESPACE"
 
 @attr.define
 class TotalsRunFacet(RunFacet):
-    """What a run has counted, by the names of the report; and what it took."""
+    """The totals, time and memory of a run, by the names of the report."""
 
     totals: dict[str, int]
     wallSeconds: float  # noqa: N815
@@ -36,7 +36,7 @@ class TotalsRunFacet(RunFacet):
 
 
 class Exporter:
-    """Sends the events of one run, to where the environment says; see `OpenLineageClient`."""
+    """Sends the events of one run. Environment variables configure it; see `OpenLineageClient`."""
 
     def __init__(self, info: RunInfo):
         set_producer(f"urn:{NAME}:{beam_pipeline.__version__}")
@@ -95,7 +95,7 @@ class Exporter:
 
 @contextlib.contextmanager
 def _environment_kept() -> Iterator[None]:
-    """Removes the variables that the client makes of others, which later runs would read."""
+    """Removes variables that the client derives from others, because later runs would read them."""
     before = set(os.environ)
     try:
         yield

@@ -22,9 +22,9 @@ _PREFIX = "beam_anagrams"
 
 
 class Exporter:
-    """Sends what one run did, to where the environment says (``OTEL_EXPORTER_OTLP_ENDPOINT``).
+    """Sends what one run did to the collector in ``OTEL_EXPORTER_OTLP_ENDPOINT``.
 
-    The environment variable ``TRACEPARENT`` says which span the run belongs to, if any does.
+    The environment variable ``TRACEPARENT`` may have the parent span of the run.
     """
 
     def __init__(self, info: RunInfo):
@@ -35,7 +35,7 @@ class Exporter:
         self._resource = Resource.create(attributes)
 
     def start(self) -> None:
-        pass  # a trace is sent when it is known how long its spans are
+        pass  # a trace is sent at the end, when the durations of its spans are known
 
     def end(self, report: RunReport) -> None:
         ended = time.time_ns()

@@ -1,4 +1,4 @@
-"""Sends what exporters have to say, so that no collector can block or fail a run."""
+"""Runs exporters in threads, so that no collector can block or fail a run."""
 
 import importlib
 import queue
@@ -11,19 +11,19 @@ from beam_pipeline.redaction import redact
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.telemetry.run_info import RunInfo
 
-# How long a run that has ended waits for collectors, in seconds.
+# How long a run waits for collectors at its end, in seconds.
 _PATIENCE = 5.0
 _PATIENCE_WHEN_INTERRUPTED = 1.0
 
 
 class Exporter(Protocol):
-    """Tells one collector about one run. May raise anything, and may take any time."""
+    """Sends one run to one collector. May raise any exception, and may take any time."""
 
     def start(self) -> None:
-        """Tells that the run begins."""
+        """Sends that the run begins."""
 
     def end(self, report: RunReport) -> None:
-        """Tells what the run did."""
+        """Sends what the run did."""
 
 
 #: Makes the exporter of a name; it may load a library.
@@ -38,11 +38,11 @@ def make_exporter(name: str, info: RunInfo) -> Exporter:
 
 
 class Telemetry:
-    """Tells collectors about one run, each in a thread of its own.
+    """Sends one run to collectors, each in its own thread.
 
     Args:
-      names: of the exporters.
-      notify: called with a line for the user about each collector that was not told all.
+      names: the names of the exporters.
+      notify: called with a message for the user about each collector to which sending failed.
       patience: how long to wait for collectors at the end, in seconds.
       make: makes the exporters.
     """
@@ -60,17 +60,17 @@ class Telemetry:
         self._senders = [_Sender(name, make) for name in dict.fromkeys(names)]
 
     def start(self, info: RunInfo) -> None:
-        """Tells that the run begins; does not wait."""
+        """Sends that the run begins; does not wait."""
         for sender in self._senders:
             sender.start(info)
 
     def end(self, report: RunReport, info: RunInfo, *, is_interrupted: bool = False) -> None:
-        """Tells what the run did, and waits for that, but not for long.
+        """Sends what the run did, and waits for a limited time.
 
         Args:
-          report: of the run.
-          info: for exporters that have not been told that it begins.
-          is_interrupted: whether somebody waits for the end of the program.
+          report: the report of the run.
+          info: for exporters for which `start` was not called.
+          is_interrupted: whether the user has interrupted the run; then the wait is shorter.
         """
         patience = self._patience
         if is_interrupted:
@@ -86,7 +86,7 @@ class Telemetry:
 
 
 class _Sender:
-    """Has one exporter, and the thread in which it works."""
+    """An exporter and its thread."""
 
     def __init__(self, name: str, make: Make):
         self.name = name

@@ -8,6 +8,7 @@ a folder; started with the same folder again, it has them still. Needs Java 17.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import socket
@@ -73,15 +74,24 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def _is_served(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
 def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Runs a Kafka broker until Ctrl-C.")
     parser.add_argument("--port", type=int, default=9092, help="default: 9092")
     parser.add_argument("--folder", type=Path, default=Path("kafka-data"), help="for its messages")
     options = parser.parse_args(argv)
+    if _is_served(options.port):
+        sys.exit(f"port {options.port} is in use by another program; give another --port")
     if not is_installed():
         sys.exit("needs Java 17 and: mvn -B -f resources/streams package")
     runs = command(options.folder.absolute(), options.port)
-    print(f"Kafka at localhost:{options.port}, messages in {options.folder}; Ctrl-C ends it")
+    print(f"Kafka starts at localhost:{options.port}, messages in {options.folder}")
     sys.stdout.flush()
     os.execvp(runs[0], runs)
 

@@ -34,7 +34,8 @@ from transforms import (
     TallyBlocks,
     UnpackRecords,
 )
-from transforms.columns.tables import COUNTS, to_bytes
+from transforms.columns.packing import to_bytes
+from transforms.columns.tables import COUNTS
 from transforms.errors import DictionaryError
 
 WORDS = ["act", "cat", "tac", "enlist", "listen", "silent", "l'été"]

@@ -173,11 +173,6 @@ def test_what_is_no_group_and_text_is_refused(
     assert message in str(raised.value)
 
 
-def test_windows_in_records_of_groups_are_refused() -> None:
-    with pytest.raises(ValueError, match="with_window=True: cannot be combined with per_group"):
-        CountAnagrams(per_group=True, with_window=True)
-
-
 # Files of results
 
 

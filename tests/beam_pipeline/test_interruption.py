@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline import interruption
 from beam_pipeline.interruption import Command
-from tests.support.cli import environment
+from beam_pipeline.runners.cancelling import cancelled_if_given_up
+from tests.support.cli import GIVE_UP, environment
 
 Body = Callable[[threading.Event], None]
 
@@ -240,6 +242,23 @@ def test_in_a_program_of_ones_own_an_interrupt_is_raised_and_leaves_nothing(tmp_
         cwd=tmp_path / "work",
         env=environment(TMPDIR=str(tmp_path / "tmp")),
         capture_output=True,
-        timeout=300,
+        timeout=GIVE_UP,
     )
     assert finished.stdout == b"interrupted; nothing was published ['pipe'] []\n", finished.stderr
+
+
+def test_what_was_published_is_told_also_if_a_job_cannot_be_cancelled() -> None:
+    class Lost(PipelineResult):
+        def cancel(self) -> None:
+            raise OSError("no answer")
+
+    def interrupted() -> str:
+        interruption.set_outcome("windows are in out")
+        jobs = [Lost("RUNNING")]  # type: ignore[no-untyped-call]
+        with pytest.raises(KeyboardInterrupt), cancelled_if_given_up(jobs, None):
+            raise KeyboardInterrupt
+        return interruption.outcome()
+
+    assert Command(interrupted).run() == (
+        "windows are in out; but its job cannot be cancelled and may go on: OSError: no answer"
+    )

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.support import reference
-from tests.support.cli import COMMAND, Finished, Here, assert_one_line_error, environment, run
+from tests.support.cli import (
+    COMMAND,
+    GIVE_UP,
+    Finished,
+    Here,
+    assert_one_line_error,
+    environment,
+    run,
+)
 
 IN_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 MODES = [pytest.param((), id="in_memory"), pytest.param(IN_PROCESSES, marks=pytest.mark.slow)]
@@ -264,7 +272,7 @@ def test_a_full_disk_is_one_line_and_the_old_result_stands(
         cwd=tmp_path,
         env=environment(TMPDIR=str(tmp_path)),
         capture_output=True,
-        timeout=300,
+        timeout=GIVE_UP,
     )
     result = Finished(finished.returncode, finished.stdout, finished.stderr.decode())
     path = "d.jsonl" if name == "--dead_letters" else "r.json"
@@ -281,7 +289,7 @@ def test_a_full_temporary_folder_is_named_where_the_result_is_printed(
         cwd=tmp_path,
         env=environment(TMPDIR=str(tmp_path)),
         capture_output=True,
-        timeout=300,
+        timeout=GIVE_UP,
     )
     result = Finished(finished.returncode, finished.stdout, finished.stderr.decode())
     assert_one_line_error(result, f"error: {tmp_path}: ", "File too large", "TMPDIR", code=1)

@@ -1,5 +1,6 @@
 """The whole pipeline counts what the oracle counts, with either engine, however text is cut."""
 
+import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -7,20 +8,21 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import PBegin, PCollection
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline import build
+from beam_pipeline import CountAnagrams, build
 from beam_pipeline.io.sources import ReadFiles, ReadString
 from beam_pipeline.pipeline import ENGINES
 from tests.support import reference
-from tests.support.beam import assert_gives, pipeline
+from tests.support.beam import assert_gives, of_newest_beam, pipeline
 from tests.support.examples import at_most
 from tests.support.strategies import sentences
 from transforms.dictionary import DictionarySpec
-from transforms.expand import AnagramCount, TopWords
+from transforms.expand import AnagramCount, GroupedCount, TopWords
 from transforms.tally import TallyBlocks
 from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 from transforms.text.settings import TextSettings
@@ -158,6 +160,26 @@ def test_giants_are_no_members_of_their_class(engine: str) -> None:
     text = "x" * 70_000 + " cat"
     none = DictionarySpec("none")
     assert_counts(ReadString(text), {"cat": 1}, engine=engine, dictionary=none)
+
+
+@of_newest_beam  # others decode rows as classes of their own
+@pytest.mark.parametrize("option", ["--runtime_type_check", "--no_pipeline_type_check"])
+def test_checks_of_types_change_no_records(option: str, engine: str) -> None:
+    options = PipelineOptions([option])
+    with beam.Pipeline(runner="FnApiRunner", options=options) as p:
+        texts = p | beam.Create(["cat", "act"])
+        for dictionary in ("none", ["cat", "act"]):
+            count = CountAnagrams(dictionary=dictionary, engine=engine, top=2)
+            counted = texts | f"Count {dictionary}" >> count
+            expected = [AnagramCount(word, 2, "act") for word in ("cat", "act")]
+            assert_that(counted, equal_to(expected), label=f"Counts {dictionary}")
+            grouped = (
+                texts
+                | f"Group {dictionary}" >> beam.Map(lambda text: ("g", text))
+                | f"Count groups {dictionary}" >> dataclasses.replace(count, per_group=True)
+            )
+            of_groups = [GroupedCount("g", *record) for record in expected]
+            assert_that(grouped, equal_to(of_groups), label=f"Groups {dictionary}")
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -14,6 +14,10 @@ from tests.support.cli import Here
     ("text", "shown"),
     [
         ("s3://me:hush@host/a.txt", "s3://me:***@host/a.txt"),
+        (
+            "s3://me:hush@host/a: no bucket 'me:hush@host'",
+            "s3://me:***@host/a: no bucket 'me:***@host'",
+        ),
         ("kafka://:hush@host:9092/t", "kafka://:***@host:9092/t"),
         ("error at https://u:hush@h/x: gone", "error at https://u:***@h/x: gone"),
         ("https://h/a?X-Amz-Signature=hush&page=2", "https://h/a?X-Amz-Signature=***&page=2"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import beam_pipeline
 from beam_pipeline.standard_streams import print_message, printable
-from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, run
+from tests.support.cli import COMMAND, GIVE_UP, Here, assert_one_line_error, environment, run
 
 CAT = b'{\n  "act": 1,\n  "cat": 1,\n  "tac": 1\n}\n'
 #: Kinds of runs, and the exit code of each where nothing is wrong with its streams.
@@ -74,7 +74,7 @@ def assert_right(folder: Path, kind: str, in_: str, out: str, err: str, locale: 
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            timeout=300,
+            timeout=GIVE_UP,
         )
     writes = code == 0 and kind != "file"
     if kind == "stdin" and in_ == "closed":
@@ -160,7 +160,7 @@ def test_a_reader_that_has_gone_is_one_line(tmp_path: Path) -> None:
         env=environment(),
         stdout=writer,
         stderr=subprocess.PIPE,
-        timeout=300,
+        timeout=GIVE_UP,
     )
     os.close(writer)
     assert finished.returncode == 1
@@ -185,7 +185,7 @@ def test_no_room_for_a_copy_of_standard_input_is_one_line(tmp_path: Path) -> Non
             env=environment(TMPDIR=str(tmp_path)),
             stdin=zeros,
             capture_output=True,
-            timeout=300,
+            timeout=GIVE_UP,
         )
     assert finished.returncode == 2
     assert finished.stderr.startswith(b"error: --input=-: cannot be read: no room for a copy of it")
@@ -228,7 +228,7 @@ def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
             cwd=tmp_path,
             env=environment(),
             capture_output=True,
-            timeout=300,
+            timeout=GIVE_UP,
         )
         assert (finished.returncode, finished.stdout) == (code, out), finished.stderr
         assert finished.stderr.startswith(err)

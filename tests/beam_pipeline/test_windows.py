@@ -43,6 +43,7 @@ from transforms import (
     KeyBySignature,
     SideOutputs,
     WindowedCount,
+    WindowedGroupCount,
 )
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block
@@ -86,7 +87,7 @@ def sessions_by_hand(texts: Iterable[Timed]) -> Iterator[tuple[str, Window, list
 KINDS = {"fixed": FixedWindows(10), "sliding": SlidingWindows(10, 5), "sessions": Sessions(5)}
 
 
-def seconds(record: WindowedCount) -> tuple[Any, ...]:
+def seconds(record: WindowedCount | WindowedGroupCount) -> tuple[Any, ...]:
     start, end = record.window_start, record.window_end
     return (
         record.word,
@@ -152,6 +153,49 @@ def test_each_window_is_counted_by_itself(
             | "ToGlobal" >> beam.WindowInto(GlobalWindows())
         )
         assert_that(counted, equal_to(expected_records(kind, texts, members, top)))
+
+
+@settings(max_examples=at_most(15))
+@given(
+    st.dictionaries(st.sampled_from(["", "a", "é/b"]), timed_texts, max_size=3),
+    st.sampled_from(ENGINES),
+    st.sampled_from([*KINDS]),
+    st.sampled_from([MEMBERS, None]),
+    st.sampled_from([None, 2]),
+)
+def test_each_group_is_counted_by_itself_in_each_window(
+    groups: dict[str, list[Timed]],
+    engine: str,
+    kind: str,
+    members: tuple[str, ...] | None,
+    top: int | None,
+) -> None:
+    top = None if kind == "sessions" else top
+    texts = [(group, one) for group, timed in groups.items() for one in timed]
+    expected = [
+        (group, *record)
+        for group, timed in groups.items()
+        for record in expected_records(kind, timed, members, top)
+    ]
+    with pipeline() as p:
+        counted = (
+            p
+            | beam.Create(texts, reshuffle=False)
+            | beam.MapTuple(
+                lambda group, one: TimestampedValue((group, one[0]), one[1])
+            ).with_output_types(tuple[str, str])
+            | beam.WindowInto(KINDS[kind])
+            | CountAnagrams(
+                dictionary=members or "none",
+                engine=engine,
+                top=top,
+                per_group=True,
+                with_window=True,
+            )
+            | beam.Map(lambda record: (record.group, *seconds(record)))
+            | "ToGlobal" >> beam.WindowInto(GlobalWindows())
+        )
+        assert_that(counted, equal_to(expected))
 
 
 TEXTS = [("cat", 1), ("act dog", 3), ("\xff", 4), ("dog", 11), ("tac", 12), ("cat", 27)]

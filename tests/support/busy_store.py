@@ -19,6 +19,10 @@ class BusyStore(LocalFileSystem):
         ATTEMPTS.append("match")
         raise ConnectionError("busy")
 
+    def open(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        ATTEMPTS.append("open")
+        raise ConnectionError("busy")
+
     def exists(self, path: str) -> bool:
         ATTEMPTS.append("exists")
         raise ConnectionError("busy")

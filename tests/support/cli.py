@@ -13,6 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "beam_pipeline"]
+#: Seconds after which a test gives up. No test depends on how long a process takes to start or to
+#: end: this only keeps a process that hangs from blocking all other tests.
+GIVE_UP = 900
 
 
 class Finished(NamedTuple):
@@ -36,7 +39,7 @@ def run(*arguments: object, cwd: Path, stdin: bytes = b"", **more: str) -> Finis
         env=environment(**more),
         input=stdin,
         capture_output=True,
-        timeout=300,
+        timeout=GIVE_UP,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
 

@@ -46,7 +46,7 @@ from beam_pipeline.io import publishing
 from beam_pipeline.io.naming import shard_path
 from beam_pipeline.job import run_job
 from beam_pipeline.report.model import RunReport
-from tests.support.cli import COMMAND, environment
+from tests.support.cli import COMMAND, GIVE_UP, environment
 from transforms.errors import AnagramError
 
 OLD = b"what stood there before\n"
@@ -224,7 +224,7 @@ def _run_workers(proof: Proof, kill_after: float | None = None) -> tuple[int, st
                     workers[1].kill()
                 break
             time.sleep(0.01)
-    _, err = running.communicate(timeout=120)
+    _, err = running.communicate(timeout=GIVE_UP)
     return running.returncode, err, time.monotonic() - began
 
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NoReturn
 
+from tests.support.cli import GIVE_UP
+
 # Headers that are about one connection.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 # How long a slow answer takes, in seconds.
@@ -129,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Returns the status, the headers and the body of the server's answer."""
         self.server.on_forward(self.command, urllib.parse.unquote(self.path))
-        server = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        server = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=GIVE_UP)
         with contextlib.closing(server):
             kept = {
                 name: value

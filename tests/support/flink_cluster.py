@@ -33,13 +33,16 @@ import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from beam_pipeline.runners.staging import build_wheel, requirements
 from tests.support import worker_pool
+from tests.support.cli import GIVE_UP, ROOT
 
 #: Of the newest series for which Beam's libraries are available, see resources/job_servers.
 FLINK = "1.19.3"
@@ -56,14 +59,15 @@ SETTINGS: Mapping[str, int | str] = {
     # Beam sends workers what was staged from direct memory, without waiting for them.
     "taskmanager.memory.task.off-heap.size": "512m",
     "classloader.resolve-order": "parent-first",
-    # A lost TaskManager is noticed within seconds, and its job is restarted.
+    # A lost TaskManager is noticed within seconds, and its job is restarted. A stream needs all its
+    # slots: until there is another TaskManager, which may take two minutes, each attempt fails.
     "heartbeat.interval": 2000,
     "heartbeat.timeout": 10_000,
     "restart-strategy.type": "fixed-delay",
-    "restart-strategy.fixed-delay.attempts": 5,
+    "restart-strategy.fixed-delay.attempts": 30,
     "restart-strategy.fixed-delay.delay": f"{RESTART_DELAY_MILLIS} ms",
 }
-JOB_SERVER = worker_pool.ROOT / "resources" / "job_servers" / "target" / "flink-job-server.jar"
+JOB_SERVER = ROOT / "resources" / "job_servers" / "target" / "flink-job-server.jar"
 _ENTRY = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _PARAMETERS = "org.apache.flink.runtime.util.bash.BashJavaUtils"
@@ -134,15 +138,17 @@ class FlinkCluster:
         """Starts what does not run yet, and waits until all of it answers.
 
         Raises:
-          RuntimeError: a part has ended, or does not answer; its log is in the folder.
+          RuntimeError: a port is in use, or a part has ended, or does not answer; its log is in the
+            folder.
         """
+        self._check_ports()
         if shutil.which("java") is None:
             raise RuntimeError("needs Java 17 on PATH")
         if not JOB_SERVER.exists():
             raise RuntimeError(f"no {JOB_SERVER}: mvn -B -f resources/job_servers -P flink package")
         _unpack_flink(self.folder)
         self._install_package(
-            worker_pool.bare_environment(self.folder / "workers", *requirements())
+            worker_pool.bare_environment(self.folder / "workers", *requirements("kafka"))
         )
         self._write_configuration()
         self._start("job_manager", self._java("-Xmx512m", _ENTRY))
@@ -151,6 +157,18 @@ class FlinkCluster:
         self.start_worker_pool()
         self.start_job_server()
         self.wait_for_task_managers(TASK_MANAGERS)
+
+    def _check_ports(self) -> None:
+        ports = {
+            "job_manager": self.rest_port,
+            "worker_pool": self.pool_port,
+            "job_server": self.job_port,
+        }
+        for name, port in ports.items():
+            if not _is_ours(self.processes().get(name), name):
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("localhost", port), 1).close()
+                    raise RuntimeError(f"port {port} of the {name} is in use by another program")
 
     def _install_package(self, programs: Path) -> None:
         """Installs this package as it is now."""
@@ -205,7 +223,7 @@ class FlinkCluster:
     def rest(self, path: str) -> Any:
         """Returns what Flink's REST API answers."""
         address = f"http://127.0.0.1:{self.rest_port}/{path}"
-        with urllib.request.urlopen(address, timeout=60) as response:
+        with urllib.request.urlopen(address, timeout=GIVE_UP) as response:
             return json.load(response)
 
     def processes(self) -> dict[str, int]:
@@ -214,6 +232,14 @@ class FlinkCluster:
             listed: dict[str, int] = json.loads((self.folder / "cluster.json").read_text())
             return listed
         return {}
+
+    def workers(self) -> list[psutil.Process]:
+        """Returns the Python workers of the pool, the newest last."""
+        pool = psutil.Process(self.processes()["worker_pool"])
+        found = [
+            child for child in pool.children() if "sdk_worker_main" in " ".join(child.cmdline())
+        ]
+        return sorted(found, key=psutil.Process.create_time)
 
     def down(self) -> None:
         """Ends all processes that `up` has started, and no others."""
@@ -267,6 +293,7 @@ class FlinkCluster:
     def _write_configuration(self) -> None:
         conf = self.folder / "conf"
         conf.mkdir(exist_ok=True)
+        (self.folder / "tmp").mkdir(exist_ok=True)
         (conf / "log4j.properties").write_text(_LOG4J)
         settings = {
             **SETTINGS,
@@ -277,6 +304,8 @@ class FlinkCluster:
             "taskmanager.host": "127.0.0.1",
             "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.memory.process.size": "2g",
+            # By default it is one folder for all clusters of this machine.
+            "io.tmp.dirs": str(self.folder / "tmp"),
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
@@ -291,6 +320,17 @@ class FlinkCluster:
 # An environment variable of the cluster's processes. It tells them from another process that has
 # been given the same id since.
 _MARK = "ANAGRAMS_CLUSTER_PART"
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[FlinkCluster]:
+    """A cluster of its own ports inside the ``with`` block; its files are in `folder`."""
+    cluster = FlinkCluster(folder, *(worker_pool.free_port() for _ in range(3)))
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
 
 
 def _is_ours(pid: int | None, name: str) -> bool:
@@ -331,7 +371,7 @@ def _unpack_flink(folder: Path) -> None:
     (folder / "flink" / "complete").touch()
 
 
-def _wait(done: Callable[[], bool], what: str, *, seconds: float = worker_pool.GIVE_UP) -> None:
+def _wait(done: Callable[[], bool], what: str, *, seconds: float = GIVE_UP) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.cli import GIVE_UP, ROOT
 from tests.support.programs import missing
-from tests.support.worker_pool import GIVE_UP, ROOT, free_port
+from tests.support.worker_pool import free_port
 
 PROGRAM = ROOT / "resources" / "streams" / "kafka_broker.py"
 
@@ -66,6 +67,11 @@ class Broker:
     def make_topic(self, topic: str, partitions: int) -> None:
         with contextlib.closing(self._admin()) as admin:
             admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
+
+    def add_partitions(self, topic: str, partitions: int) -> None:
+        """Makes a topic have so many partitions."""
+        with contextlib.closing(self._admin()) as admin:
+            admin.create_partitions({topic: partitions})
 
     def send(
         self,

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.cli import Finished, environment
+from tests.support.cli import GIVE_UP, Finished, environment
 
 #: The user id that owns nothing.
 NOBODY = 65534
@@ -36,7 +36,7 @@ def run_as_nobody(*arguments: object, cwd: Path) -> Finished:
         env=environment(TMPDIR=str(cwd)),
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        timeout=300,
+        timeout=GIVE_UP,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr.decode())
 

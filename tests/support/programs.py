@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 from tests.support import worker_pool
+from tests.support.cli import ROOT
 
 
 def prism() -> Path:
@@ -23,7 +24,7 @@ def job_server(runner: str) -> Path:
     """Returns the jar of Beam's job server for ``flink`` or ``spark``; Java is there to run it."""
     if shutil.which("java") is None:
         missing("Java 17")
-    folder = worker_pool.ROOT / "resources" / "job_servers"
+    folder = ROOT / "resources" / "job_servers"
     jar = folder / "target" / f"{runner}-job-server.jar"
     return jar if jar.exists() else missing(f"{jar.name}: mvn -B -f {folder} -P {runner} package")
 
@@ -32,14 +33,14 @@ def java_example() -> Path:
     """Returns the jar of the pipeline in Java; Java is there to run it."""
     if shutil.which("java") is None:
         missing("Java 17")
-    folder = worker_pool.ROOT / "resources" / "java"
+    folder = ROOT / "resources" / "java"
     jar = folder / "target" / "count-anagrams.jar"
     return jar if jar.exists() else missing(f"{jar.name}: mvn -B -f {folder} package")
 
 
 def otel_collector() -> Path:
     """Returns the program of a collector of OpenTelemetry."""
-    folder = worker_pool.ROOT / "resources" / "telemetry"
+    folder = ROOT / "resources" / "telemetry"
     program = folder / "target" / "collector"
     return (
         program

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.cli import ROOT
 from tests.support.programs import missing
-from tests.support.worker_pool import ROOT, free_port
+from tests.support.worker_pool import free_port
 
 PROGRAM = ROOT / "resources" / "streams" / "target" / "pubsub"
 _TOPIC = "projects/my-project/topics/lines"

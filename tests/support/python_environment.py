@@ -6,7 +6,7 @@ import sys
 import venv
 from pathlib import Path
 
-from tests.support.cli import ROOT, environment
+from tests.support.cli import GIVE_UP, ROOT, environment
 
 
 class PythonEnvironment:
@@ -48,7 +48,7 @@ class PythonEnvironment:
             env=environment(PATH=path),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=GIVE_UP,
         )
         assert finished.returncode == 0, finished.stdout + finished.stderr
         return finished.stdout

@@ -1,8 +1,9 @@
 """The console sessions of READMEs: what is typed in them, and what is printed.
 
 A block of code that is marked ``console`` is a session. A second word says why it is not repeated
-with the others: ``cluster`` if it needs other runners, ``measured`` if it takes long and its
-figures are those of one machine.
+with the others: ``cluster`` if it needs other runners, ``stores`` if it needs a server of a store,
+``streams`` if it needs a Kafka broker, ``measured`` if it takes long and its figures are those of
+one machine.
 
 python -m tests.support.sessions README.md ...
 
@@ -18,11 +19,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.cli import ROOT, environment
+from tests.support.cli import GIVE_UP, ROOT, environment
 
-KINDS = ("", "cluster", "measured")
+KINDS = ("", "cluster", "stores", "streams", "measured")
 #: The folder that sessions are in, and the home folder, as they are printed.
 FOLDER, HOME = "/tmp/texts", "/home/me"
+# A command that sets variables for those behind it, and does nothing else.
+_SETS = re.compile(r"""(?:export )?(?:\w+=(?:"[^"]*"|\S+) ?)+""")
 _BLOCK = re.compile(r"^```console *(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from run to run and from machine to machine.
 _VARYING = (
@@ -30,14 +33,16 @@ _VARYING = (
     (re.compile(r"\(in_memory, \d+ (thread|worker)s?\)"), "(in_memory)"),
     (re.compile(r"^retries: \d+$", re.MULTILINE), "retries: N"),
     (re.compile(r", [\d.]+ [kMG]?B/s"), ", N MB/s"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"peak memory [\d.]+ [MG]B"), "peak memory N MB"),
     (re.compile(r"^((?:wall|cpu)_seconds|phases\.[a-z, ]+?|peak_\w+_bytes)  .*$", re.M), r"\1 N"),
+    (re.compile(r"^(settings\.(?:seed|load)|small\.\S+)  .*$", re.MULTILINE), r"\1 N"),
     (re.compile(r'"(wall_seconds|cpu_seconds|peak_memory_bytes)": [\d.]+'), r'"\1": N'),
 )
 
 
 class Step(NamedTuple):
-    """A command of a session, and what it prints."""
+    """A command of a session, behind those that set its variables, and what it prints."""
 
     command: str
     printed: str
@@ -64,9 +69,12 @@ def sessions(readme: Path) -> list[Session]:
 
 
 def _steps(body: str) -> Iterator[Step]:
+    variables = ""
     for step in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, printed = step.partition("\n")
-        yield Step(command, printed)
+        yield Step(variables + command, printed)
+        if _SETS.fullmatch(command):
+            variables += f"{command}\n"
 
 
 def masked(text: str) -> str:
@@ -93,7 +101,7 @@ def printed_by(command: str, folder: Path, *, home: Path | None = None) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=600,
+        timeout=GIVE_UP,
     )
     text = finished.stdout.decode()
     return text if home is None else text.replace(str(home), HOME).replace(str(folder), FOLDER)

@@ -23,9 +23,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.support.cli import ROOT
+from tests.support.cli import GIVE_UP, ROOT
 from tests.support.programs import missing
-from tests.support.worker_pool import GIVE_UP, free_port, go_program
+from tests.support.worker_pool import free_port, go_program
 
 BUCKET = "bucket"
 # Azurite's and the Azure SDK's well-known account for development.
@@ -133,7 +133,7 @@ def _request(method: str, url: str, data: bytes | None = None, **headers: str) -
     """
     headers = {"Content-Type": "text/plain", **headers}
     request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=GIVE_UP) as answer:
         return bytes(answer.read())
 
 
@@ -243,7 +243,7 @@ class Azure(Store):
         ]
 
     def options(self, port: int | None = None) -> list[str]:
-        return [f"--azure_connection_string={self._connection(port or self.port)}"]
+        return [f"--azure_connection_string={self.connection(port or self.port)}"]
 
     def kill(self) -> None:
         """Ends the server: at its own pace, as it has blobs of the last seconds in memory only."""
@@ -263,7 +263,8 @@ class Azure(Store):
     def names(self) -> set[str]:
         return {blob.name for blob in self._container().list_blobs()}
 
-    def _connection(self, port: int) -> str:
+    def connection(self, port: int) -> str:
+        """Returns the connection string of the server, or of a proxy at another port."""
         endpoint = f"http://127.0.0.1:{port}/{_ACCOUNT}"
         account = f"AccountName={_ACCOUNT};AccountKey={_KEY}"
         return f"DefaultEndpointsProtocol=http;{account};BlobEndpoint={endpoint};"
@@ -272,7 +273,7 @@ class Azure(Store):
         from azure.storage.blob import BlobServiceClient
 
         service = BlobServiceClient.from_connection_string(
-            self._connection(self.port), retry_total=0
+            self.connection(self.port), retry_total=0
         )
         return service.get_container_client(BUCKET)
 
@@ -324,7 +325,7 @@ class HDFS(Store):
 
     def put(self, name: str, data: bytes) -> None:
         host = f"127.0.0.1:{self.port}"
-        connection = http.client.HTTPConnection(host, timeout=60)
+        connection = http.client.HTTPConnection(host, timeout=GIVE_UP)
         with contextlib.closing(connection):
             url = self._url(name, "CREATE") + "&overwrite=true"
             connection.request("PUT", url.partition(host)[2])

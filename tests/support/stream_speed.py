@@ -2,13 +2,16 @@
 
     python -m tests.support.stream_speed
     python -m tests.support.stream_speed --rate 2000 --seconds 60 --messages 1000000
+    python -m tests.support.stream_speed --rate 1000 --steady 60
 
 starts a Kafka broker, and measures on Prism
 
 - **live**: messages come at a constant rate. How long after its end is a window a file, and do all
   messages come through in that time?
 - **backlog**: the messages of an hour are there already, and are read as fast as they can be. How
-  much memory do the run and all that it starts take at the end of each quarter?
+  much memory do the run and all that it starts take in each quarter?
+- **steady**, instead of both: messages come at a constant rate for minutes. How much memory has
+  process over time, and by how much does it grow with the messages?
 
 Each message is a line of ten words of GCIDE.
 """
@@ -21,6 +24,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +42,8 @@ _WORDS = 10
 # Sizes of windows, in seconds.
 _LIVE_WINDOW, _BACKLOG_WINDOW = 10, 60
 _HOUR = 3600.0
+# How often the memory of a steady run is printed.
+_STEADY_ROWS = 20
 # How often memory is looked at, in seconds.
 _INTERVAL = 0.5
 
@@ -48,8 +54,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=whole_number(1), default=1000, help="messages a second")
     parser.add_argument("--seconds", type=whole_number(30), default=60, help="how long they come")
     parser.add_argument("--messages", type=whole_number(1), default=500_000, help="of the backlog")
+    parser.add_argument("--steady", type=whole_number(1), help="how long, in minutes")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as broker:
+        if options.steady is not None:
+            measure_steady(broker, Path(folder), options.rate, options.steady)
+            return
         measure_live(broker, Path(folder), options.rate, options.seconds)
         measure_backlog(broker, Path(folder), options.messages)
 
@@ -85,6 +95,43 @@ def measure_live(broker: Broker, folder: Path, rate: int, seconds: int) -> None:
     )
 
 
+def measure_steady(broker: Broker, folder: Path, rate: int, minutes: int) -> None:
+    """Sends messages at a rate while a run counts them, and prints the memory of its processes."""
+    broker.make_topic("steady", _PARTITIONS)
+    output = folder / "steady"
+    process = _started(broker.url("steady", "delay=1"), _LIVE_WINDOW, output)
+    messages = itertools.islice(lines(), rate * minutes * 60)
+    sender = threading.Thread(
+        target=broker.send,
+        args=("steady", messages, _PARTITIONS),
+        kwargs={"rate": rate},
+        daemon=True,  # it may wait for a broker that has gone
+    )
+    began = time.monotonic()
+    sender.start()
+    rows: list[tuple[int, dict[str, int]]] = []
+    try:
+        for number in range(1, _STEADY_ROWS + 1):
+            most: Counter[str] = Counter()
+            while time.monotonic() < began + number * minutes * 60 / _STEADY_ROWS:
+                most |= Counter(_memory_by_process(process.pid))
+                time.sleep(_INTERVAL)
+            rows.append((rate * minutes * 60 * number // _STEADY_ROWS, dict(most)))
+            if process.poll() is not None:
+                raise SystemExit(process.stderr and process.stderr.read())
+            figures = ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in most.items())
+            print(f"steady: {rows[-1][0]:,} messages: {figures}", flush=True)
+    finally:
+        process.terminate()
+        process.communicate()
+    # The first half is for warming up.
+    (first, before), (last, after) = rows[_STEADY_ROWS // 2 - 1], rows[-1]
+    growth = {name: (after[name] - before.get(name, 0)) / (last - first) for name in after}
+    slopes = ", ".join(f"{name} {slope:+.1f} MB" for name, slope in growth.items())
+    windows = len(list(output.glob("[!.]*Z_*")))
+    print(f"steady: in the second half, per million messages: {slopes}; {windows} windows")
+
+
 def measure_backlog(broker: Broker, folder: Path, messages: int) -> None:
     """Counts messages that are there already, with times of one hour."""
     broker.make_topic("backlog", _PARTITIONS)
@@ -95,12 +142,12 @@ def measure_backlog(broker: Broker, folder: Path, messages: int) -> None:
     output = folder / "backlog"
     started = time.monotonic()
     process = _started(broker.url("backlog", "until=now"), _BACKLOG_WINDOW, output)
-    samples: list[int] = []
+    samples: list[dict[str, int]] = []
     is_over = threading.Event()
 
     def watch() -> None:
         while not is_over.wait(_INTERVAL):
-            samples.append(_memory_of(process.pid))
+            samples.append(_memory_by_process(process.pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -114,13 +161,13 @@ def measure_backlog(broker: Broker, folder: Path, messages: int) -> None:
         raise SystemExit(err)
     files = sorted(output.glob("[!.]*Z_*"))
     quarters = [
-        max(samples[len(samples) * n // 4 : len(samples) * (n + 1) // 4] or [0]) for n in range(4)
+        _most(samples[len(samples) * n // 4 : len(samples) * (n + 1) // 4]) for n in range(4)
     ]
     print(
         f"backlog: {messages:,} messages, {size / 1e6:.1f} MB, of one hour in {seconds:.1f} s: "
         f"{messages / seconds:,.0f} messages/s, {size / seconds / 1e6:.2f} MB/s; "
         f"{_words_in(files):,} of {messages * _WORDS:,} words in {len(files)} windows; most memory "
-        f"in each quarter {', '.join(f'{quarter / 1e6:.0f}' for quarter in quarters)} MB"
+        f"in each quarter, in MB: {'; '.join(quarters)}"
     )
 
 
@@ -151,16 +198,27 @@ def _words_in(files: Sequence[Path]) -> int:
     return total
 
 
-def _memory_of(pid: int) -> int:
-    """Returns the resident memory of a process and all that it has started, in bytes."""
-    total = 0
+def _memory_by_process(pid: int) -> dict[str, int]:
+    """Returns the resident memory of a process and all that it has started, in bytes, by name."""
+    total: Counter[str] = Counter()
     try:
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
-            total += process.memory_info().rss
+            total[process.name()] += process.memory_info().rss
     except psutil.NoSuchProcess:
         pass
-    return total
+    return dict(total)
+
+
+def _most(samples: Sequence[dict[str, int]]) -> str:
+    """Returns the most memory that each process had, and all together."""
+    most: Counter[str] = Counter()
+    for sample in samples:
+        most |= Counter(sample)
+    by_name = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in most.items())
+    return (
+        f"{max(map(sum, (sample.values() for sample in samples)), default=0) / 1e6:.0f} ({by_name})"
+    )
 
 
 if __name__ == "__main__":

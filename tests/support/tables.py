@@ -6,7 +6,9 @@ from typing import Any, BinaryIO
 import pyarrow
 
 from beam_pipeline.io.formats import FORMATS
-from transforms.columns.tables import BucketOfCounts, from_bytes, records_table
+from transforms.columns.buckets import BucketOfCounts
+from transforms.columns.packing import from_bytes
+from transforms.columns.tables import records_table
 
 
 def rows_of(table: pyarrow.Table) -> list[tuple[Any, ...]]:

@@ -15,15 +15,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from beam_pipeline.runners.prepare import go_programs
+import grpc
+from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-ROOT = Path(__file__).parents[2]
+from beam_pipeline.runners.prepare import go_programs
+from tests.support.cli import GIVE_UP, ROOT
+
 POOL = ROOT / "resources" / "worker_pool.py"
-#: Seconds after which a test gives up. No test depends on how long a process takes to start or to
-#: end: this only keeps a process that hangs from blocking all other tests.
-GIVE_UP = 600
+#: Addresses that only this machine reaches, as psutil has them.
+LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
 def free_port() -> int:
@@ -40,7 +43,7 @@ def go_program(package: str) -> Path | None:
 
 
 def bare_environment(folder: Path, *more: str) -> Path:
-    """Makes a virtual environment with apache-beam and pip, unless it is there.
+    """Makes a virtual environment with apache-beam and pip, unless it is there as wanted.
 
     Args:
       folder: where it is, or will be.
@@ -51,13 +54,14 @@ def bare_environment(folder: Path, *more: str) -> Path:
     """
     from apache_beam.version import __version__ as beam_version
 
-    programs = folder / "bin"
-    if not (folder / "complete").exists():
+    programs, complete = folder / "bin", folder / "complete"
+    wanted = (f"apache-beam=={beam_version}", *more)
+    if not complete.exists() or not set(wanted) <= set(complete.read_text().split()):
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--no-compile"]
-        subprocess.run([*pip, f"apache-beam=={beam_version}", *more], check=True)
-        (folder / "complete").touch()
+        subprocess.run([*pip, *wanted], check=True)
+        complete.write_text("\n".join(wanted))
     return programs
 
 
@@ -123,6 +127,31 @@ def serving(programs: Path, port: int, log: Path, *, wrapper: Sequence[str] = ()
         yield process.pid
     finally:
         end(process)
+
+
+class _SilentPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
+    def StartWorker(  # noqa: N802
+        self, request: beam_fn_api_pb2.StartWorkerRequest, context: object
+    ) -> beam_fn_api_pb2.StartWorkerResponse:
+        return beam_fn_api_pb2.StartWorkerResponse()
+
+    def StopWorker(  # noqa: N802
+        self, request: beam_fn_api_pb2.StopWorkerRequest, context: object
+    ) -> beam_fn_api_pb2.StopWorkerResponse:
+        return beam_fn_api_pb2.StopWorkerResponse()
+
+
+@contextlib.contextmanager
+def silent_pool() -> Iterator[int]:
+    """Serves a pool that starts no worker, and says nothing of it; yields its port."""
+    server = grpc.server(ThreadPoolExecutor())
+    port = server.add_insecure_port("localhost:0")
+    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(_SilentPool(), server)
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(None)
 
 
 def main(arguments: Sequence[str]) -> None:

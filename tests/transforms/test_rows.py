@@ -59,7 +59,7 @@ def test_a_group_that_is_no_field_is_refused() -> None:
         ),
         (Row(a=1), None, "field: rows must have one field of texts, and there is none"),
         (5, None, "there is none"),
-        (Row(a="x", b=1), "b", "field='b': is no text (a, b)"),
+        (Row(a="x", b=1), "b", "field='b': is not text (a, b)"),
         (Row(a="x"), "c", "field='c': is none of their fields (a)"),
     ],
 )

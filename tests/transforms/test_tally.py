@@ -13,7 +13,7 @@ from tests.support import reference
 from tests.support.beam import assert_gives
 from tests.support.tables import rows_of
 from transforms.columns.combine import CombineColumns
-from transforms.columns.tables import from_bytes
+from transforms.columns.packing import from_bytes
 from transforms.dictionary import DictionarySpec
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block

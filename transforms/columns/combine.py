@@ -9,23 +9,18 @@ import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
-from transforms.columns.tables import (
-    SMALL,
-    BucketOfCounts,
-    from_bytes,
-    to_bytes,
-)
+from transforms.columns.buckets import BucketOfCounts
+from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.tables import SMALL
 
 
 @dataclass
 class CombineColumns(beam.PTransform[PCollection[BucketOfCounts], PCollection[BucketOfCounts]]):
-    """Merges the tables of each bucket into one that has each key once, with its sum.
-
-    With groups, it has each key of each group once.
+    """Merges the tables of each bucket into one with a row for each key, or for each group and key.
 
     Attributes:
-      max_unmerged_bytes: the tables of a bucket are merged when those that are not merged yet have
-        more than this, and more than the merged one.
+      max_unmerged_bytes: the tables of a bucket are merged when the unmerged ones together have
+        more bytes than this, and more than the merged one.
     """
 
     max_unmerged_bytes: int = 1 << 20

@@ -11,21 +11,14 @@ from apache_beam.pvalue import PCollection
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive
-from transforms.columns.tables import (
-    BUCKETS,
-    BucketOfCounts,
-    GroupedColumns,
-    RecordColumns,
-    counts_table,
-    from_bytes,
-    records_table,
-    split_into_buckets,
-    to_bytes,
-    with_groups,
-)
+from transforms.columns.buckets import BUCKETS, BucketOfCounts, split_into_buckets
+from transforms.columns.elements import GroupedColumns, RecordColumns
+from transforms.columns.packing import from_bytes
+from transforms.columns.tables import counts_table, records_table, with_groups
 from transforms.counts import ClassTally
 from transforms.expand import AnagramCount, GroupedCount
 from transforms.stages.bundles import in_global_window
+from transforms.stages.schemas import typed
 from transforms.stages.windows import has_panes, per_window
 from transforms.text.signature import signature
 
@@ -35,9 +28,9 @@ class PackCounts(beam.PTransform[PCollection[tuple[str, Any]], PCollection[Bucke
     """Packs counts of signatures, or `ClassTally`s, into tables of counts.
 
     Attributes:
-      buckets: over how many buckets they are distributed.
+      buckets: the number of buckets over which they are distributed.
       max_rows: how many rows are packed at once.
-      per_group: whether the elements are (group, (signature, count)).
+      per_group: whether elements are (group, (signature, count)).
     """
 
     buckets: int = BUCKETS
@@ -59,7 +52,7 @@ class PackCounts(beam.PTransform[PCollection[tuple[str, Any]], PCollection[Bucke
 
 @dataclass
 class PackRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Packs records into tables: `AnagramCount`s into `RecordColumns`, or those of groups.
+    """Packs records into tables: `AnagramCount`s into `RecordColumns`, or the same with groups.
 
     Attributes:
       max_rows: how many records are packed at once.
@@ -82,17 +75,16 @@ class PackRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
         if records.element_type is GroupedCount:
             fn, element_type = _PackGroupedFn(self.max_rows), GroupedColumns
         pack = beam.ParDo(per_window(fn, records)).with_output_types(element_type)
-        packed: PCollection[Any] = records | "PackRecords" >> pack
-        return packed
+        return typed(records | "PackRecords" >> pack, element_type)
 
 
 @dataclass
 class UnpackCounts(beam.PTransform[PCollection[BucketOfCounts], PCollection[tuple[str, Any]]]):
-    """Makes an element of each count in a table: what `PackCounts` has packed.
+    """Yields each count in a table as an element; the inverse of `PackCounts`.
 
     Attributes:
-      are_words: the keys are words, of which `ClassTally`s are made.
-      per_group: the elements are (group, (signature, count)).
+      are_words: whether the keys are words, which become `ClassTally`s.
+      per_group: whether to yield (group, (signature, count)).
     """
 
     are_words: bool = field(kw_only=True)
@@ -120,25 +112,35 @@ def _unpacked(bucket: BucketOfCounts, are_words: bool) -> Iterator[tuple[str, An
 
 
 class UnpackRecords(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Makes an element of each record in a table."""
+    """Yields each record in a table as an element."""
 
     def expand(self, columns: PCollection[Any]) -> PCollection[Any]:
-        if columns.element_type is GroupedColumns:
-            unpack = beam.FlatMap(_grouped_records).with_output_types(GroupedCount)
-        else:
-            unpack = beam.FlatMap(_records).with_output_types(AnagramCount)
-        unpacked: PCollection[Any] = columns | "UnpackRecords" >> unpack
-        return unpacked
+        is_grouped = columns.element_type is GroupedColumns
+        record_type: Any = GroupedCount if is_grouped else AnagramCount
+        unpack = beam.FlatMap(_grouped_records if is_grouped else _records)
+        unpacked = columns | "UnpackRecords" >> unpack.with_output_types(record_type)
+        return typed(unpacked, record_type)
 
 
 def _records(columns: RecordColumns) -> Iterator[AnagramCount]:
-    table = from_bytes(columns.data)
-    return map(AnagramCount, *(column.to_pylist() for column in table.columns))
+    yield from map(AnagramCount, *(column.to_pylist() for column in columns.table.columns))
 
 
 def _grouped_records(columns: GroupedColumns) -> Iterator[GroupedCount]:
-    table = from_bytes(columns.data)
-    return map(GroupedCount, *(column.to_pylist() for column in table.columns))
+    yield from map(GroupedCount, *(column.to_pylist() for column in columns.table.columns))
+
+
+def check_no_group(record: Any) -> None:
+    """Checks that a record has no group, which would be lost.
+
+    Raises:
+      TypeError: it has a group.
+    """
+    if isinstance(record, GroupedCount):
+        raise TypeError(
+            "records have groups, but the type of their PCollection does not say so; add "
+            ".with_output_types(GroupedCount) to the step that makes them"
+        )
 
 
 class _PackFn(beam.DoFn, abc.ABC):
@@ -149,11 +151,11 @@ class _PackFn(beam.DoFn, abc.ABC):
 
     @abc.abstractmethod
     def rows(self, element: Any) -> Iterator[tuple[Any, ...]]:
-        """Yields the rows that become of an element."""
+        """Yields the rows of an element."""
 
     @abc.abstractmethod
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[Any]:
-        """Yields elements that hold some rows, of which there is one at least."""
+        """Yields elements with these rows; there is at least one row."""
 
     def start_bundle(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
@@ -207,10 +209,11 @@ class _PackGroupedCountsFn(_PackCountsFn):
 
 class _PackRecordsFn(_PackFn):
     def rows(self, element: AnagramCount) -> Iterator[tuple[Any, ...]]:
+        check_no_group(element)
         yield element.word, element.count, element.signature
 
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[RecordColumns]:
-        yield RecordColumns(to_bytes(records_table(*columns)))
+        yield RecordColumns(records_table(*columns))
 
 
 class _PackGroupedFn(_PackFn):
@@ -219,4 +222,4 @@ class _PackGroupedFn(_PackFn):
 
     def pack(self, columns: list[tuple[Any, ...]]) -> Iterator[GroupedColumns]:
         groups, *records = columns
-        yield GroupedColumns(to_bytes(with_groups(records_table(*records), groups)))
+        yield GroupedColumns(with_groups(records_table(*records), groups))

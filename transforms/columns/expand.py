@@ -11,17 +11,15 @@ import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive, check_type
+from transforms.columns.buckets import BucketOfCounts
+from transforms.columns.elements import GroupedColumns, RecordColumns
+from transforms.columns.packing import from_bytes
 from transforms.columns.tables import (
     GROUP,
     RECORDS,
-    BucketOfCounts,
-    GroupedColumns,
     Int64Array,
-    RecordColumns,
-    from_bytes,
     records_table,
     take,
-    to_bytes,
     with_groups_of,
 )
 from transforms.dictionary import Dictionary, DictionarySpec
@@ -29,7 +27,7 @@ from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount
 from transforms.stages.groups import GroupedStage
 from transforms.stages.memory import release_free_memory
-from transforms.stages.retry import Retrier, RetriesExhaustedError
+from transforms.stages.retry import Retrier, RetriesExhaustedError, applying
 from transforms.stages.stage import StageFn
 from transforms.stages.threads import OrderedThreads
 from transforms.stages.totals import Count
@@ -44,9 +42,9 @@ class Classes(NamedTuple):
 
     Attributes:
       records: a table of records, in which each word has the count of its class.
-      sizes: for each record, how many words its class has.
-      found: how many classes there are.
-      matched: how many words of the text belong to them.
+      sizes: for each record, the number of words in its class.
+      found: the number of classes.
+      matched: how many words of the text belong to these classes.
     """
 
     records: pyarrow.Table
@@ -59,22 +57,23 @@ class Classes(NamedTuple):
 class ExpandColumns(GroupedStage):
     """Expands the counts of each bucket into a table of records.
 
-    With groups, these are the classes of each group.
+    With groups, each group is expanded separately.
 
     Attributes:
-      dictionary: where the words of a class are looked up, of which the keys are the signatures; in
-        corpus mode the keys are the words.
+      dictionary: where the words of a class are looked up by its signature, the key; in corpus mode
+        the keys are the words.
       min_class_size: classes with fewer members are left out.
-      min_count: classes that occur less often are left out.
-      small_bucket: a bucket of no more rows than this is expanded without loading the compiler,
-        unless the dictionary is large.
+      min_count: classes with a smaller count are left out.
+      small_bucket: a bucket with at most this many rows is expanded without loading the compiler,
+        unless the dictionary is large. Texts that are small enough to be counted without the
+        compiler rarely have larger buckets.
       threads: how many cores a worker may use for one bundle.
     """
 
     dictionary: DictionarySpec = field(default_factory=DictionarySpec)
     min_class_size: int = 1
     min_count: int = 1
-    small_bucket: int = 1 << 11
+    small_bucket: int = 1 << 7
     threads: int = 1
     measures: ClassVar = frozenset({Count.WORDS_COUNTED, Count.WORDS_MATCHED})
 
@@ -104,8 +103,9 @@ class _ExpandFn(StageFn):
         self._small_bucket = settings.small_bucket
 
     def setup(self) -> None:
-        self._spec = self._spec.pinned()
-        self._dictionary = None if self._spec.is_corpus else self._spec.load()
+        with applying(self._resilience):
+            self._spec = self._spec.pinned()
+            self._dictionary = None if self._spec.is_corpus else self._spec.load()
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -131,7 +131,7 @@ class _ExpandFn(StageFn):
         try:
             classes = retrier(self._classes, counts)
         except RetriesExhaustedError as error:
-            return _Expanded(counts, error, b"")
+            return _Expanded(counts, error, None)
         finally:
             self._free.put(retrier)
         kept = classes.records
@@ -139,10 +139,10 @@ class _ExpandFn(StageFn):
             is_large = classes.sizes >= self._min_class_size
             is_frequent = kept["count"].to_numpy() >= self._min_count
             kept = take(kept, np.flatnonzero(is_large & is_frequent))
-        return _Expanded(counts, classes, to_bytes(kept) if kept.num_rows else b"")
+        return _Expanded(counts, classes, kept)
 
     def _emit(self, results: Iterable["_Expanded"]) -> Iterator[Any]:
-        """Yields tables of records and dead letters, and adds to the totals."""
+        """Yields tables of records and dead letters, and updates the totals."""
         for counts, classes, records in results:
             counted = int(counts["count"].to_numpy().sum())
             if isinstance(classes, RetriesExhaustedError):
@@ -154,7 +154,7 @@ class _ExpandFn(StageFn):
             self.totals.add(Count.WORDS_COUNTED, counted)
             self.totals.add(Count.WORDS_MATCHED, classes.matched)
             self.totals.add(Count.WORDS_UNMATCHED, counted - classes.matched)
-            if records:
+            if records is not None and records.num_rows:
                 yield self._element_type(records)
 
     def _classes(self, counts: pyarrow.Table) -> Classes:
@@ -183,24 +183,24 @@ class _ExpandFn(StageFn):
 
 
 class _Expanded(NamedTuple):
-    """What came of a bucket.
+    """The result of expanding a bucket.
 
     Attributes:
       counts: the table of its counts.
-      classes: what they were expanded to, or why they could not be.
-      records: the bytes of a table of the records that are kept; empty if there are none.
+      classes: the classes to which they were expanded, or the error.
+      records: the records to keep, if there is no error.
     """
 
     counts: pyarrow.Table
     classes: Classes | RetriesExhaustedError
-    records: bytes
+    records: pyarrow.Table | None
 
 
 def classes_of_dictionary(counts: pyarrow.Table, dictionary: Dictionary) -> Classes:
     """Looks up the members of classes.
 
     Args:
-      counts: how often each class occurs, by its signature.
+      counts: the count of each class, by its signature.
       dictionary: where members are looked up.
     """
     keys, numbers = counts["key"].to_pylist(), counts["count"].to_numpy()
@@ -219,7 +219,7 @@ def join_classes(counts: pyarrow.Table, table: "ClassTable") -> Classes:
     """Looks up the members of classes, as `classes_of_dictionary` does.
 
     Args:
-      counts: how often each class occurs, by its signature.
+      counts: the count of each class, by its signature.
       table: the classes of the dictionary.
     """
     keys, numbers = counts["key"].combine_chunks(), counts["count"].to_numpy()
@@ -237,7 +237,7 @@ def classes_of_words(counts: pyarrow.Table) -> Classes:
     """Groups the words of a text by their signatures, as `transforms.kernel.grouping` does.
 
     Args:
-      counts: how often each word occurs.
+      counts: the count of each word.
     """
     classes = _grouped(counts)
     keys = [(group, signature(word)) for group, word, _ in _rows_of(counts)]

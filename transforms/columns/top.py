@@ -10,14 +10,10 @@ import pyarrow
 from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
-from transforms.columns.tables import (
-    GROUP,
-    RECORDS,
-    GroupedColumns,
-    RecordColumns,
-    from_bytes,
-    to_bytes,
-)
+from transforms.columns.elements import GroupedColumns, RecordColumns
+from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.tables import GROUP, RECORDS
+from transforms.stages.schemas import typed
 from transforms.stages.windows import check_comparable
 
 _BY_COUNT = [("count", "descending"), ("word", "ascending")]
@@ -25,11 +21,11 @@ _BY_COUNT = [("count", "descending"), ("word", "ascending")]
 
 @dataclass
 class TopColumns(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Keeps the records with the greatest counts; of equal counts those whose words come first.
+    """Keeps the records with the greatest counts; ties are broken by word.
 
     Attributes:
       number: how many to keep; None keeps all.
-      per_group: whether so many are kept in each group.
+      per_group: whether this many are kept in each group.
     """
 
     number: int | None = None
@@ -49,8 +45,7 @@ class TopColumns(beam.PTransform[PCollection[Any], PCollection[Any]]):
         if self.per_group:
             fn, element_type = TopOfGroupsFn(self.number), GroupedColumns
         keep = beam.CombineGlobally(fn).without_defaults().with_output_types(element_type)
-        kept: PCollection[Any] = columns | "KeepGreatest" >> keep
-        return kept
+        return typed(columns | "KeepGreatest" >> keep, element_type)
 
 
 class TopColumnsFn(beam.CombineFn):
@@ -63,10 +58,13 @@ class TopColumnsFn(beam.CombineFn):
         return to_bytes(RECORDS.empty_table())
 
     def add_input(self, accumulator: bytes, columns: RecordColumns) -> bytes:
-        return self.merge_accumulators([accumulator, columns.data])
+        return self._greatest([from_bytes(accumulator), columns.table])
 
     def merge_accumulators(self, accumulators: Iterable[bytes]) -> bytes:
-        table = pyarrow.concat_tables(map(from_bytes, accumulators))
+        return self._greatest(map(from_bytes, accumulators))
+
+    def _greatest(self, tables: Iterable[pyarrow.Table]) -> bytes:
+        table = pyarrow.concat_tables(tables)
         if table.num_rows > self._number:
             import pyarrow.compute as pc  # only here, as it takes a while to load
 
@@ -74,7 +72,7 @@ class TopColumnsFn(beam.CombineFn):
         return to_bytes(table)
 
     def extract_output(self, accumulator: bytes) -> RecordColumns:
-        return RecordColumns(accumulator)
+        return RecordColumns(from_bytes(accumulator))
 
 
 class TopOfGroupsFn(beam.CombineFn):
@@ -88,7 +86,10 @@ class TopOfGroupsFn(beam.CombineFn):
         return []
 
     def add_input(self, accumulator: list[bytes], columns: GroupedColumns) -> list[bytes]:
-        accumulator.append(columns.data)
+        return self._add(accumulator, to_bytes(columns.table))
+
+    def _add(self, accumulator: list[bytes], data: bytes) -> list[bytes]:
+        accumulator.append(data)
         kept, *others = map(len, accumulator)
         is_small = sum(others) < max(kept, self._max_unmerged_bytes)
         return accumulator if is_small else self.compact(accumulator)
@@ -97,7 +98,7 @@ class TopOfGroupsFn(beam.CombineFn):
         merged = self.create_accumulator()
         for accumulator in accumulators:
             for data in accumulator:
-                merged = self.add_input(merged, GroupedColumns(data))
+                merged = self._add(merged, data)
         return merged
 
     def compact(self, accumulator: list[bytes]) -> list[bytes]:
@@ -115,4 +116,4 @@ class TopOfGroupsFn(beam.CombineFn):
 
     def extract_output(self, accumulator: list[bytes]) -> GroupedColumns:
         (data,) = self.compact(accumulator)
-        return GroupedColumns(data)
+        return GroupedColumns(from_bytes(data))

@@ -1,14 +1,14 @@
-"""Beam's clients of object stores and HDFS, used as this program needs them.
+"""Adapts Beam's clients of object stores and HDFS to this program.
 
-Beam makes a new client, with a connection of its own, for each operation on a file, and repeats
-what has failed, up to seven times with pauses from five seconds on. So do most of the libraries
-below it. That is long where a server is not there or a password is wrong, and none of it is counted
-or limited by `transforms.stages.retry`. Inside `own_clients` a thread has one client of each kind,
-which makes one attempt.
+Beam creates a new client, with its own connection, for each operation on a file, and retries failed
+operations up to seven times, with pauses of five seconds and more. Most of the libraries that it
+uses retry as well. That takes long if a server cannot be reached or a password is wrong, and
+`transforms.stages.retry` can neither count nor limit it. Inside `own_clients` a thread has one
+client of each kind, which makes one attempt.
 
-Everything here is undocumented, and was seen in Beam 2.77; tests with real servers fail when an
-upgrade changes it. Elsewhere, Beam's clients are as they were: each change looks whether its
-thread is inside.
+Everything here depends on undocumented details of Beam 2.77; tests with real servers fail when an
+upgrade changes them. Outside of `own_clients` Beam's clients behave as usual: each change checks
+whether its thread is inside.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ from apache_beam.utils import retry
 
 from transforms.stages import traffic
 
-# Nobody answers any more if nothing has come for so many seconds.
+# A request fails if nothing has been received for this many seconds.
 _TIMEOUT = 60.0
 
 
 class _Scope(threading.local):
-    """What a thread knows: how often it has entered `own_clients`, and its clients.
+    """The state of a thread: its nesting of `own_clients`, and its clients.
 
     Attributes:
-      depth: how often it has entered and not left.
-      clients: by their kind, with what they are made of.
+      depth: how many times it has entered `own_clients` and not left.
+      clients: the clients by kind, with the options that they were made with.
     """
 
     def __init__(self) -> None:
@@ -46,28 +46,34 @@ _ADAPTED: set[str] = set()
 _ADAPTING = threading.Lock()
 
 
-@contextlib.contextmanager
-def own_clients() -> Iterator[None]:
-    """Inside, Beam's filesystems use clients of this thread, which make one attempt."""
-    _adapt()
-    _SCOPE.depth += 1
-    try:
-        yield
-    finally:
+class _OwnClients(contextlib.AbstractContextManager[None]):
+    def __enter__(self) -> None:
+        _adapt()
+        _SCOPE.depth += 1
+
+    def __exit__(self, *_: object) -> None:
         _SCOPE.depth -= 1
 
 
+_OWN_CLIENTS = _OwnClients()
+
+
+def own_clients() -> contextlib.AbstractContextManager[None]:
+    """Inside, Beam's filesystems use clients of this thread, which make one attempt."""
+    return _OWN_CLIENTS  # one instance, because it is entered for each read of each file
+
+
 def this_thread() -> Any:
-    """Returns what `as_thread` takes."""
+    """Returns a value for `as_thread`, which identifies this thread."""
     return _SCOPE.clients, traffic.of_thread()
 
 
 @contextlib.contextmanager
 def as_thread(thread: Any) -> Iterator[None]:
-    """Inside, this thread uses the clients of another one, for which it works.
+    """Inside, this thread uses the clients of another thread, for which it works.
 
     Args:
-      thread: what `this_thread` has returned there. Clients may be used by several threads.
+      thread: the result of `this_thread` in that thread. Clients can be shared by threads.
     """
     before = _SCOPE.clients
     _SCOPE.clients, counted = thread
@@ -79,7 +85,7 @@ def as_thread(thread: Any) -> Iterator[None]:
 
 
 def _adapt() -> None:
-    """Changes the clients that have been loaded, each once in a process."""
+    """Adapts the clients that have been loaded, each once in a process."""
     for module, adapt in _ADAPTERS.items():
         if module not in _ADAPTED and module in sys.modules:
             with _ADAPTING:
@@ -89,7 +95,7 @@ def _adapt() -> None:
 
 
 def _in_scope(instead: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function that calls `instead`, which is given `original` first, in the scope."""
+    """Returns a function that in the scope calls `instead`, with `original` as first argument."""
 
     @functools.wraps(original)
     def called(*args: Any, **kwargs: Any) -> Any:
@@ -101,7 +107,7 @@ def _in_scope(instead: Callable[..., Any], original: Callable[..., Any]) -> Call
 
 
 def _cached(kind: str, options: Any, make: Callable[[], Any]) -> Any:
-    """Returns the client of this thread, which is made anew when the options are other ones."""
+    """Returns the client of this thread; a new one is made when the options have changed."""
     emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")  # of Google's client
     found = _SCOPE.clients.get(kind)
     if found is None or found[0] is not options or found[1] != emulator:
@@ -110,8 +116,8 @@ def _cached(kind: str, options: Any, make: Callable[[], Any]) -> Any:
 
 
 def _adapt_retries(module: Any) -> None:
-    # Called between the attempts of the decorator that Beam's clients have: the error that is
-    # being handled is raised instead.
+    # Replaces the sleep between the attempts of the retry decorator of Beam's clients: the error
+    # that is being handled is raised instead.
     module.Clock.sleep = _in_scope(_raise_current, module.Clock.sleep)
 
 
@@ -128,36 +134,48 @@ def _adapt_s3(module: Any) -> None:
             original(self, options)
             events = self.client.meta.events
             events.unregister("needs-retry.s3", unique_id="retry-config-s3")
-            events.register("before-send.s3", _count_sent_to_s3)
-            events.register("response-received.s3", _count_answer_of_s3)
+            # The client sends large objects in its own threads.
+            counted = traffic.of_thread()
+            events.register("before-send.s3", functools.partial(_count_sent_to_s3, counted))
+            events.register("response-received.s3", functools.partial(_count_answer_of_s3, counted))
             return dict(vars(self))
 
-        # The wrapped client may be shared; what Beam keeps beside it belongs to one file.
+        # The wrapped client may be shared, but Beam's attributes beside it belong to one file.
         vars(self).update(_cached("s3", options, make))
 
     def error_code(original: Callable[..., Any], error: Exception) -> Any:
-        # Errors of connections have a response too, which is none.
+        # Connection errors have a `response` too, but it is not one.
         return original(error) if getattr(error, "response", None) is not None else None
 
     module.Client.__init__ = _in_scope(init, module.Client.__init__)
     module.get_http_error_code = _in_scope(error_code, module.get_http_error_code)
 
 
-def _count_sent_to_s3(request: Any, **_: Any) -> None:
-    traffic.of_thread().add(0, 0, _length(request.headers))
+def _count_sent_to_s3(counted: traffic.Traffic, request: Any, **_: Any) -> None:
+    counted.add(0, 0, _length(request.headers))
 
 
-def _count_answer_of_s3(response_dict: Any, event_name: str, **_: Any) -> None:
+def _count_answer_of_s3(
+    counted: traffic.Traffic, response_dict: Any, event_name: str, **_: Any
+) -> None:
     if response_dict is not None:
         is_head = ".Head" in event_name
-        traffic.of_thread().add(1, 0 if is_head else _length(response_dict["headers"]), 0)
+        counted.add(1, 0 if is_head else _length(response_dict["headers"]), 0)
 
 
-def _count_answer(response: Any, *_: Any, **__: Any) -> None:
-    """Counts an answer that a session of requests has got."""
-    request = response.request
-    received = 0 if request.method == "HEAD" else _length(response.headers)
-    traffic.of_thread().add(1, received, _length(request.headers))
+def _answer_counter() -> Callable[..., None]:
+    """Returns a hook that counts the answers of a `requests` session for this thread.
+
+    The client's own threads, which send or receive parts of large objects, may call it too.
+    """
+    counted = traffic.of_thread()
+
+    def count(response: Any, *_: Any, **__: Any) -> None:
+        request = response.request
+        received = 0 if request.method == "HEAD" else _length(response.headers)
+        counted.add(1, received, _length(request.headers))
+
+    return count
 
 
 def _length(headers: Any) -> int:
@@ -182,14 +200,14 @@ def _adapt_gcs(module: Any) -> None:
         self._storage_client_retry = Retry(predicate=_never)
 
     module.GcsIO.__init__ = _in_scope(init, module.GcsIO.__init__)
-    # Where Beam names no policy, Google's library takes this one, of two minutes for each call.
+    # If Beam sets no policy, Google's library uses this one, which retries for two minutes.
     DEFAULT_RETRY._predicate = _in_scope(_never_again, DEFAULT_RETRY._predicate)
 
 
 def _google_client(module: Any, options: Any) -> Any:
-    """Returns a client; an anonymous one for an emulator, and if the options say so.
+    """Returns a client; an anonymous one for an emulator, or if the options say so.
 
-    Where there are no credentials, Beam would look for them for half a minute.
+    Without credentials, Beam would search for them for half a minute.
     """
     if not isinstance(options, module.PipelineOptions):
         options = module.PipelineOptions.from_dictionary(options or {})
@@ -198,7 +216,7 @@ def _google_client(module: Any, options: Any) -> Any:
         or options.view_as(module.GoogleCloudOptions).no_auth
     )
     client = module.create_storage_client(options, use_credentials=not is_anonymous)
-    client._http.hooks["response"].append(_count_answer)
+    client._http.hooks["response"].append(_answer_counter())
     return client
 
 
@@ -219,7 +237,7 @@ def _adapt_azure(module: Any) -> None:
             self.client._config.retry_policy.total_retries = 0
             transport = self.client._pipeline._transport
             transport.open()
-            transport.session.hooks["response"].append(_count_answer)
+            transport.session.hooks["response"].append(_answer_counter())
             return self.client
 
         original(self, client or _cached("azfs", pipeline_options, make), pipeline_options)
@@ -231,13 +249,13 @@ def _adapt_hdfs(module: Any) -> None:
     def init(original: Callable[..., None], self: Any, pipeline_options: Any) -> None:
         original(self, pipeline_options)
         client = self._hdfs_client
-        client._timeout = _TIMEOUT  # it would wait forever
-        client._session.hooks["response"] += [_count_answer, _raise_server_error]
+        client._timeout = _TIMEOUT  # by default it waits forever
+        client._session.hooks["response"] += [_answer_counter(), _raise_server_error]
         logging.getLogger("hdfs.client").setLevel(logging.CRITICAL)  # the error is reported
 
     put = module.HdfsUploader.put
 
-    def counted(self: Any, data: Any) -> None:  # what is sent in chunks has no length
+    def counted(self: Any, data: Any) -> None:  # data that is sent in chunks has no length header
         put(self, data)
         traffic.of_thread().add(0, 0, memoryview(data).nbytes)
 
@@ -246,9 +264,9 @@ def _adapt_hdfs(module: Any) -> None:
 
 
 def _raise_server_error(response: Any, *args: Any, **kwargs: Any) -> None:
-    """Raises an error with the status; that of the client's own has none.
+    """Raises an error with the HTTP status, which the client's own error does not have.
 
-    What the servers of HDFS answer themselves names an exception of Java's.
+    The error is the client's own if the server of HDFS has named a Java exception.
     """
     is_of_hdfs = response.headers.get("content-type", "").startswith("application/json")
     if not is_of_hdfs and (response.status_code >= 500 or response.status_code == 429):

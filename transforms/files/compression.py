@@ -1,8 +1,8 @@
 """Opens files of any Beam filesystem for reading, decompressed.
 
-Beam has decompression of its own, which goes by the extension and takes the end of a truncated file
-for the end of the text. Here a truncated file is an error, so that the run fails instead of
-counting half of a text. See `transforms.files.decompression`.
+Beam's own decompression depends on the extension, and treats a truncated file as complete. Here a
+truncated file is an error, so that the run fails instead of counting a part of a text. See
+`transforms.files.decompression`.
 """
 
 from collections.abc import Callable
@@ -36,12 +36,12 @@ def open_raw(
 
     Args:
       path: a path or URL on any Beam filesystem.
-      buffering: for local files, as `open` takes it.
-      region: what is going to be read of it, for stores; by default all.
-      ahead: what of it has been asked for.
+      buffering: for local files, as in `open`.
+      region: the part of it that is going to be read, for stores; by default all.
+      ahead: requests for parts of it that have been made already.
     """
     path = local_path(path)
-    if is_local(path):  # spares Beam's search for the filesystem of each file
+    if is_local(path):  # avoids Beam's search for the filesystem of each file
         return open(path, "rb", buffering)
     if is_read_by_ranges(path) and why_unsupported(path) is None:
         return cast(BinaryIO, RangedFile(region or Region(path), ahead))
@@ -56,17 +56,23 @@ def open_decompressed(
 
 
 def open_recognized(
-    path: str, open_raw: Callable[[str], BinaryIO] = open_raw, *, is_text: bool = True
+    path: str,
+    open_raw: Callable[[str], BinaryIO] = open_raw,
+    *,
+    is_text: bool = True,
+    size: int | None = None,
 ) -> HeadFile:
-    """Opens a file for reading its decompressed bytes, of which the first are known.
+    """Opens a file for reading its decompressed bytes; the first of them are available as `head`.
 
     Args:
       path: a path or URL on any Beam filesystem.
       open_raw: opens `path` for reading its bytes as they are.
-      is_text: whether the file is to be text. If not, it may have any format.
+      is_text: whether the file must be text. If not, it may have any format.
+      size: the size of the file in bytes when it was listed; None if unknown.
 
     Raises:
-      Exception: what `transforms.files.decompression.decompressed` raises, and whatever the
-        filesystem does.
+      Exception: raised by `transforms.files.decompression.decompressed` or the filesystem.
     """
-    return decompressed(open_raw(path), path, is_text=is_text)
+    # What stores return need not be all that there is.
+    known = size if is_local(path) else None
+    return decompressed(open_raw(path), path, is_text=is_text, size=known)

@@ -1,10 +1,10 @@
-"""Decompresses files, whatever they are called.
+"""Decompresses files, whatever their names.
 
-How a file is compressed is decided by its first bytes, see `transforms.files.recognition`, and by
-its extension only where these do not tell. A truncated or corrupt file is an error.
+The first bytes of a file decide how it is compressed, see `transforms.files.recognition`, and the
+extension only if they do not. A truncated or corrupt file is an error.
 
-To add a format, add its extension and its decompressor to the tables here, under the name that Beam
-has for it, and its signature to `transforms.files.recognition`.
+To add a format, add its extension and its decompressor to the tables here, under Beam's name for
+it, and its signature to `transforms.files.recognition`.
 """
 
 import bz2
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from transforms.files.recognition import HEAD_SIZE, FormatError, check_text, compression_of
 
-# By extension, the name of its compression; as in Beam.
+# The name of the compression for each extension, as in Beam.
 _EXTENSIONS = {
     ".bz2": "bzip2",
     ".deflate": "deflate",
@@ -29,11 +29,11 @@ _EXTENSIONS = {
     ".zst": "zstd",
     ".zstd": "zstd",
 }
-# Extensions of formats that not all files can be recognized to be of.
+# Extensions of formats of which not all files can be recognized by their content.
 _WITHOUT_SIGNATURE = (".deflate", ".lzma")
-# What is added to the name of a shard, behind the extension.
+# The suffix of the name of a shard, after the extension.
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
-# So much is read at once to recognize a file: all of most small ones.
+# How many bytes are read at once to recognize a file: all of most small files.
 _READ_SIZE = 1 << 16
 
 
@@ -55,25 +55,28 @@ def _extension(path: str) -> str:
 class HeadFile(io.RawIOBase):
     """A file whose first bytes are known before they are read.
 
-    They are read once, so that this works for pipes too.
+    They are read only once, so this works for pipes too.
 
     Args:
-      file: where to read, at its beginning.
-      compression: how the file was compressed before `file` gives its bytes.
+      file: the file, at its beginning.
+      compression: the compression that `file` decompresses; None if it does not.
+      size: the size in bytes, if it is a local file, of which a read returns fewer bytes than
+        requested only at the end; None if unknown.
 
     Attributes:
       head: the first `HEAD_SIZE` bytes, or all of a shorter file.
-      compression: as above; None if it was not.
+      compression: the same.
     """
 
-    def __init__(self, file: BinaryIO, compression: str | None = None):
+    def __init__(self, file: BinaryIO, compression: str | None = None, size: int | None = None):
         self._file = file
         self.compression = compression
         self._ahead, self._ended = b"", False
         while len(self._ahead) < HEAD_SIZE and not self._ended:
             more = file.read(_READ_SIZE)
             self._ahead += more
-            self._ended = not more
+            is_all = len(more) < _READ_SIZE and len(self._ahead) == size
+            self._ended = is_all or not more
         self.head = self._ahead[:HEAD_SIZE]
 
     def readable(self) -> bool:
@@ -110,7 +113,9 @@ class HeadFile(io.RawIOBase):
         super().close()
 
 
-def decompressed(raw: BinaryIO, path: str, *, is_text: bool = True) -> HeadFile:
+def decompressed(
+    raw: BinaryIO, path: str, *, is_text: bool = True, size: int | None = None
+) -> HeadFile:
     """Returns the decompressed bytes of a file.
 
     Reading them raises EOFError, OSError or the decompressor's own error if the file is truncated
@@ -118,8 +123,9 @@ def decompressed(raw: BinaryIO, path: str, *, is_text: bool = True) -> HeadFile:
 
     Args:
       raw: the file, at its beginning.
-      path: of the file.
-      is_text: whether the file is to be text. If not, it may have any format.
+      path: the path of the file.
+      is_text: whether the file must be text. If not, it may have any format.
+      size: as for `HeadFile`.
 
     Returns:
       The file, which closes `raw` when it is closed. Not every format can seek in it.
@@ -129,7 +135,7 @@ def decompressed(raw: BinaryIO, path: str, *, is_text: bool = True) -> HeadFile:
       FormatError: it is not text, or not compressed as its extension says.
     """
     try:
-        file = HeadFile(raw)
+        file = HeadFile(raw, size=size)
         compression = _compression(path, file.head, is_text=is_text)
         if compression is not None:
             inside = _DECOMPRESSORS[compression](cast(BinaryIO, file))
@@ -143,11 +149,11 @@ def decompressed(raw: BinaryIO, path: str, *, is_text: bool = True) -> HeadFile:
 
 
 def _compression(path: str, head: bytes, *, is_text: bool) -> str | None:
-    """Returns how a file is compressed: what its content says, and else what its extension does."""
+    """Returns how a file is compressed, by its content, or else by its extension."""
     found, extension = compression_of(head), _extension(path)
     if found is not None or extension not in _EXTENSIONS:
         return found
-    if not head:  # some decompressors would take it for an empty text
+    if not head:  # some decompressors would treat it as an empty text
         raise EOFError("an empty file is not compressed text")
     if is_text:
         check_text(head, path)
@@ -157,7 +163,7 @@ def _compression(path: str, head: bytes, *, is_text: bool) -> str | None:
 
 
 class _DecompressedFile(io.BufferedReader):
-    """A decompressed file that also closes the compressed one, which decompressors leave open."""
+    """A decompressed file that also closes the compressed file, which decompressors leave open."""
 
     def __init__(self, decompressed: Any, compressed: BinaryIO):
         super().__init__(decompressed)
@@ -169,10 +175,10 @@ class _DecompressedFile(io.BufferedReader):
 
 
 class _StreamsFile(io.RawIOBase):
-    """The decompressed bytes of one or more compressed streams, one behind the other.
+    """The decompressed bytes of one or more concatenated compressed streams.
 
-    Python's own classes take whatever is wrong behind the first stream for the end of the file.
-    Only zeros are accepted there, with which some programs fill up files.
+    Python's own classes treat anything invalid after the first stream as the end of the file. Here
+    only zeros are accepted, with which some programs pad files.
 
     Args:
       raw: the compressed bytes.
@@ -183,7 +189,7 @@ class _StreamsFile(io.RawIOBase):
         self._raw = raw
         self._new_decompressor = new_decompressor
         self._decompressor = new_decompressor()
-        self._compressed = b""  # read, and not given to a decompressor yet
+        self._compressed = b""  # read, but not passed to a decompressor yet
 
     def readable(self) -> bool:
         return True
@@ -203,7 +209,7 @@ class _StreamsFile(io.RawIOBase):
         return len(data)
 
     def _starts_next_stream(self) -> bool:
-        """Begins with what is behind a stream that has ended; returns whether there is anything."""
+        """Begins the next stream after one that has ended; returns False at the end of the file."""
         rest = self._decompressor.unused_data.lstrip(b"\0")
         while not rest and (more := self._raw.read(_READ_SIZE)):
             rest = more.lstrip(b"\0")
@@ -218,7 +224,7 @@ def _open_zstd(raw: BinaryIO) -> Any:
     return pyarrow.CompressedInputStream(raw, "zstd")
 
 
-#: By the name of a compression, what makes a decompressed file of a compressed one.
+#: For each compression, a function that returns the decompressed file of a compressed one.
 _DECOMPRESSORS: Mapping[str, Callable[[BinaryIO], Any]] = {
     "gzip": lambda raw: gzip.GzipFile(fileobj=raw),
     "bzip2": lambda raw: _StreamsFile(raw, bz2.BZ2Decompressor),

@@ -1,7 +1,7 @@
-"""Tells Beam which files a pipeline reads and writes, as Beam's own connectors do.
+"""Reports to Beam which files a pipeline reads and writes, as Beam's own connectors do.
 
-Runners show that as the metrics of `apache_beam.metrics.metric.Lineage`. It must be told by a
-function that is processing a bundle, and is dropped elsewhere.
+Runners show this as the metrics of `apache_beam.metrics.metric.Lineage`. Reports must be made while
+a bundle is processed, and are dropped otherwise.
 """
 
 import os
@@ -11,16 +11,16 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.files.schemes import is_local, local_path
 
-# More files are not named one by one, as in Beam: what it tells has a bound of its own.
+# If there are more files, they are not named one by one, as in Beam, whose lineage is bounded too.
 _MAX_NAMED = 10
 
 
 def report_sources(paths: Collection[str], patterns: Iterable[str] = ()) -> None:
-    """Tells that files are read.
+    """Reports files that are read.
 
     Args:
-      paths: of the files. Of many, only the folders are named.
-      patterns: that match them; named instead where there are many folders too.
+      paths: the paths of the files. If there are many, their folders are reported instead.
+      patterns: patterns that match the files; reported instead if there are many folders too.
     """
     if len(paths) > _MAX_NAMED:
         folders = {f"{path.rpartition('/')[0]}/" for path in paths}
@@ -29,11 +29,11 @@ def report_sources(paths: Collection[str], patterns: Iterable[str] = ()) -> None
 
 
 def report_sinks(paths: Collection[str], pattern: str) -> None:
-    """Tells that files have been written.
+    """Reports files that have been written.
 
     Args:
-      paths: of the files.
-      pattern: that matches them; named instead where there are many.
+      paths: the paths of the files.
+      pattern: a pattern that matches them; reported instead if there are many.
     """
     _report(FileSystems.report_sink_lineage, paths if len(paths) <= _MAX_NAMED else (pattern,))
 
@@ -44,5 +44,5 @@ def _report(report: Callable[[str], None], paths: Iterable[str]) -> None:
         if is_local(path):
             is_folder = path.endswith("/")
             path = os.path.join(os.path.abspath(path), "") if is_folder else os.path.abspath(path)
-        # Metrics are UTF-8, and names of files may be anything.
+        # Metrics must be UTF-8, but file names can have any bytes.
         report(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

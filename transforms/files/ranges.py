@@ -1,8 +1,8 @@
-"""Reads files of stores by ranges: large ones, several at a time, and a small file in one request.
+"""Reads files of stores by large ranges, several at a time, and a small file with one request.
 
-Beam asks for the size of each file before it reads, and then for far more than is read. Here the
-size is what the listing of the run has said. What is asked for reaches a little beyond it, so that
-an answer that is shorter than that tells that the file ends.
+Beam requests the size of each file before it reads, and then far more bytes than are read. Here the
+size is known from the listing of the run. Requests reach a little beyond it, so that a shorter
+answer shows that the file ends there.
 """
 
 import functools
@@ -20,25 +20,25 @@ from transforms.files.clients import as_thread, own_clients, this_thread
 from transforms.files.objects import azure_blob, gcs_blob, hdfs_file, s3_object
 from transforms.stages.faults import http_status
 
-# What is asked for at once, at most, in bytes.
+# The maximum size of a request, in bytes.
 _CHUNK = 8 << 20
-# What is asked for behind the end of a range: its last word is most often there.
+# How many bytes are requested beyond the end of a range; its last word usually ends there.
 _BEYOND = 1 << 16
-# How many requests a thread has under way, and how many bytes they may ask for.
+# How many requests a thread may have under way, and for how many bytes in total.
 _MAX_AHEAD = 8
 _MAX_AHEAD_BYTES = 4 * _CHUNK
-# Of how many files the beginning is kept.
+# The number of files whose beginning is cached.
 _MAX_BEGINNINGS = 16
 _RANGE_NOT_SATISFIABLE = 416
 
 
 class Region(NamedTuple):
-    """What is going to be read of a file.
+    """The part of a file that is going to be read.
 
     Attributes:
-      path: of the file.
-      start: the first byte. Its beginning may be looked at too.
-      end: the byte behind the last, or not much before it; None if that is not known.
+      path: the path of the file.
+      start: the first byte. The beginning of the file may be read too, to recognize its format.
+      end: the end, exclusive; reading may go a little further. None if unknown.
     """
 
     path: str
@@ -53,7 +53,7 @@ class _Request(NamedTuple):
 
 
 def is_read_by_ranges(path: str) -> bool:
-    """Returns whether a file is on a store of which ranges can be asked for here."""
+    """Returns whether a file is on a store that can be read by ranges here."""
     return FileSystems.get_scheme(path) in _FETCHERS
 
 
@@ -61,8 +61,8 @@ class RangedFile(io.RawIOBase):
     """A file on a store. Reading is not retried.
 
     Args:
-      region: what is going to be read.
-      ahead: what has been asked for already; by default what is asked for from now on.
+      region: the part that is going to be read.
+      ahead: requests that have been made already; by default none.
     """
 
     def __init__(self, region: Region, ahead: "ReadAhead | None" = None):
@@ -123,10 +123,10 @@ class RangedFile(io.RawIOBase):
 
 
 class ReadAhead:
-    """Requests under way, for what will be read next. They may fail, and are then made anew.
+    """Requests under way for bytes that will be read next. If they fail, they are made again.
 
     Args:
-      beginnings: of files of which several regions are read; filled in here.
+      beginnings: a cache of the beginnings of files, for files of which several regions are read.
     """
 
     def __init__(self, beginnings: dict[str, bytes] | None = None):
@@ -134,7 +134,7 @@ class ReadAhead:
         self._beginnings = {} if beginnings is None else beginnings
 
     def beginning(self, request: _Request) -> bytes:
-        """Returns the answer to a request for the beginning of a file; the same for all regions."""
+        """Returns the answer to a request for the beginning of a file, cached for all regions."""
         if (known := self._beginnings.get(request.path)) is None:
             known = fetch(*request)
             while len(self._beginnings) >= _MAX_BEGINNINGS:
@@ -143,7 +143,7 @@ class ReadAhead:
         return known
 
     def ask(self, requests: Iterable[_Request]) -> None:
-        """Makes requests in other threads, as long as there are not too many under way."""
+        """Makes requests in other threads, unless too many are under way."""
         known = {request for request, _ in self._pending}
         under_way = sum(request.length for request in known)
         for request in requests:
@@ -156,9 +156,9 @@ class ReadAhead:
             self._pending.append((request, future))
 
     def take(self, request: _Request) -> bytes:
-        """Returns the answer to a request, which is made now if that has not been done.
+        """Returns the answer to a request, which is made now unless it is under way.
 
-        What was asked for before it is forgotten.
+        Earlier requests are dropped.
         """
         if any(request == asked for asked, _ in self._pending):
             while self._pending:
@@ -171,7 +171,7 @@ class ReadAhead:
         return fetch(*request)
 
     def close(self) -> None:
-        """Gives up what has not begun."""
+        """Cancels requests that have not begun."""
         while self._pending:
             self._pending.popleft()[1].cancel()
 
@@ -180,14 +180,14 @@ class ReadAhead:
 def reading_ahead(
     regions: Iterable[Region], beginnings: dict[str, bytes]
 ) -> Iterator[Callable[[], ReadAhead]]:
-    """Inside, the first bytes of some regions are asked for before they are read.
+    """Inside, the first bytes of regions are requested before they are read.
 
     Args:
-      regions: that are read one after the other, in this order.
-      beginnings: of files of which other regions are read too; filled in here.
+      regions: the regions, which are read one after the other, in this order.
+      beginnings: a cache of the beginnings of files, for files of which other regions are read too.
 
     Yields:
-      A function to call before each of them, for what to give to its `RangedFile`.
+      A function to call before each region is read; it returns the argument for its `RangedFile`.
     """
     ahead = ReadAhead(beginnings)
     left = deque(regions)
@@ -204,9 +204,9 @@ def reading_ahead(
 
 
 def _request(region: Region, position: int, size: int) -> _Request:
-    """Returns what to ask for when so many bytes are wanted at a position."""
+    """Returns the request for `size` bytes that are needed at a position."""
     path, start, end = region
-    if position < start:  # the beginning is only looked at
+    if position < start:  # the beginning is only read to recognize the format
         return _Request(path, position, size)
     if end is None or position >= end:
         length = _CHUNK if end is None else max(size, _BEYOND)
@@ -216,7 +216,7 @@ def _request(region: Region, position: int, size: int) -> _Request:
 
 
 def fetch(path: str, start: int, length: int) -> bytes:
-    """Returns a range of a file in one request; less than `length` bytes where the file ends.
+    """Returns a range of a file with one request; less than `length` bytes if the file ends.
 
     Raises:
       Exception: whatever the client of the store raises.
@@ -231,7 +231,7 @@ def fetch(path: str, start: int, length: int) -> bytes:
             raise
 
 
-# What HDFS says instead of a status.
+# HDFS has this in its message, and no status.
 _OUT_OF_RANGE = "out of the range"
 
 
@@ -242,7 +242,7 @@ def _fetch_as(thread: Any, request: _Request) -> bytes:
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    """Returns threads of this process, which make requests for others."""
+    """Returns the threads of this process that make requests for others."""
     return ThreadPoolExecutor(_MAX_AHEAD, "read-ahead")
 
 

@@ -1,8 +1,8 @@
-"""Recognizes by its first bytes what a file is: compressed, or of a format that is not text.
+"""Recognizes the format of a file by its first bytes: compressed, or a format that is not text.
 
-Nothing but these bytes is looked at, so a file is the same thing under every name, on every
-filesystem and as standard input. Text is never taken for anything else: a signature whose first
-bytes could be words goes on to what no text has, or has only if it quotes such a file whole.
+Only these bytes decide, so the result is the same for every name, on every filesystem and for
+standard input. Text is never taken for another format: if the first bytes of a signature could be
+words, it continues with bytes that do not occur in text, unless the text quotes such a whole file.
 
 To add a format, add it to `_FORMATS`, and a file of it to the tests.
 """
@@ -14,23 +14,26 @@ from typing import NamedTuple
 #: How many bytes of a file are enough to recognize it.
 HEAD_SIZE = 1024
 
-# By the names that Beam gives them. Deflate has no signature, and LZMA
-# before xz not always one: there only an extension can tell.
+# By Beam's names. Deflate has no signature, and LZMA (before xz) not always one, so these need an
+# extension.
 _COMPRESSIONS = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
     "bzip2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     "lzma": re.compile(rb"\xfd7zXZ\x00|\x5d\x00\x00..\xff{8}", re.DOTALL),
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
 }
+_ANY_COMPRESSION = re.compile(
+    b"|".join(b"(?:%s)" % each.pattern for each in _COMPRESSIONS.values()), re.DOTALL
+)
 
 
 class FormatError(ValueError):
-    """A file is not text. The message says what it is, and how to get at text that is in it.
+    """A file is not text. The message says what it is, and how to extract its text.
 
     Args:
       reason: what it is.
-      command: prints the text in it, see `_Format`; empty if none does.
-      path: of the file.
+      command: a command that prints its text, see `_Format`; empty if there is none.
+      path: the path of the file.
     """
 
     def __init__(self, reason: str, command: str = "", path: str = ""):
@@ -41,7 +44,7 @@ class FormatError(ValueError):
         return self.message(self._path)
 
     def message(self, path: str) -> str:
-        """Returns the message for a file that is called `path`."""
+        """Returns the message for a file with the name `path`."""
         if not self._command:
             return self._reason
         command = self._command.format(shlex.quote(path))
@@ -52,10 +55,10 @@ class _Format(NamedTuple):
     """A format that is not text.
 
     Attributes:
-      name: with its article.
+      name: the name with its article.
       signature: matches the first bytes of all files of the format, and of no text.
-      command: prints the text in a file, whose path replaces ``{}``; empty if no common program
-        does.
+      command: a command that prints the text in a file, whose path replaces ``{}``; empty if there
+        is no common program for it.
     """
 
     name: str
@@ -69,7 +72,7 @@ def _format(name: str, signature: bytes, command: str = "") -> _Format:
 
 _TAR = _format("a tar archive", rb".{257}ustar(\x00|  \x00)", "tar -xOf {}")
 _FORMATS = (
-    # Archives, and compressions that are not read here.
+    # Archives, and compressions that are not supported here.
     _TAR,
     _format("an EPUB book", rb"PK\x03\x04.{26}mimetypeapplication/epub", "pandoc -t plain {}"),
     _format("an office document", rb"PK\x03\x04.{26}mimetypeapplication/", "pandoc -t plain {}"),
@@ -108,7 +111,7 @@ _FORMATS = (
     _format("a video", rb"\x00{3}.ftyp|\x1a\x45\xdf\xa3|RIFF.{4}AVI LIST"),
     _format("a program", rb"\x7fELF|MZ\x90\x00|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe"),
 )
-# All signatures at once, as nearly every file has none of them.
+# All signatures in one expression, because nearly every file has none of them.
 _ANY_FORMAT = re.compile(
     b"|".join(b"(?:%s)" % each.signature.pattern for each in _FORMATS), re.DOTALL
 )
@@ -116,15 +119,14 @@ _NUMBER_IN_TAR = re.compile(rb" *([0-7]{1,7})[\x00 ]")
 
 
 def compression_of(head: bytes) -> str | None:
-    """Returns how a file is compressed, by Beam's name; None if it is not, or is otherwise.
+    """Returns Beam's name of the compression of a file; None if it has none that is known.
 
     Args:
       head: its first bytes, `HEAD_SIZE` of them if it has so many.
     """
-    for name, signature in _COMPRESSIONS.items():
-        if signature.match(head):
-            return name
-    return None
+    if not _ANY_COMPRESSION.match(head):  # nearly always
+        return None
+    return next(name for name, signature in _COMPRESSIONS.items() if signature.match(head))
 
 
 def check_text(head: bytes, path: str, *, compression: str | None = None) -> None:
@@ -148,7 +150,7 @@ def check_text(head: bytes, path: str, *, compression: str | None = None) -> Non
         found = _TAR
     if found is None:
         return
-    # Only tar decompresses by itself.
+    # Only tar can decompress by itself.
     command = found.command if found is _TAR or not compression else ""
     raise FormatError(f"{found.name}{inside}, not text", command, path)
 
@@ -170,7 +172,7 @@ def is_plain_text(head: bytes, path: str) -> bool:
 
 
 def _is_old_tar(head: bytes) -> bool:
-    """Whether a file is a tar archive from before there was a signature: by its checksum."""
+    """Whether a file is a tar archive of the old format without a signature, by its checksum."""
     number = _NUMBER_IN_TAR.match(head, 148)
     if number is None or len(head) < 512 or b"\0" not in head[:512]:
         return False

@@ -1,8 +1,8 @@
-"""Registers: short texts in a store, which nobody replaces without knowing what is there.
+"""Registers: short texts in a store, written by compare-and-swap.
 
-Each store has some condition under which it writes: S3 and Azure the ETag of what is replaced,
-Google Cloud Storage its generation, and HDFS a rename of what is there. So two programs that write
-at the same time find out which of them was first.
+Each store supports a conditional write: on the ETag of the replaced object (S3 and Azure), on its
+generation (Google Cloud Storage), or by a rename of what exists (HDFS). So if two programs write at
+the same time, only the first one succeeds.
 """
 
 import abc
@@ -13,9 +13,12 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.files.objects import (
     azure_blob,
+    azure_condition,
     gcs_blob,
+    gcs_condition,
     hdfs_file,
     rename_in_hdfs,
+    s3_condition,
     s3_object,
 )
 from transforms.files.stores import retried
@@ -23,11 +26,11 @@ from transforms.stages.faults import is_missing
 
 
 class Entry(NamedTuple):
-    """What is in a register.
+    """The content of a register.
 
     Attributes:
-      text: as it was written.
-      version: what the store calls this writing of it; no other one has the same.
+      text: the text as it was written.
+      version: the store's identifier of this write, which is unique.
     """
 
     text: str
@@ -38,15 +41,15 @@ class Register(abc.ABC):
     """A short text in a store. All operations are retried.
 
     Args:
-      path: the URL of the register, at which nobody else writes.
-      filesystem: Beam's, for this URL.
+      path: the URL of the register; nothing else may write there.
+      filesystem: Beam's filesystem for this URL.
     """
 
     def __init__(self, path: str, filesystem: Any):
         self._path, self._filesystem = path, filesystem
 
     def read(self) -> Entry | None:
-        """Returns what is in the register; None if it is empty.
+        """Returns the content of the register; None if it is empty.
 
         Raises:
           Exception: whatever the client of the store raises.
@@ -55,19 +58,19 @@ class Register(abc.ABC):
         return None if found is None else found._replace(text=found.text.partition(" ")[0])
 
     def write(self, text: str, version: str | None = None) -> str | None:
-        """Writes a text, if what is there has not been replaced meanwhile.
+        """Writes a text, unless the content has been replaced meanwhile.
 
         Args:
-          text: without white space.
-          version: of what is there; None if the register is empty.
+          text: a text without white space.
+          version: the expected version of the content; None if the register should be empty.
 
         Returns:
-          The version of the text; None if something else was there, and still is.
+          The version of the text; None if the content was another, and nothing was written.
 
         Raises:
           Exception: whatever the client of the store raises.
         """
-        # No two writings are alike, so that one whose answer was lost is found again.
+        # Each write is unique, so that a write whose answer was lost can be recognized.
         unique = f"{text} {uuid.uuid4().hex[:8]}"
         try:
             return retried("write", self._write, unique, version)
@@ -80,7 +83,7 @@ class Register(abc.ABC):
             raise
 
     def clear(self, version: str) -> None:
-        """Makes the register empty, if this version is still there.
+        """Empties the register, if it still has this version.
 
         Raises:
           Exception: whatever the client of the store raises.
@@ -92,7 +95,7 @@ class Register(abc.ABC):
                 raise
 
     def _found(self) -> Entry | None:
-        """Returns what is there; the text is that of one writing."""
+        """Returns the content; its text still has the unique part of the write."""
         try:
             return retried("read", self._read)
         except Exception as error:  # each client raises its own
@@ -114,7 +117,7 @@ class Register(abc.ABC):
 
 
 def register_at(path: str) -> Register | None:
-    """Returns the register at a URL; None if nothing is known about its filesystem.
+    """Returns the register at a URL; None if its filesystem is not supported.
 
     Raises:
       Exception: there is no filesystem for the URL.
@@ -136,12 +139,12 @@ class _S3Register(Register):
 
     def _write(self, unique: str, version: str | None) -> str:
         client, place = s3_object(self._filesystem, self._path)
-        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
-        return str(client.put_object(**place, Body=unique.encode(), **condition)["ETag"])
+        body = unique.encode()
+        return str(client.put_object(**place, Body=body, **s3_condition(version))["ETag"])
 
     def _clear(self, version: str) -> None:
         client, place = s3_object(self._filesystem, self._path)
-        client.delete_object(**place, IfMatch=version)
+        client.delete_object(**place, **s3_condition(version))
 
 
 class _GCSRegister(Register):
@@ -153,11 +156,11 @@ class _GCSRegister(Register):
 
     def _write(self, unique: str, version: str | None) -> str:
         blob = gcs_blob(self._filesystem, self._path)
-        blob.upload_from_string(unique, if_generation_match=int(version or 0))
+        blob.upload_from_string(unique, **gcs_condition(version))
         return str(blob.generation)
 
     def _clear(self, version: str) -> None:
-        gcs_blob(self._filesystem, self._path).delete(if_generation_match=int(version))
+        gcs_blob(self._filesystem, self._path).delete(**gcs_condition(version))
 
 
 class _AzureRegister(Register):
@@ -169,22 +172,17 @@ class _AzureRegister(Register):
         blob, data = azure_blob(self._filesystem, self._path), unique.encode()
         if version is None:
             return str(blob.upload_blob(data)["etag"])
-        return str(blob.upload_blob(data, overwrite=True, **self._if_is(version))["etag"])
+        return str(blob.upload_blob(data, overwrite=True, **azure_condition(version))["etag"])
 
     def _clear(self, version: str) -> None:
-        azure_blob(self._filesystem, self._path).delete_blob(**self._if_is(version))
-
-    def _if_is(self, version: str) -> dict[str, Any]:
-        from azure.core import MatchConditions
-
-        return {"etag": version, "match_condition": MatchConditions.IfNotModified}
+        azure_blob(self._filesystem, self._path).delete_blob(**azure_condition(version))
 
 
 class _HDFSRegister(Register):
-    """A folder that has the text as the name of a folder in it.
+    """A folder that contains a folder whose name is the text.
 
-    A folder gets the name of another one only if that is empty, and only one program can rename
-    what is inside.
+    A folder can be renamed onto another one only if that is empty, and only one program can rename
+    the folder inside.
     """
 
     def _read(self) -> Entry | None:
@@ -210,7 +208,7 @@ class _HDFSRegister(Register):
     def _clear(self, version: str) -> None:
         client, path = hdfs_file(self._filesystem, self._path)
         client.delete(f"{path}/{version}")
-        client.delete(path)  # if it is empty; somebody may have been quick
+        client.delete(path)  # only if it is empty: another program may have written meanwhile
 
 
 _KINDS: dict[str, type[Register]] = {

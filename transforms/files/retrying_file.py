@@ -1,4 +1,4 @@
-"""Files whose opening and reading are retried, so that a passing fault does not fail the run.
+"""Files whose opening and reading are retried, so that a transient error does not fail the run.
 
 A read that fails is repeated from the position where it began. The code that reads, a
 decompressor for example, does not notice.
@@ -37,7 +37,7 @@ def open_retrying(
       path: a path or URL on any Beam filesystem.
       retrier: the retrier of the stage that reads.
       on_read: called after each read with the number of bytes read, before they are decompressed.
-      is_text: whether the file is to be text. If not, it may have any format.
+      is_text: whether the file must be text. If not, it may have any format.
       region, ahead: as for `open_raw`.
 
     Returns:
@@ -51,7 +51,8 @@ def open_retrying(
     opener = functools.partial(
         open_raw_retrying, retrier=retrier, on_read=on_read, region=region, ahead=ahead
     )
-    return open_recognized(path, opener, is_text=is_text)
+    size = None if region is None or region.start else region.end
+    return open_recognized(path, opener, is_text=is_text, size=size)
 
 
 def open_raw_retrying(
@@ -67,7 +68,7 @@ def open_raw_retrying(
 
 
 def is_plain(path: str, retrier: Retrier) -> bool:
-    """Returns whether a file begins as text does that is not compressed.
+    """Returns whether a file begins like uncompressed text.
 
     Args:
       path: a path or URL on any Beam filesystem.
@@ -84,9 +85,9 @@ def is_plain(path: str, retrier: Retrier) -> bool:
 class RetryingFile(io.RawIOBase):
     """A file that is opened when it is first read, and read with retries.
 
-    The retrier makes all its attempts for each read anew. Opening the file is part of the first
-    read, and of each read after a failed one. A read raises `RetriesExhaustedError` when all
-    attempts at it have failed.
+    The retrier makes all its attempts for each read. Opening the file is part of the first read,
+    and of each attempt after a failed one. A read raises `RetriesExhaustedError` when all its
+    attempts have failed.
 
     Args:
       open_file: opens the file at its beginning.
@@ -105,7 +106,7 @@ class RetryingFile(io.RawIOBase):
         self._on_read = on_read
         self._file: BinaryIO | None = None
         self._position = 0
-        # Where the open file is. It is ahead of the position if a read failed behind its work.
+        # The position of the open file. It is ahead of `_position` if a read failed at its end.
         self._file_position = 0
 
     def readable(self) -> bool:
@@ -144,7 +145,7 @@ class RetryingFile(io.RawIOBase):
             return file.seek(0, io.SEEK_END)
 
     def _read(self, size: int) -> bytes:
-        """Makes one attempt, at the right position whatever the last attempt left behind."""
+        """Makes one attempt, at the right position wherever the last attempt ended."""
         try:
             with own_clients():
                 if self._file is None:

@@ -1,16 +1,17 @@
-"""The schemes of URLs: which are local files, and what others need to be read or written."""
+"""The schemes of URLs: which are local files, and which packages others need."""
 
-import importlib.util
 import shlex
 import urllib.parse
 
 from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.checks import is_installed
+
 # The name under which pip knows this project.
 _PROJECT = "beam-anagrams"
-# By the schemes of filesystems of Beam: the extra of this project that has the package they need,
-# and the module that is missing without it.
+# For the schemes of Beam's filesystems: the extra of this project with the package they need, and
+# the module that is missing without it.
 _EXTRAS = {
     "gs": ("gcp", "google.cloud.storage"),
     "s3": ("aws", "boto3"),
@@ -28,12 +29,12 @@ _WEB = ("http", "https", "ftp", "ftps", "sftp")
 
 
 def is_local(path: str) -> bool:
-    """Returns whether a path is that of a local file, and no URL."""
+    """Returns whether a path is that of a local file, not a URL."""
     return "://" not in path or FileSystems.get_scheme(path) is None
 
 
 def local_path(path: str) -> str:
-    """Returns the local path that a ``file://`` URL means; any other path as it is.
+    """Returns the local path of a ``file://`` URL; any other path is returned unchanged.
 
     Example:
       >>> local_path("file:///tmp/a%20file.txt")
@@ -49,15 +50,8 @@ def local_path(path: str) -> str:
     return urllib.parse.unquote(slash + rest, errors="surrogateescape")
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package that it is in
-        return False
-
-
 def why_unsupported(path: str) -> str | None:
-    """Returns why there is no filesystem for a path, and what to do; None if there is one.
+    """Returns why a path has no filesystem, and what to do about it; None if it has one.
 
     Args:
       path: a path or URL, which need not exist.
@@ -67,7 +61,7 @@ def why_unsupported(path: str) -> str | None:
         return None
     is_known = any(each.scheme() == scheme for each in FileSystem.get_all_subclasses())
     extra, module = _EXTRAS.get(scheme, ("", ""))
-    if is_known and (not module or _is_installed(module)):
+    if is_known and (not module or is_installed(module)):
         return None
     if extra:
         return f"{scheme}:// needs a package: pip install '{_PROJECT}[{extra}]'"

@@ -1,17 +1,16 @@
-"""What is done to files that are not local: on object stores, on HDFS, on any filesystem of Beam.
+"""Operations on files that are not local: on object stores, on HDFS, on any Beam filesystem.
 
-These are Beam's own operations, but
+These are Beam's own operations, with these differences:
 
-- faults that may pass are retried, see `transforms.stages.faults`, and what a failed attempt may
-  have done already is taken into account;
-- a file that cannot be asked for is not taken for one that does not exist;
-- what Beam 2.77 does not do right for a store is done here: see `exists`, `rename` and `create`.
+- transient errors are retried, see `transforms.stages.faults`, and effects of failed attempts are
+  taken into account;
+- an error of the store is not mistaken for a missing file;
+- what Beam 2.77 gets wrong for a store is corrected: see `exists`, `rename` and `create`.
 """
 
 import functools
 import io
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
@@ -23,9 +22,9 @@ from transforms.files.objects import (
     azure_blob,
     gcs_blob,
     hdfs_file,
-    rename_in_hdfs,
     s3_object,
 )
+from transforms.files.renaming import Guard, renamer_of
 from transforms.files.schemes import why_unsupported
 from transforms.stages.faults import is_missing, is_transient
 from transforms.stages.retry import Retrier, RetriesExhaustedError, applied_resilience
@@ -33,20 +32,18 @@ from transforms.stages.retry import Retrier, RetriesExhaustedError, applied_resi
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Their objects appear when they are complete.
+# Stores whose objects appear only when they are complete.
 _OBJECT_STORES = ("azfs", "gs", "s3")
 _WILDCARD = re.compile(r"[*?[]")
-# What S3 gets in one request, in bytes. Parts have 5 MiB at least.
+# The size of the parts sent to S3, in bytes. S3 requires at least 5 MiB.
 _MAX_SMALL = 8 << 20
-# Copies inside a store take moments, and are looked at so often, in seconds.
-_POLL_SECONDS = 0.2
 
 
 def open_file(path: str) -> BinaryIO:
-    """Opens a file for reading its bytes as they are. Is not retried.
+    """Opens a file for reading its bytes as they are. Not retried.
 
     Raises:
-      ValueError: there is no filesystem for it; the message says what to do.
+      ValueError: the path has no filesystem; the message says what to do.
     """
     if (fault := why_unsupported(path)) is not None:
         raise ValueError(fault)
@@ -65,11 +62,11 @@ def read_file(path: str, limit: int = -1) -> bytes:
 
 
 def create(path: str, compression: str = CompressionTypes.UNCOMPRESSED) -> BinaryIO:
-    """Opens a new file for writing; it is there when it is closed. Is not retried.
+    """Opens a new file for writing, which exists once it is closed. Not retried.
 
     Args:
-      path: of the file.
-      compression: one of Beam's types; on HDFS, Beam itself would always take gzip.
+      path: the path of the file.
+      compression: one of Beam's types. (On HDFS, Beam itself always uses gzip.)
     """
     plain = CompressionTypes.UNCOMPRESSED
     with own_clients():
@@ -82,7 +79,7 @@ def create(path: str, compression: str = CompressionTypes.UNCOMPRESSED) -> Binar
 
 
 def is_whole(path: str) -> bool:
-    """Returns whether a file at this path is there only when all of it has been written."""
+    """Returns whether a file at this path appears only when it is complete."""
     return FileSystems.get_scheme(path) in _OBJECT_STORES
 
 
@@ -97,13 +94,13 @@ def write_file(path: str, data: bytes) -> None:
 
 
 def exists(path: str) -> bool:
-    """Returns whether there is a file.
+    """Returns whether a file exists.
 
-    Of the stores that are known here, the metadata says so: Beam's own answer is an error for
-    Azure, and for HDFS it is no when the server does not answer.
+    For the supported stores, its metadata is requested: Beam's own `exists` raises an error on
+    Azure, and returns False on HDFS if the server does not answer.
 
     Raises:
-      Exception: whatever the filesystem raises if that cannot be found out.
+      Exception: whatever the filesystem raises if this cannot be determined.
     """
     filesystem: Any = FileSystems.get_filesystem(path)
     if filesystem.scheme() not in ("azfs", "gs", "hdfs", "s3"):
@@ -118,7 +115,7 @@ def exists(path: str) -> bool:
 
 
 def metadata(path: str) -> FileMetadata:
-    """Returns the size of a file, in bytes, and where Beam knows it, when it was written."""
+    """Returns the size of a file in bytes, and if Beam knows it, the time of the last write."""
 
     def look() -> FileMetadata:
         filesystem: Any = FileSystems.get_filesystem(path)
@@ -144,7 +141,7 @@ def last_updated(path: str) -> float:
 def match(patterns: Sequence[str]) -> list[FileMetadata]:
     """Returns the files that patterns match, in no particular order.
 
-    A folder that does not exist has none; HDFS says that it is missing.
+    A folder that does not exist has no files. (HDFS reports it as missing.)
     """
     found: list[FileMetadata] = []
     for pattern in patterns:
@@ -159,7 +156,7 @@ def match(patterns: Sequence[str]) -> list[FileMetadata]:
 def _match(pattern: str) -> list[FileMetadata]:
     filesystem: Any = FileSystems.get_filesystem(pattern)
     if filesystem.scheme() == "hdfs":
-        # Beam's own lists folders as files, and nothing of what is in them.
+        # Beam lists folders as files, without their content.
         filesystem._list = functools.partial(_hdfs_files, filesystem)
         if _WILDCARD.search(pattern) is None and not pattern.endswith("/"):
             return list(_hdfs_files(filesystem, pattern))
@@ -168,7 +165,7 @@ def _match(pattern: str) -> list[FileMetadata]:
 
 
 def _hdfs_metadata(filesystem: Any, url: str) -> FileMetadata:
-    """Asks for a file; Beam's own takes every error of the server for a file that is missing."""
+    """Returns the metadata of a file. (Beam treats every error of the server as a missing file.)"""
     status = filesystem._hdfs_client.status(filesystem._parse_url(url)[1])
     return FileMetadata(url, status["length"], status["modificationTime"] / 1000)
 
@@ -177,7 +174,7 @@ def _hdfs_files(filesystem: Any, url: str) -> Iterator[FileMetadata]:
     """Yields a file, or all files below a folder."""
     pending = [url.rstrip("/")]
     client = filesystem._hdfs_client
-    # Each request is retried by itself: of many, one would always fail.
+    # Each request is retried separately: with many requests, one would always fail.
     status = retried("read", client.status, filesystem._parse_url(pending[0])[1])
     if status["type"] == "FILE":
         yield FileMetadata(url, status["length"], status["modificationTime"] / 1000)
@@ -193,7 +190,7 @@ def _hdfs_files(filesystem: Any, url: str) -> Iterator[FileMetadata]:
 
 
 def _hdfs_folder(filesystem: Any, url: str) -> list[tuple[str, dict[str, Any]]]:
-    """Returns the names and the status of what is in a folder; nothing if it is gone by now."""
+    """Returns the names and status of the entries of a folder; none if it has been removed."""
     client, path = hdfs_file(filesystem, url)
     try:
         return list(retried("read", client.list, path, status=True))
@@ -203,29 +200,39 @@ def _hdfs_folder(filesystem: Any, url: str) -> list[tuple[str, dict[str, Any]]]:
         raise
 
 
-def rename(source: str, target: str) -> None:
+def rename(source: str, target: str, guard: Guard | None = None) -> None:
     """Renames a file, replacing what is at `target`. Object stores copy it and delete `source`.
 
+    Args:
+      source: the path of the file.
+      target: its new path.
+      guard: a file that must not be lost if others replace it meanwhile, if the store supports it.
+
     Raises:
-      Exception: whatever the filesystem raises; `target` is then what it was, except on a
-        filesystem of which nothing is known and which does not rename onto a file.
+      Exception: whatever the filesystem raises; `target` is then unchanged, except on an
+        unsupported filesystem that cannot rename onto an existing file.
     """
     filesystem = retried("write", FileSystems.get_filesystem, source)
-    replace = _RENAMES.get(filesystem.scheme(), _rename)
+    replace = renamer_of(filesystem)
     tried = False
 
     def attempt() -> None:
         nonlocal tried
         if tried and not exists(source) and exists(target):
-            return  # the last attempt has done it, and its answer was lost
+            return  # the last attempt has succeeded, but its answer was lost
         tried = True
-        replace(filesystem, source, target)
+        if replace is not None:
+            replace(source, target, guard)
+            return
+        if guard is not None:
+            guard.check()
+        _rename(filesystem, source, target)
 
     retried("write", attempt)
 
 
 def delete(paths: Iterable[str]) -> None:
-    """Deletes files; those that are not there are none.
+    """Deletes files; missing files are ignored.
 
     Raises:
       Exception: whatever the filesystem raises.
@@ -242,8 +249,9 @@ def retried(stage: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     """Calls a function, with retries.
 
     Args:
-      stage: to which the work belongs, see `transforms.stages.chaos`.
-      work: the function; what follows are its arguments.
+      stage: the stage that the call belongs to, see `transforms.stages.chaos`.
+      work: the function.
+      *args, **kwargs: its arguments.
 
     Raises:
       RetriesExhaustedError: all attempts have failed. Retriers around this one make no more.
@@ -268,53 +276,15 @@ def _rename(filesystem: FileSystem, source: str, target: str) -> None:
     try:
         filesystem.rename([source], [target])
     except Exception as error:  # each filesystem raises its own
-        # Some do not rename onto a file; what else it may be shows again.
-        if filesystem.scheme() in _REPLACING or is_missing(error) or not exists(target):
+        # Some cannot rename onto an existing file; any other error will occur again.
+        if is_missing(error) or not exists(target):
             raise
         filesystem.delete([target])
         filesystem.rename([source], [target])
 
 
-# Of these, a file replaces another one under its name as a whole.
-_REPLACING = ("s3", "gs")
-
-
-def _rename_azure(filesystem: Any, source: str, target: str) -> None:
-    """Renames a blob. Beam copies from the public address of the account, whatever the endpoint."""
-    original, copy = azure_blob(filesystem, source), azure_blob(filesystem, target)
-    copy.start_copy_from_url(original.url)
-    while (status := copy.get_blob_properties().copy.status) == "pending":
-        time.sleep(_POLL_SECONDS)
-    if status != "success":
-        raise OSError(f"{target}: the copy has ended with {status}")
-    original.delete_blob()
-
-
-def _rename_gcs(filesystem: Any, source: str, target: str) -> None:
-    """Renames an object. Beam sends batches, which are larger, and whose errors have no headers."""
-    original, copy = gcs_blob(filesystem, source), gcs_blob(filesystem, target)
-    token = None
-    while True:
-        token, _, _ = copy.rewrite(original, token=token)
-        if token is None:
-            break
-    original.delete()
-
-
-def _rename_hdfs(filesystem: Any, source: str, target: str) -> None:
-    client, path = hdfs_file(filesystem, source)
-    rename_in_hdfs(client, path, hdfs_file(filesystem, target)[1])
-
-
-_RENAMES: dict[str, Callable[[Any, str, str], None]] = {
-    "azfs": _rename_azure,
-    "gs": _rename_gcs,
-    "hdfs": _rename_hdfs,
-}
-
-
 def _delete(path: str) -> None:
-    """Deletes a file in one request; Beam first looks whether it is a folder, or a pattern."""
+    """Deletes a file with one request; Beam first checks whether it is a folder or a pattern."""
     filesystem: Any = FileSystems.get_filesystem(path)
     match filesystem.scheme():
         case "azfs":
@@ -329,9 +299,9 @@ def _delete(path: str) -> None:
 
 
 class _S3File(io.RawIOBase):
-    """A new object of S3: put in one request if it is small, or empty, and else in parts.
+    """A new object on S3: written with one request if it is small or empty, otherwise in parts.
 
-    Beam always uploads in parts, at least one, which are three requests or more.
+    Beam always uploads in parts, which takes at least three requests.
     """
 
     def __init__(self, path: str, filesystem: Any):
@@ -339,7 +309,7 @@ class _S3File(io.RawIOBase):
         self._file: BinaryIO | None = None
         self._small = bytearray()
         self._position = 0
-        self.mode = "wb"  # which files of Beam's look for
+        self.mode = "wb"  # Beam's file wrappers read this attribute
 
     def writable(self) -> bool:
         return True

@@ -6,7 +6,13 @@ import threading
 import numpy as np
 import pyarrow
 
-from transforms.columns.tables import Int64Array, UInt64Array, letters_and_ends, strings_of
+from transforms.columns.tables import (
+    Int64Array,
+    UInt64Array,
+    letters_and_ends,
+    order_of_numbers,
+    strings_of,
+)
 from transforms.dictionary import DictionarySpec
 from transforms.kernel import word_loops
 from transforms.kernel.letter_weights import LetterWeights
@@ -38,7 +44,7 @@ class ClassTable:
         class_of_word = self._table.add(sorted_letters, ends, np.ones(len(words), np.int64))
         self._letters, self._ends, self.sizes = self._table.to_columns()
         self.signatures = strings_of(self._letters, self._ends)
-        self.words = words.take(pyarrow.array(np.argsort(class_of_word, kind="stable")))
+        self.words = words.take(pyarrow.array(order_of_numbers(class_of_word, len(self))))
         self._begins = np.cumsum(self.sizes) - self.sizes
 
     def __len__(self) -> int:

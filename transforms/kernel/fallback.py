@@ -1,7 +1,7 @@
-"""What a tally of words can do, and a tally in plain Python."""
+"""The interface of a tally of words, and a tally in plain Python."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow
@@ -19,7 +19,7 @@ class Counted(NamedTuple):
     """What a tally has counted, or a part of it.
 
     Attributes:
-      bucket: the one that all keys of `columns` are in, see `transforms.columns.tables`; None if
+      bucket: the one that all keys of `columns` are in, see `transforms.columns.buckets`; None if
         they may be in any.
       columns: a table of counts: of the dictionary's classes that occurred, by their signatures;
         or, if there is no dictionary, of all words that can be in a result.
@@ -34,11 +34,15 @@ class Counted(NamedTuple):
     invalid_bytes: int
 
 
+#: Makes columns of a part of what a tally has counted. Each can be called in a thread of its own.
+Part = Callable[[], Counted]
+
+
 class Tally(Protocol):
     """Counts words, by anagram class or each on its own.
 
-    What is added is pending until it is committed. Adding the words of a block can therefore fail
-    half way, and be done again, without any of them being counted twice.
+    Added words are pending until they are committed. So adding the words of a block can fail half
+    way and be repeated, and no word is counted twice.
     """
 
     @property
@@ -46,20 +50,20 @@ class Tally(Protocol):
         """Whether it should be drained before more is added, to keep memory bounded."""
 
     def add(self, data: bytes) -> None:
-        """Counts words, after dropping what is pending.
+        """Counts words, after dropping pending ones.
 
         Args:
           data: a text in UTF-8 that begins and ends between words.
         """
 
     def commit(self) -> None:
-        """Adds what is pending to the counts for good."""
+        """Adds the pending words to the counts."""
 
     def merge(self, other: Any) -> None:
-        """Adds what another tally of the same kind and settings has committed."""
+        """Adds the committed counts of another tally of the same kind and settings."""
 
-    def drain(self) -> Iterator[Counted]:
-        """Yields what is committed, each key once, and begins anew."""
+    def drain(self) -> Iterator[Part]:
+        """Yields the committed counts, in parts, each key once, and resets the tally."""
 
 
 class PlainTally:
@@ -95,7 +99,7 @@ class PlainTally:
         self._words.update(other._words)
         self._invalid_bytes += other._invalid_bytes
 
-    def drain(self) -> Iterator[Counted]:
+    def drain(self) -> Iterator[Part]:
         lengths: Counter[int] = Counter()
         counts: Counter[str] = Counter()
         for word, count in self._words.items():
@@ -108,4 +112,4 @@ class PlainTally:
         columns = counts_table(counts, counts.values())
         counted = Counted(None, columns, lengths, self._invalid_bytes)
         self._words, self._invalid_bytes = Counter(), 0
-        yield counted
+        yield lambda: counted

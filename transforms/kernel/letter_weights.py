@@ -1,4 +1,4 @@
-"""Letter weights: numbers that, added up over the letters of a word, say which letters it has.
+"""Letter weights: numbers whose sum over the letters of a word determines which letters it has.
 
 The compiled tally makes no string of a word. It adds up the weights of the word's letters, which
 does not depend on their order, and compares the sums and the word's length with those of the
@@ -154,7 +154,10 @@ class CodePointEffects(NamedTuple):
         filled = CodePointEffects(self.low.copy(), self.high.copy(), self.length.copy())
         for code in range(page * PAGE, (page + 1) * PAGE):
             char = chr(code)
-            if is_separator(char, text.normalization, text.punctuation):
+            if text.normalization == "unicode" and is_plain_letter(char):
+                sums = weights.sums_of(char)
+                filled.low[code], filled.high[code], filled.length[code] = sums
+            elif is_separator(char, text.normalization, text.punctuation):
                 filled.length[code] = SEPARATOR
             elif text.normalization == "unicode" and not is_independent(char):
                 filled.length[code] = SLOW_PATH
@@ -167,13 +170,36 @@ class CodePointEffects(NamedTuple):
         return filled
 
 
+def is_plain_letter(char: str) -> bool:
+    """Returns whether ``unicode`` makes nothing but itself of a letter, whatever precedes it.
+
+    This tells quickly what `is_independent` and `letters_of` would about most letters without case,
+    such as the many thousands of Chinese and Korean.
+    """
+    if unicodedata.category(char) != "Lo" or not unicodedata.is_normalized("NFKC", char):
+        return False
+    first = unicodedata.normalize("NFKD", char)[0]
+    is_behind = not unicodedata.combining(first) and first not in _composing()
+    return is_behind and char.casefold() == char
+
+
 def is_independent(char: str) -> bool:
     """Returns whether ``unicode`` makes the same letters of `char` whatever precedes it."""
+    return not any(map(_begins_composing, _forms(char)))
+
+
+def keeps_place(char: str) -> bool:
+    """Returns whether ``unicode`` leaves the letters of `char` behind whatever precedes it."""
+    decomposed = (unicodedata.normalize("NFKD", form) for form in _forms(char))
+    return not any(unicodedata.combining(form[0]) for form in decomposed if form)
+
+
+def _forms(char: str) -> set[str]:
+    """Returns what ``unicode`` makes of `char`, step by step."""
     composed = unicodedata.normalize("NFC", char)
     kept = "".join(filter(is_word_part, composed))
     folded = unicodedata.normalize("NFKC", kept).casefold()
-    forms = {composed, kept, folded, letters_of(char)}
-    return not any(map(_begins_composing, forms))
+    return {composed, kept, folded, letters_of(char)}
 
 
 def _begins_composing(text: str) -> bool:

@@ -1,11 +1,11 @@
-"""The compiled loops of `transforms.kernel.tally`: they count words where they stand in the bytes.
+"""The compiled loops of `transforms.kernel.tally`, which count words directly in the bytes.
 
 This module loads the compiler, which takes a while. It is imported only if there is much text to
 count.
 
 Most text is ASCII, and this decides the shape of the loops. A processor cannot predict where words
 end, nor which of them are in a dictionary; a branch for each byte or word would cost more than the
-work behind it. So there is no such branch:
+work that it saves. So there is no such branch:
 
 1. `_sum_up` adds up what all bytes of a chunk contribute, and keeps the running sums at each
    separator.
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.kernel.compiling import compiled
+from transforms.kernel.compiling import compiled, compiled_into_callers
 from transforms.kernel.letter_weights import (
     MARKS,
     NOT_FILLED,
@@ -169,11 +169,11 @@ def slot_of(mixed: Any, choice: Any, bits: Any) -> Any:
     return (mixed * MULTIPLIERS[choice]) >> np.uint64(64 - bits)
 
 
-_scramble, _mix = compiled(scramble), compiled(mix)
-_bucket_of, _slot_of = compiled(bucket_of), compiled(slot_of)
+_scramble, _mix = compiled_into_callers(scramble), compiled_into_callers(mix)
+_bucket_of, _slot_of = compiled_into_callers(bucket_of), compiled_into_callers(slot_of)
 
 
-@compiled
+@compiled_into_callers
 def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sums: Any) -> Any:
     """Adds up what the bytes from `start` to `stop` contribute.
 
@@ -207,7 +207,7 @@ def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sum
     return separators
 
 
-@compiled
+@compiled_into_callers
 def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -> Any:
     """Takes the differences of the sums at separators, which are the sums of the words between.
 
@@ -239,7 +239,7 @@ def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -
     return found
 
 
-@compiled
+@compiled_into_callers
 def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
     """Returns the only slot that can have the class of a word, and whether it does."""
     uses_high, bits, choices, lows, highs, lengths = classes
@@ -249,8 +249,10 @@ def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
     return slot, matches
 
 
-@compiled
-def _count(words: Any, found: Any, min_word_length: int, classes: Any, counters: Any) -> None:
+@compiled_into_callers
+def _count(
+    words: Any, found: Any, times: Any, min_word_length: int, classes: Any, counters: Any
+) -> None:
     """Counts those of the first `found` words that have no bytes beyond ASCII."""
     lows, highs, all_packed, _ = words
     counts, lengths, _ = counters
@@ -259,13 +261,13 @@ def _count(words: Any, found: Any, min_word_length: int, classes: Any, counters:
         packed = all_packed[word]
         length = np.int64(packed % _UNKNOWN_LETTER)
         counts_here = (length >= min_word_length) & (packed < _BEYOND_ASCII)
-        lengths[min(length, last_length)] += counts_here
+        lengths[min(length, last_length)] += times * counts_here
         # Packed counters equal the length of a class only if no letter is unknown.
         slot, matches = _look_up(lows[word], highs[word], packed, classes)
-        counts[slot] += matches & counts_here
+        counts[slot] += times * (matches & counts_here)
 
 
-@compiled
+@compiled_into_callers
 def _decode_code_point(data: Any, at: int, stop: int) -> Any:
     """Decodes the code point at `at`.
 
@@ -287,12 +289,13 @@ def _decode_code_point(data: Any, at: int, stop: int) -> Any:
     return -1, 1
 
 
-@compiled
+@compiled_into_callers
 def _count_by_code_point(
     data: Any,
     position: Any,
     words: Any,
     found: Any,
+    times: Any,
     min_word_length: int,
     effects: Any,
     classes: Any,
@@ -309,6 +312,7 @@ def _count_by_code_point(
       position: where the chunk begins.
       words: the words of the chunk.
       found: their number.
+      times: how often each word is counted.
       min_word_length: shorter words are not counted.
       effects: what code points contribute, a `CodePointEffects`.
       classes: the dictionary, a `Classes`.
@@ -359,9 +363,9 @@ def _count_by_code_point(
                 if slow == len(slow_pieces):
                     return word, at, -1, slow
             elif length & (NOT_IN_DICTIONARY - 1) >= min_word_length:
-                lengths[min(length & (NOT_IN_DICTIONARY - 1), last_length)] += 1
+                lengths[min(length & (NOT_IN_DICTIONARY - 1), last_length)] += times
                 slot, matches = _look_up(low, high, np.uint64(length), classes)
-                counts[slot] += matches
+                counts[slot] += times * matches
             start = at
             low = high = np.uint64(0)
             length = 0
@@ -373,6 +377,7 @@ def _count_by_code_point(
 def tally(
     data: Any,
     position: Any,
+    times: Any,
     min_word_length: int,
     byte_effects: Any,
     code_point_effects: Any,
@@ -386,6 +391,7 @@ def tally(
     Args:
       data: the text, UTF-8 that begins and ends between words.
       position: where to begin.
+      times: how often each word is counted; -1 takes back what was counted before.
       min_word_length: shorter words are not counted.
       byte_effects: a `ByteEffects`.
       code_point_effects: a `CodePointEffects`.
@@ -421,20 +427,22 @@ def tally(
                 position,
                 words,
                 found,
+                times,
                 min_word_length,
                 code_point_effects,
                 classes,
                 counters,
                 slow,
             )
-        _count(words, reached, min_word_length, classes, counters)
+        _count(words, reached, times, min_word_length, classes, counters)
         if reached < found:
-            return at, page, slow
+            # Behind the last word, which has no separator, it would be beyond the end.
+            return min(at, data.size), page, slow
         position = end
     return position, -1, slow
 
 
-@compiled
+@compiled_into_callers
 def _new_sums() -> Any:
     """Makes room for the sums, or for the words, of a chunk."""
     rows = np.zeros((4, _CHUNK + 1), np.uint64)

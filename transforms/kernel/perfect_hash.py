@@ -1,4 +1,4 @@
-"""A perfect hash: it gives each of some numbers a slot of its own in a small table.
+"""A perfect hash: it assigns each of a set of numbers its own slot in a small table.
 
 There is a family of hash functions. The numbers are put into buckets, of about three numbers each.
 One after the other, the largest bucket first, each bucket chooses the first function of the family
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.columns.tables import order_of_numbers
 from transforms.kernel.letter_weights import Int64Array, UInt64Array
 from transforms.kernel.loops import MULTIPLIERS, bucket_of, slot_of
 
@@ -49,7 +50,7 @@ def perfect_hash(numbers: UInt64Array) -> PerfectHash:
     taken_by = np.full(1 << bits, -1)
     buckets = bucket_of(numbers, bits).astype(np.int64)
     sizes = np.bincount(buckets)
-    in_order = np.argsort(buckets, kind="stable")
+    in_order = order_of_numbers(buckets, 1 << (bits - 2))
     begins = np.cumsum(sizes) - sizes
     for size in range(int(sizes.max()), 0, -1):
         left = np.flatnonzero(sizes == size)

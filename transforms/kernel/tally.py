@@ -1,9 +1,9 @@
 """The compiled tally: it counts words by anagram class without making a string of any word.
 
-The bytes of the text are counted as they are. Each letter has a weight, and the sum of a word's
-weights does not depend on the order of its letters: `transforms.kernel.letter_weights` says why
-this sum, together with the word's length, says which letters the word has. A perfect hash leads
-from the sum to the only anagram class that can be the word's, see
+The bytes of the text are counted directly. Each letter has a weight, and the sum of a word's
+weights does not depend on the order of its letters: `transforms.kernel.letter_weights` proves that
+this sum, together with the word's length, determines the letters of the word. A perfect hash maps
+the sum to the only anagram class to which the word can belong, see
 `transforms.kernel.perfect_hash`. The loops are in `transforms.kernel.loops`.
 
 A table says which letters normalization makes of each code point. This is enough for code points
@@ -25,7 +25,7 @@ from transforms.columns.tables import COUNTS
 from transforms.dictionary import DictionarySpec
 from transforms.kernel import loops
 from transforms.kernel.classes import ClassTable, class_table
-from transforms.kernel.fallback import Counted
+from transforms.kernel.fallback import Counted, Part
 from transforms.kernel.letter_weights import (
     NOT_FILLED,
     PAGE,
@@ -34,6 +34,7 @@ from transforms.kernel.letter_weights import (
     UInt64Array,
 )
 from transforms.kernel.perfect_hash import perfect_hash
+from transforms.kernel.rereading import RereadingTally
 from transforms.stages.totals import MAX_COUNTED_LENGTH
 from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
@@ -45,6 +46,9 @@ _MAX_CACHED_SIZE = 1 << 10
 _RESULT_BYTES = 300
 # How many tables a process keeps.
 _MAX_TABLES = 8
+
+# What the slow path finds in a piece: the slots of words, the lengths of all words, invalid bytes.
+_SlowResult = tuple[tuple[int, ...], tuple[int, ...], int]
 
 
 class TallyTable:
@@ -128,20 +132,14 @@ def _tally_table(spec: DictionarySpec, text: TextSettings) -> TallyTable:
     return TallyTable(class_table(spec), text)
 
 
-class BlockTally:
+class BlockTally(RereadingTally):
     """The compiled `transforms.kernel.fallback.Tally`. Each thread needs one of its own.
 
     Args:
       table: the dictionary.
       min_word_length: shorter words, in code points, are not counted.
-      max_slow_pieces: how many pieces of text the loops may leave to the slow path before they
-        return, so that it can count them.
+      max_slow_pieces: see `RereadingTally`.
       max_cached_bytes: how much memory the slow path may use to remember pieces and their results.
-
-    Attributes:
-      counts: by slot, the words that belong to the class in it.
-      lengths: by length in code points, the words; the last counter has all longer words too.
-      invalid_bytes: how many bytes were deleted because they are not valid UTF-8.
     """
 
     is_full = False
@@ -153,82 +151,75 @@ class BlockTally:
         max_slow_pieces: int = 1 << 14,
         max_cached_bytes: int = 1 << 25,
     ):
+        super().__init__(max_slow_pieces)
         self._table = table
         self._min_word_length = min_word_length
         self._free_cache_bytes = max_cached_bytes
-        self._slow_results: dict[bytes, tuple[tuple[int, ...], tuple[int, ...], int]] = {}
-        self._pending = loops.Counters(
+        self._slow_results: dict[bytes, _SlowResult] = {}
+        self._counters = loops.Counters(
             counts=np.zeros(table.classes.low.size, np.int64),
             lengths=np.zeros(MAX_COUNTED_LENGTH + 1, np.int64),
-            slow_pieces=np.zeros((max_slow_pieces, 2), np.int64),
+            slow_pieces=self._slow_pieces,
         )
-        self._pending_invalid = 0
-        self.counts = np.zeros_like(self._pending.counts)
-        self.lengths = np.zeros_like(self._pending.lengths)
-        self.invalid_bytes = 0
-
-    def add(self, data: bytes) -> None:
-        self._pending.counts.fill(0)
-        self._pending.lengths.fill(0)
-        self._pending_invalid = 0
-        table = self._table
-        array = np.frombuffer(data, np.uint8)
-        position = 0
-        while position < array.size:
-            position, page, slow = loops.tally(
-                array,
-                position,
-                self._min_word_length,
-                table.byte_effects,
-                table.code_point_effects,
-                table.classes,
-                self._pending,
-            )
-            if slow:
-                pieces = self._pending.slow_pieces[:slow].tolist()
-                self._add_slow_path(Counter(data[start:stop] for start, stop in pieces))
-            if page >= 0:
-                table.fill_page(page)
-
-    def commit(self) -> None:
-        self.counts += self._pending.counts
-        self.lengths += self._pending.lengths
-        self.invalid_bytes += self._pending_invalid
+        self._invalid_bytes = 0
 
     def merge(self, other: "BlockTally") -> None:
-        self.counts += other.counts
-        self.lengths += other.lengths
-        self.invalid_bytes += other.invalid_bytes
+        self._take_back()
+        other._take_back()
+        self._counters.counts[:] += other._counters.counts
+        self._counters.lengths[:] += other._counters.lengths
+        self._invalid_bytes += other._invalid_bytes
 
-    def drain(self) -> Iterator[Counted]:
-        slots = np.flatnonzero(self.counts)
+    def drain(self) -> Iterator[Part]:
+        self._take_back()
+        counts, lengths, _ = self._counters
+        slots = np.flatnonzero(counts != 0)  # much faster than with the counts themselves
         keys = self._table.dictionary.signatures.take(pyarrow.array(self._table.class_in[slots]))
-        columns = pyarrow.table([keys, pyarrow.array(self.counts[slots])], COUNTS)
-        lengths = {int(n): int(self.lengths[n]) for n in np.flatnonzero(self.lengths)}
-        counted = Counted(None, columns, lengths, self.invalid_bytes)
-        self.counts.fill(0)
-        self.lengths.fill(0)
-        self.invalid_bytes = 0
-        yield counted
+        columns = pyarrow.table([keys, pyarrow.array(counts[slots])], COUNTS)
+        words_by_length = {int(length): int(lengths[length]) for length in np.flatnonzero(lengths)}
+        counted = Counted(None, columns, words_by_length, self._invalid_bytes)
+        counts[slots] = 0  # with groups there are many small texts
+        lengths.fill(0)
+        self._invalid_bytes = 0
+        yield lambda: counted
 
-    def _add_slow_path(self, pieces: Counter[bytes]) -> None:
-        for piece, occurrences in pieces.items():
-            result = self._slow_results.get(piece)
-            if result is None:
-                result = self._count_slowly(piece)
-                size = len(piece) + _RESULT_BYTES
-                if len(piece) < _MAX_CACHED_SIZE and size <= self._free_cache_bytes:
-                    self._free_cache_bytes -= size
-                    self._slow_results[piece] = result
-            slots, lengths, invalid = result
+    def _read_fast(self, begin: int, stop: int, times: int) -> tuple[int, int, int]:
+        table = self._table
+        position, page, slow = loops.tally(
+            np.frombuffer(self._pending, np.uint8)[:stop],
+            begin,
+            times,
+            self._min_word_length,
+            table.byte_effects,
+            table.code_point_effects,
+            table.classes,
+            self._counters,
+        )
+        return position, page, slow
+
+    def _add_slow_path(self, pieces: Counter[bytes], times: int) -> None:
+        results = [(self._slow_result(piece), number) for piece, number in pieces.items()]
+        for (slots, lengths, invalid_bytes), number in results:
             for slot in slots:
-                self._pending.counts[slot] += occurrences
+                self._counters.counts[slot] += times * number
             for length in lengths:
-                self._pending.lengths[length] += occurrences
-            self._pending_invalid += occurrences * invalid
+                self._counters.lengths[length] += times * number
+            self._invalid_bytes += times * number * invalid_bytes
 
-    def _count_slowly(self, piece: bytes) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """Returns the slots of the words of a piece, all words' lengths, and its invalid bytes."""
-        found, invalid = Block("", 0, piece).words(self._table.text, self._min_word_length)
+    def _fill_page(self, page: int) -> None:
+        self._table.fill_page(page)
+
+    def _slow_result(self, piece: bytes) -> _SlowResult:
+        result = self._slow_results.get(piece)
+        if result is None:
+            result = self._count_slowly(piece)
+            size = len(piece) + _RESULT_BYTES
+            if len(piece) < _MAX_CACHED_SIZE and size <= self._free_cache_bytes:
+                self._free_cache_bytes -= size
+                self._slow_results[piece] = result
+        return result
+
+    def _count_slowly(self, piece: bytes) -> _SlowResult:
+        found, invalid_bytes = Block("", 0, piece).words(self._table.text, self._min_word_length)
         lengths = tuple(min(len(word), MAX_COUNTED_LENGTH) for word in found)
-        return tuple(self._table.slots_of(found)), lengths, invalid
+        return tuple(self._table.slots_of(found)), lengths, invalid_bytes

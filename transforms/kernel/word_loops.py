@@ -9,7 +9,7 @@ for words shorter than 8 bytes the hash is a bijection of the bytes.
 Code points beyond ASCII are looked up in a table of spellings, which has what normalization makes
 of each. What that table cannot treat is left to the slow path of `transforms.kernel.distinct`.
 
-All numbers are unsigned, as the compiler makes floating-point numbers of both kinds together.
+All integers are unsigned, as numba turns signed and unsigned ones, mixed, into floats.
 
 This module loads the compiler, which takes a while.
 """
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.kernel.compiling import compiled
+from transforms.kernel.compiling import compiled, compiled_into_callers
 
 ByteArray = npt.NDArray[np.uint8]
 UInt64Array = npt.NDArray[np.uint64]
@@ -34,6 +34,8 @@ MAX_SPELLING = 64
 # The columns of `Words.entries`.
 HASH, BEGIN, SIZE, COUNT = range(4)
 
+# So many words are looked for at once in a large table.
+_TOGETHER = 32
 # So few letters are sorted without counting.
 _FEW = 16
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -77,7 +79,7 @@ class Spellings(NamedTuple):
     letters: npt.NDArray[np.uint8]
 
 
-@compiled
+@compiled_into_callers
 def mix(hashed: Any, letters: Any) -> Any:
     """Returns the hash of a word to which up to 8 more bytes have been added.
 
@@ -88,7 +90,7 @@ def mix(hashed: Any, letters: Any) -> Any:
     return mixed ^ (mixed >> _29)
 
 
-@compiled
+@compiled_into_callers
 def hash_of(data: Any, begin: Any, size: Any, seed: Any) -> Any:
     """Returns the hash of a word that stands in `data`, as `read_words` makes it."""
     hashed, letters = seed, _0
@@ -99,7 +101,17 @@ def hash_of(data: Any, begin: Any, size: Any, seed: Any) -> Any:
     return mix(hashed, letters)
 
 
-@compiled
+@compiled_into_callers
+def _has_bytes(words: Any, number: Any, data: Any, begin: Any, size: Any) -> Any:
+    """Returns whether a word has the bytes that begin in `data`, of which there are as many."""
+    other = words.entries[number, BEGIN]
+    same = _0
+    while same < size and words.data[other + same] == data[begin + same]:
+        same += _1
+    return same == size
+
+
+@compiled_into_callers
 def find_slot(words: Any, data: Any, begin: Any, size: Any, hashed: Any) -> Any:
     """Finds a word.
 
@@ -117,26 +129,23 @@ def find_slot(words: Any, data: Any, begin: Any, size: Any, hashed: Any) -> Any:
     slot = hashed & mask
     while words.slots[slot] >= 0:
         number = np.uint64(words.slots[slot])
-        if words.entries[number, HASH] == hashed and words.entries[number, SIZE] == size:
-            if size < _8:
-                return slot
-            other = words.entries[number, BEGIN]
-            same = _0
-            while same < size and words.data[other + same] == data[begin + same]:
-                same += _1
-            if same == size:
-                return slot
+        if (
+            words.entries[number, HASH] == hashed
+            and words.entries[number, SIZE] == size
+            and (size < _8 or _has_bytes(words, number, data, begin, size))
+        ):
+            return slot
         slot = (slot + _1) & mask
     return slot
 
 
-@compiled
+@compiled_into_callers
 def end_of(words: Any, known: int) -> Any:
     """Returns where the last of so many words ends."""
     return _0 if known == 0 else words.entries[known - 1, BEGIN] + words.entries[known - 1, SIZE]
 
 
-@compiled
+@compiled_into_callers
 def _append(words: Any, number: Any, slot: Any, begin: Any, size: Any, hashed: Any) -> None:
     """Makes an entry for a new word, whose bytes are in its place."""
     words.slots[slot] = number
@@ -146,7 +155,17 @@ def _append(words: Any, number: Any, slot: Any, begin: Any, size: Any, hashed: A
     words.entries[number, COUNT] = _0
 
 
-@compiled
+@compiled_into_callers
+def _append_copy(
+    words: Any, number: Any, slot: Any, at: Any, data: Any, begin: Any, size: Any, hashed: Any
+) -> None:
+    """Copies the bytes of a new word from `data` to their place, and makes an entry for it."""
+    for index in range(size):
+        words.data[at + np.uint64(index)] = data[begin + np.uint64(index)]
+    _append(words, number, slot, at, size, hashed)
+
+
+@compiled_into_callers
 def decode_code_point(data: Any, at: int, stop: int) -> Any:
     """Decodes the code point at `at`, whose first byte is not ASCII.
 
@@ -166,7 +185,7 @@ def decode_code_point(data: Any, at: int, stop: int) -> Any:
     return -1, 1
 
 
-@compiled
+@compiled_into_callers
 def _letter_at(data: Any, at: int) -> Any:
     """Returns the code point at a place in valid UTF-8, and where the next one begins."""
     lead = np.int64(data[at])
@@ -314,9 +333,7 @@ def add_words(
         number = int(words.slots[slot])
         if number < 0:
             number = known
-            for index in range(size):
-                words.data[tail + np.uint64(index)] = data[begin + np.uint64(index)]
-            _append(words, number, slot, tail, size, hashed)
+            _append_copy(words, number, slot, tail, data, begin, size, hashed)
             known += 1
             tail += size
         words.entries[number, COUNT] += np.uint64(counts[word])
@@ -338,27 +355,63 @@ def add_entries(source: Any, numbers: Any, words: Any, known: int) -> int:
       How many words there are now.
     """
     tail = end_of(words, known)
-    for other in numbers:
-        hashed, begin = source.entries[other, HASH], source.entries[other, BEGIN]
-        size = source.entries[other, SIZE]
-        slot = find_slot(words, source.data, begin, size, hashed)
-        number = int(words.slots[slot])
-        if number < 0:
-            number = known
-            for index in range(size):
-                words.data[tail + np.uint64(index)] = source.data[begin + np.uint64(index)]
-            _append(words, number, slot, tail, size, hashed)
-            known += 1
-            tail += size
-        words.entries[number, COUNT] += source.entries[other, COUNT]
+    found = np.empty(_TOGETHER, np.int64)
+    for first in range(0, numbers.size, _TOGETHER):
+        together = numbers[first : first + _TOGETHER]
+        _find_in_first_slots(source, together, words, found)
+        for index in range(together.size):
+            other, number = together[index], found[index]
+            if number < 0:
+                hashed, begin = source.entries[other, HASH], source.entries[other, BEGIN]
+                size = source.entries[other, SIZE]
+                slot = find_slot(words, source.data, begin, size, hashed)
+                number = np.int64(words.slots[slot])
+                if number < 0:
+                    number = known
+                    _append_copy(words, number, slot, tail, source.data, begin, size, hashed)
+                    known += 1
+                    tail += size
+            words.entries[number, COUNT] += source.entries[other, COUNT]
     return known
+
+
+@compiled_into_callers
+def _find_in_first_slots(source: Any, numbers: Any, words: Any, found: Any) -> None:
+    """Finds the words of another table that are where their hash says.
+
+    A large table is in no cache. So each loop reads memory in only one place for each word, and the
+    processor waits for many of them at once.
+
+    Args:
+      source: the other `Words`.
+      numbers: which of its words are looked for.
+      words: a `Words`.
+      found: filled with the number that each has in `words`, or -1 if it is not there or elsewhere.
+    """
+    mask = np.uint64(words.slots.size - 1)
+    for index in range(numbers.size):
+        found[index] = words.slots[source.entries[numbers[index], HASH] & mask]
+    for index in range(numbers.size):
+        number, other = found[index], numbers[index]
+        if number >= 0 and not (
+            words.entries[number, HASH] == source.entries[other, HASH]
+            and words.entries[number, SIZE] == source.entries[other, SIZE]
+        ):
+            found[index] = -1
+    for index in range(numbers.size):
+        number, other = found[index], numbers[index]
+        size = source.entries[other, SIZE]
+        if number >= 0 and size >= _8:
+            begin = source.entries[other, BEGIN]
+            if not _has_bytes(words, number, source.data, begin, size):
+                found[index] = -1
 
 
 @compiled
 def group_by_bucket(
     words: Any, known: int, hash_of_byte: Any, buckets: Any, begins: Any, sizes: Any, numbers: Any
 ) -> None:
-    """Finds out which bucket each word is in, see `transforms.columns.tables`.
+    """Finds out which bucket each word is in, see `transforms.columns.buckets`.
 
     Args:
       words: a `Words`.
@@ -473,7 +526,7 @@ def lengths_of(data: Any, ends: Any, lengths: Any) -> None:
         lengths[word] = length
 
 
-@compiled
+@compiled_into_callers
 def _sort_ascii(data: Any, begin: int, stop: int, signatures: Any, counts: Any) -> Any:
     """Sorts the letters of a word if all are ASCII, and returns whether they are.
 
@@ -506,7 +559,7 @@ def _sort_ascii(data: Any, begin: int, stop: int, signatures: Any, counts: Any) 
     return True
 
 
-@compiled
+@compiled_into_callers
 def _sort_letters(letters: Any, found: int) -> None:
     """Sorts the first letters of an array. Insertion is the fastest for words as they occur."""
     if found > _FEW:

@@ -1,16 +1,17 @@
-"""Sorts words by their code points, in compiled code. Loads the compiler.
+"""Compares and sorts words by their code points, in compiled code. Loads the compiler.
 
 UTF-8 sorts as the code points do that it encodes. The first 8 bytes of each word make a number, and
 the numbers are sorted, digit by digit. Words for which they are equal are sorted by what follows.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow
 
 from transforms.columns.tables import Int64Array, letters_and_ends
-from transforms.kernel.compiling import compiled
+from transforms.kernel.compiling import compiled, compiled_into_callers
 
 # So many words are sorted by comparing them with each other.
 _FEW = 24
@@ -26,6 +27,76 @@ def order_of_words(words: pyarrow.Array) -> Int64Array:
     order = np.arange(len(words))
     _sort(data, ends, order)
     return order
+
+
+def boundaries_before(
+    words: pyarrow.Array,
+    keys: Sequence[Int64Array],
+    boundary_words: pyarrow.Array,
+    boundary_keys: Sequence[Int64Array],
+) -> Int64Array:
+    """Returns for each row how many boundaries are at it or before it.
+
+    Args:
+      words: of the rows.
+      keys: numbers of the rows, which are compared before the words.
+      boundary_words: of the boundaries, which are sorted.
+      boundary_keys: of the boundaries, as many as there are of the rows.
+    """
+    data, ends = letters_and_ends(words)
+    boundary_data, boundary_ends = letters_and_ends(boundary_words)
+    numbers = np.empty(len(words), np.int64)
+    _count_before(
+        data,
+        ends,
+        np.array(keys, np.int64).reshape(len(keys), len(words)),
+        boundary_data,
+        boundary_ends,
+        np.array(boundary_keys, np.int64).reshape(len(keys), len(boundary_words)),
+        numbers,
+    )
+    return numbers
+
+
+@compiled
+def _count_before(
+    data: Any,
+    ends: Any,
+    keys: Any,
+    boundary_data: Any,
+    boundary_ends: Any,
+    boundary_keys: Any,
+    numbers: Any,
+) -> None:
+    heads = np.empty(boundary_ends.size - 1, np.uint64)
+    for boundary in range(heads.size):
+        heads[boundary] = _key(boundary_data, boundary_ends[boundary], boundary_ends[boundary + 1])
+    for row in range(numbers.size):
+        begin, end = ends[row], ends[row + 1]
+        head = _key(data, begin, end)
+        low, high = 0, heads.size
+        while low < high:
+            middle = (low + high) // 2
+            difference = 0
+            for column in range(keys.shape[0]):
+                if difference == 0:
+                    difference = keys[column, row] - boundary_keys[column, middle]
+            if difference == 0 and head != heads[middle]:
+                difference = -1 if head < heads[middle] else 1
+            if difference == 0:
+                difference = _difference(
+                    data,
+                    begin,
+                    end,
+                    boundary_data,
+                    boundary_ends[middle],
+                    boundary_ends[middle + 1],
+                )
+            if difference < 0:
+                high = middle
+            else:
+                low = middle + 1
+        numbers[row] = low
 
 
 @compiled
@@ -61,7 +132,7 @@ def _sort(data: Any, ends: Any, order: Any) -> None:
             first = place
 
 
-@compiled
+@compiled_into_callers
 def _key(data: Any, at: int, stop: int) -> Any:
     """Returns 8 bytes as a number, with NULs for those beyond the end of the word."""
     key = np.uint64(0)
@@ -71,7 +142,7 @@ def _key(data: Any, at: int, stop: int) -> Any:
     return key
 
 
-@compiled
+@compiled_into_callers
 def _sort_keys(
     keys: Any, order: Any, other_keys: Any, other_order: Any, begin: int, end: int
 ) -> None:
@@ -97,24 +168,29 @@ def _sort_keys(
         order[begin:end] = other_order[begin:end]
 
 
-@compiled
+@compiled_into_callers
 def _sort_few(data: Any, ends: Any, order: Any, begin: int, end: int, depth: int) -> None:
     """Sorts a range of words by inserting one after the other."""
     for place in range(begin + 1, end):
         number = order[place]
-        while place > begin and _is_less(data, ends, number, order[place - 1], depth):
-            order[place] = order[place - 1]
+        at, stop = ends[number] + depth, ends[number + 1]
+        while place > begin:
+            other = order[place - 1]
+            if _difference(data, at, stop, data, ends[other] + depth, ends[other + 1]) >= 0:
+                break
+            order[place] = other
             place -= 1
         order[place] = number
 
 
-@compiled
-def _is_less(data: Any, ends: Any, left: int, right: int, depth: int) -> Any:
-    """Returns whether one word comes before another, of which so many bytes are equal."""
-    at, other = ends[left] + depth, ends[right] + depth
-    while at < ends[left + 1] and other < ends[right + 1]:
-        if data[at] != data[other]:
-            return data[at] < data[other]
+@compiled_into_callers
+def _difference(
+    data: Any, at: int, stop: int, other_data: Any, other_at: int, other_stop: int
+) -> Any:
+    """Compares two words; returns a negative number if the first one comes first, 0 if equal."""
+    while at < stop and other_at < other_stop:
+        if data[at] != other_data[other_at]:
+            return np.int64(data[at]) - np.int64(other_data[other_at])
         at += 1
-        other += 1
-    return other < ends[right + 1]
+        other_at += 1
+    return (stop - at) - (other_stop - other_at)

@@ -1,9 +1,10 @@
 """Tables of distinct words with their counts, filled by compiled code from text or from columns.
 
-A text that is its own dictionary may have millions of distinct words. They are kept as columns: the
-letters of all words in one array, and what is known of each word in a row of another.
+In corpus mode a text may have millions of distinct words. They are kept as columns: the letters of
+all words in one array, and the hash, position, size and count of each word in a row of another.
 """
 
+import contextlib
 import mmap
 import secrets
 import threading
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transforms.columns.tables import HASH_OF_BYTE, Int64Array
+from transforms.columns.buckets import HASH_OF_BYTE
+from transforms.columns.tables import Int64Array
 from transforms.kernel import word_loops
 
 _NO_WORDS = np.zeros(1, np.int64)
@@ -25,12 +27,17 @@ def _array(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Returns an array with any values in it.
 
     The memory of a large one goes back to the system as soon as it is free. The allocator of the C
-    library would keep it in heaps, of which each thread has its own.
+    library would keep it in heaps, of which each thread has its own. Where the system has larger
+    pages it is asked for them, as words are all over the place.
     """
     size_in_bytes = size * np.dtype(dtype).itemsize
     if size_in_bytes <= _LARGE:
         return np.empty(size, dtype)
-    return np.frombuffer(mmap.mmap(-1, size_in_bytes), dtype)
+    memory = mmap.mmap(-1, size_in_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # on Linux
+        with contextlib.suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype)
 
 
 def _free_slots(size: int) -> npt.NDArray[np.int32]:
@@ -154,7 +161,7 @@ class WordStore:
     """The words of all threads that count a text together, in buckets, each a table of its own.
 
     Args:
-      buckets: how many there are, see `transforms.columns.tables`.
+      buckets: how many there are, see `transforms.columns.buckets`.
       max_bytes: when it takes more memory than this, it is full.
       seed: of all hashes; by default a random number.
 

@@ -27,7 +27,7 @@ _COUNTERS = {
         Count.DEAD_LETTERS,
     )
 }
-#: Code points in a word, sampled: each length once in so many words, at least once in a bundle.
+#: Code points in a word, sampled: each length once in this many words, at least once in a bundle.
 WORD_LENGTH = Metrics.distribution(NAMESPACE, "word_length")
 _SAMPLED_WORDS = 1000
 BLOCK_BYTES = Metrics.distribution(NAMESPACE, "block_bytes")

@@ -1,4 +1,4 @@
-"""What `finish_bundle` must do to emit elements, for transforms over the global window."""
+"""Emits elements from `finish_bundle`, for transforms over the global window."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ _NOTHING = WindowedValue(None, GlobalWindow().max_timestamp(), (GlobalWindow(),)
 
 
 def in_global_window(elements: Iterable[Any]) -> Iterator[Any]:
-    """Each element, as a value at the end of the global window; with its tag, if it has one."""
+    """Yields each element as a value at the end of the global window; keeps its tag if any."""
     for element in elements:
         if isinstance(element, TaggedOutput):
             yield TaggedOutput(element.tag, _NOTHING.with_value(element.value))

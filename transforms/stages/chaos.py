@@ -1,7 +1,7 @@
 """Injected faults, for tests, benchmarks and demonstrations.
 
-A stage under chaos fails a share of its attempts, before or after it has done its work. The
-second is the harder case: a careless design then counts the work twice.
+With chaos, a stage fails a share of its attempts, before or after it has processed an element. A
+fault after it is the harder case: a careless design then counts the element twice.
 """
 
 import random
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, ParamSpec, TypeVar
 
-#: Where faults can strike, in the order of the pipeline, each named like its transform: reading
-#: input; telling text from other bytes; extracting words; keying each by its signature; expanding
-#: a signature into its member words; writing output.
+#: The stages into which faults can be injected, in the order of the pipeline, named like their
+#: transforms: reading input; filtering bytes that are not text; extracting words; keying words by
+#: signature; expanding signatures into their member words; writing output.
 STAGES = ("read", "filter", "extract", "key", "expand", "write")
 #: The names that the exercise had for some of the stages.
 ALIASES: Mapping[str, str] = {"words": "extract", "anagrams": "key", "permutations": "expand"}
@@ -26,11 +26,11 @@ class InjectedError(Exception):
 
 
 class Fault(NamedTuple):
-    """What strikes a stage.
+    """The faults of a stage.
 
     Attributes:
       rate: the share of its attempts that fail, from 0 to 1.
-      seconds: how much longer every attempt takes.
+      seconds: by how many seconds every attempt is delayed.
     """
 
     rate: float
@@ -52,7 +52,7 @@ def stage_named(name: str) -> str:
     """Returns the stage with this name or alias.
 
     Raises:
-      ValueError: there is none.
+      ValueError: there is no such stage.
     """
     stage = ALIASES.get(name, name)
     if stage not in STAGES:
@@ -62,16 +62,16 @@ def stage_named(name: str) -> str:
 
 @dataclass(frozen=True)
 class Chaos:
-    """Which faults strike.
+    """Which faults are injected.
 
     Attributes:
-      faults: by stage; a stage without one is left alone. Aliases are replaced by stages.
-      seed: of the random numbers. Each stage draws a sequence of its own, the same one in every
+      faults: the faults of each stage; others have none. Aliases are replaced by stages.
+      seed: the seed of the random numbers. Each stage draws its own sequence, the same one in every
         worker process.
-      latency: factor on the seconds of all faults, and on the pauses between attempts.
+      latency: a factor for the seconds of all faults, and for the pauses between attempts.
 
     Raises:
-      ValueError: naming the value that is not possible.
+      ValueError: a value is invalid; the message names it.
     """
 
     faults: Mapping[str, Fault] = field(default_factory=dict)
@@ -94,12 +94,12 @@ class Chaos:
         """Reads a specification such as ``take-home,extract=0.5:0.1,seed=7,latency=0``.
 
         Args:
-          spec: items separated by commas, of which later ones win: a name of `PRESETS`,
-            ``STAGE=RATE[:SECONDS]``, ``rate=RATE[:SECONDS]`` for every stage, ``seed=N``,
-            ``latency=FACTOR``.
+          spec: items separated by commas: a name of `PRESETS`, ``STAGE=RATE[:SECONDS]``,
+            ``rate=RATE[:SECONDS]`` for every stage, ``seed=N``, ``latency=FACTOR``. Later items
+            override earlier ones.
 
         Raises:
-          ValueError: naming the item that cannot be understood.
+          ValueError: an item is invalid; the message names it.
         """
         faults: dict[str, Fault] = {}
         seed, latency = 0, 1.0
@@ -134,14 +134,14 @@ def _parse_fault(text: str) -> Fault:
 
 
 class FaultInjector:
-    """Makes attempts at the work of one stage, and lets some of them fail.
+    """Makes attempts for one stage, and lets some of them fail.
 
     Args:
-      chaos: which faults strike.
+      chaos: which faults are injected.
       stage: one of `STAGES`, or an alias of one.
 
     Attributes:
-      injected: how many faults have struck so far.
+      injected: how many faults have been injected so far.
     """
 
     def __init__(self, chaos: Chaos, stage: str):
@@ -155,7 +155,7 @@ class FaultInjector:
         """Calls `work` and returns its result.
 
         Raises:
-          InjectedError: before or after the work was done.
+          InjectedError: a fault was injected before or after the call.
         """
         if self._seconds:
             time.sleep(self._seconds)

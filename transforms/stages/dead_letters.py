@@ -1,7 +1,6 @@
-"""Dead letters: what a stage could not process, whole, so that it can be processed later.
+"""Dead letters: the input that a stage could not process, complete, so that it can be replayed.
 
-Payloads of all kinds become JSON and come back from it exactly; bytes that are not text are
-written in base64.
+The conversion of payloads to JSON and back is exact; bytes that are not text are written in base64.
 """
 
 import base64
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from transforms.text.blocks import Block, FileRange
 from transforms.text.encoding import Encoding
 
-# Numbers are smaller.
+# Numbers in dead letters must be smaller than this.
 _MAX_NUMBER = 1 << 63
 
 
@@ -20,9 +19,9 @@ class ClassCount(NamedTuple):
     """Occurrences of an anagram class.
 
     Attributes:
-      signature: of the class.
+      signature: the signature of the class.
       count: how many words of the text belong to it.
-      words: in corpus mode, which of its words were seen.
+      words: in corpus mode, its distinct words in the text.
     """
 
     signature: str
@@ -35,7 +34,7 @@ class FilePattern(NamedTuple):
 
     Attributes:
       source: a pattern that matches them.
-      excluded: paths of files that it matches as well, but that are counted, or in dead letters of
+      excluded: paths of files that it also matches, but that were counted, or have dead letters of
         their own.
     """
 
@@ -49,14 +48,14 @@ DeadLetterPayload = Block | FileRange | FilePattern | ClassCount
 
 
 class DeadLetter(NamedTuple):
-    """What is left of work that has failed for good.
+    """Input that has failed permanently.
 
     Attributes:
-      stage: which stage gave up, one of `transforms.stages.chaos.STAGES`.
+      stage: the stage that gave up, one of `transforms.stages.chaos.STAGES`.
       cause: the last error, in one line.
-      attempts: how many were made.
-      payload: what they were made at.
-      group: which group it is counted in; None if the stage knows no groups.
+      attempts: the number of attempts.
+      payload: the input that could not be processed.
+      group: the group in which it is counted; None if words are not counted by group.
     """
 
     stage: str
@@ -67,12 +66,12 @@ class DeadLetter(NamedTuple):
 
     @property
     def words(self) -> int:
-        """How many words, extracted already, are in it."""
+        """The number of words in it that were extracted already."""
         return self.payload.count if isinstance(self.payload, ClassCount) else 0
 
 
 def location(payload: DeadLetterPayload) -> str:
-    """Returns where `payload` comes from, for messages: file and byte where they are known."""
+    """Returns where `payload` comes from, for messages: the file and the byte, if known."""
     match payload:
         case Block(source, offset) | FileRange(source, offset):
             return f"{source}: byte {offset}"
@@ -197,7 +196,7 @@ def _field(fields: Mapping[str, Any], name: str, *types: type) -> Any:
 
 
 def _text(fields: Mapping[str, Any], name: str, *types: type) -> Any:
-    """Returns the value of a field if it can be encoded, as text can that was decoded."""
+    """Returns the value of a field, if it can be encoded as UTF-8."""
     value = _field(fields, name, str, *types)
     if value is not None:
         value.encode()

@@ -1,4 +1,4 @@
-"""Errors the Beam way: what cannot be processed goes to an `ErrorHandler`, as rows of a schema."""
+"""Support for Beam's error handlers, which receive dead letters as rows with a schema."""
 
 import copy
 import dataclasses
@@ -20,12 +20,12 @@ class ErrorRow(NamedTuple):
     """A dead letter as a row with a schema, for sinks of any kind.
 
     Attributes:
-      element: what could not be processed, as JSON; a file of these lines can be replayed.
+      element: the dead letter as a line of JSON; a file of such lines can be replayed.
       msg: the last error, in one line.
-      stage: which stage gave up, one of `transforms.stages.chaos.STAGES`.
-      attempts: how many were made.
+      stage: the stage that gave up, one of `transforms.stages.chaos.STAGES`.
+      attempts: the number of attempts.
       source: the file it comes from, if any.
-      offset: where in the file, in bytes.
+      offset: its position in the file, in bytes.
     """
 
     element: str
@@ -44,7 +44,7 @@ def to_error_row(letter: DeadLetter, settings: Mapping[str, Any]) -> ErrorRow:
 
     Args:
       letter: the dead letter.
-      settings: those of the run that decide how its words are counted.
+      settings: the settings of the run that decide how its words are counted.
     """
     payload = letter.payload
     offset = getattr(payload, "offset", getattr(payload, "start", None))
@@ -59,7 +59,7 @@ def to_error_row(letter: DeadLetter, settings: Mapping[str, Any]) -> ErrorRow:
 
 
 class Fallible(Protocol):
-    """A transform of stages: it can fail, and its settings say what then."""
+    """A transform that consists of stages, with their settings for failures."""
 
     label: str
     resilience: Resilience
@@ -72,12 +72,12 @@ T = TypeVar("T", bound=Fallible)
 def with_error_handler(
     transform: T, error_handler: ErrorHandler | None, settings: Mapping[str, Any] | None = None
 ) -> "T | HandleErrors":
-    """Returns a transform that hands what it cannot process to an error handler.
+    """Returns a transform that passes elements that it cannot process to an error handler.
 
     Args:
-      transform: a `Stage`, or a composite of them.
-      error_handler: of Beam; None changes nothing.
-      settings: those of the transform that decide how words are counted, for replays.
+      transform: a `Stage`, or a composite of stages.
+      error_handler: Beam's error handler; None changes nothing.
+      settings: the settings of the transform that decide how words are counted, for replays.
     """
     if error_handler is None:
         return transform
@@ -87,7 +87,7 @@ def with_error_handler(
 class HandleErrors(beam.PTransform[Any, Any]):
     """Applies a transform, whose dead letters become `ErrorRow`s of an error handler.
 
-    Side outputs that the transform has been given get all that they would get without it.
+    If the transform has `SideOutputs`, they also receive its totals and dead letters, as usual.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Which errors may pass, so that another attempt is worth while, and which stay.
+"""Tells transient errors, which are worth another attempt, from permanent ones.
 
-Each client of a store (S3, Google Cloud Storage, Azure, HDFS) raises errors of its own, often
-wrapped in others. They are recognized by what they carry, such as an HTTP status, and by the names
-of their classes. No client is imported for that: where it is not loaded, there are no such errors.
+Each client of a store (S3, Google Cloud Storage, Azure, HDFS) raises its own errors, often wrapped
+in others. They are recognized by their attributes, such as an HTTP status, and by the names of
+their classes. So no client needs to be imported: if it is not loaded, it has not raised the error.
 """
 
 import datetime
@@ -17,7 +17,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from transforms.stages.chaos import InjectedError
 
-# Errors of the operating system that will be the same the next time.
+# Errors of the operating system that are permanent.
 _PERMANENT_ERRNOS = {
     errno.EACCES,
     errno.EDQUOT,
@@ -32,7 +32,7 @@ _PERMANENT_ERRNOS = {
     errno.EPERM,
     errno.EROFS,
 }
-# Errors that mean the same, also where they have no number.
+# The same errors as types, because some have no number.
 _PERMANENT_ERRORS = (
     FileExistsError,
     FileNotFoundError,
@@ -41,7 +41,7 @@ _PERMANENT_ERRORS = (
     PermissionError,
     ssl.SSLCertVerificationError,
 )
-# Answers of servers that are busy or broken, and say nothing about the request.
+# Statuses of servers that are busy or broken, whatever the request.
 _TRANSIENT_STATUSES = {
     http.HTTPStatus.REQUEST_TIMEOUT,
     http.HTTPStatus.TOO_EARLY,
@@ -52,7 +52,7 @@ _PERMANENT_SERVER_ERRORS = {
     http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
     http.HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
 }
-# What services answer, under whatever status, when they are asked to slow down or to try again.
+# Error codes, with any status, by which services ask to slow down or to try again.
 _TRANSIENT_REASONS = {
     # S3
     *("ConditionalRequestConflict", "InternalError", "OperationAborted"),
@@ -67,13 +67,13 @@ _TRANSIENT_REASONS = {
     *("RecoveryInProgressException", "RetriableException", "SafeModeException"),
     *("SocketTimeoutException", "StandbyException"),
 }
-# Errors without a status, by the package and the name of their class or of one it derives from.
-# The first that is known decides.
+# Whether errors without a status are transient, by the package and name of their class or of a base
+# class; the first known one in the order of resolution decides.
 _IS_TRANSIENT = {
-    # A certificate that is not accepted stays so.
+    # A rejected certificate is permanent.
     "botocore.SSLError": False,
     "requests.SSLError": False,
-    # Connections that cannot be made, or break, and answers that end too early.
+    # Connections that cannot be made, or break, and truncated answers.
     **dict.fromkeys(
         (
             "aiohttp.ClientConnectionError",
@@ -114,21 +114,21 @@ _IS_TRANSIENT = {
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tells whether another attempt may succeed: faults of filesystems, networks, and chaos.
+    """Returns whether another attempt may succeed.
 
-    Throttling, errors of servers, connections that break and names that cannot be resolved may
-    pass. What is missing or forbidden stays so, and bad credentials do. What depends on the data
-    alone (it cannot be decompressed, decoded, parsed) stays as it is.
+    Throttling, server errors, broken connections, names that cannot be resolved, and injected
+    faults are transient. Missing files, denied access and bad credentials are permanent, and so are
+    errors in the data (that it cannot be decompressed, decoded or parsed).
     """
     if isinstance(error, InjectedError):
         return True
     if isinstance(error, BeamIOError) and not _causes(error):
-        return True  # nothing is known
+        return True  # an unknown error
     return all(_is_transient(cause) for cause in root_causes(error))
 
 
 def is_missing(error: BaseException) -> bool:
-    """Tells whether an error says that a file does not exist."""
+    """Returns whether an error means that a file does not exist."""
     return all(
         isinstance(cause, FileNotFoundError)
         or http_status(cause) == http.HTTPStatus.NOT_FOUND
@@ -138,10 +138,10 @@ def is_missing(error: BaseException) -> bool:
 
 
 def root_causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields what has gone wrong: the error itself, or the errors that it only wraps.
+    """Yields the original errors: the error itself, or the errors that it only wraps.
 
     Args:
-      error: of a filesystem or a client.
+      error: an error of a filesystem or a client.
     """
     causes = _causes(error)
     if not causes:
@@ -151,16 +151,16 @@ def root_causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def retry_after(error: BaseException) -> float:
-    """Returns for how many seconds a server wants to be left alone; 0 if it does not say.
+    """Returns after how many seconds a server asks to be called again; 0 if it does not.
 
     Args:
-      error: of a client that has got the server's answer.
+      error: an error of a client that has received the server's answer.
     """
     return max((_retry_after(_headers(cause)) for cause in root_causes(error)), default=0.0)
 
 
 def http_status(error: BaseException) -> int | None:
-    """Returns the HTTP status of the answer that an error is about; None if it is about none."""
+    """Returns the HTTP status of the answer that an error is about, or None."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):  # botocore
         metadata = response.get("ResponseMetadata")
@@ -181,7 +181,7 @@ class _StatusError(Exception):
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Returns the errors that an error only wraps; none if it is one of its own."""
+    """Returns the errors that an error only wraps, if any."""
     if isinstance(error, BeamIOError):
         details: Any = error.exception_details
         found = details.values() if isinstance(details, Mapping) else [details]
@@ -190,6 +190,10 @@ def _causes(error: BaseException) -> list[BaseException]:
     name = _name(type(error))
     if name == "google.RetryError":  # after attempts of the client's own
         cause = getattr(error, "cause", None)
+        return [cause] if isinstance(cause, BaseException) else []
+    if name == "azure.HttpResponseError" and http_status(error) is None:
+        # There is no answer: the connection broke while it was read.
+        cause = getattr(error, "inner_exception", None)
         return [cause] if isinstance(cause, BaseException) else []
     if name == "apache_beam.S3ClientError":  # has the text of the error that was being handled
         handled, code = error.__cause__ or error.__context__, getattr(error, "code", None)
@@ -231,7 +235,7 @@ def _is_status(value: object) -> bool:
 
 
 def _reasons(error: BaseException) -> Iterator[str]:
-    """Yields what a service calls the reason of an error."""
+    """Yields the error codes that a service has returned."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):  # botocore
         found = response.get("Error")
@@ -262,13 +266,13 @@ def _headers(error: BaseException) -> Mapping[str, str]:
 def _retry_after(headers: Mapping[str, str]) -> float:
     for name in ("x-ms-retry-after-ms", "retry-after-ms"):  # Azure's
         if (value := headers.get(name, "")).isdecimal():
-            return int(value) / 1000
+            return float(value) / 1000
     value = headers.get("retry-after", "")
     if value.isdecimal():
         return float(value)
     try:
         then = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of years that no date has
         return 0.0
     if then.tzinfo is None:
         then = then.replace(tzinfo=datetime.timezone.utc)

@@ -1,7 +1,7 @@
-"""Stages that count by group: a group is a part of the key, and travels with every element.
+"""Stages that count by group: the group is a part of the key, and is passed on with every element.
 
-The elements are then (group, element) pairs, and so are the results. A function that works on each
-element alone is written as if there were no groups; one that works on whole bundles knows them.
+Elements and results are then (group, element) pairs. A `DoFn` for single elements is written
+without groups and wrapped in `PerGroupFn`; one for whole bundles handles groups itself.
 """
 
 import copy
@@ -38,7 +38,7 @@ class GroupedStage(Stage):
 
 
 class PerGroupFn(beam.DoFn):
-    """Does with the element of each (group, element) pair what another function does with it."""
+    """Applies another `DoFn` to the element of each (group, element) pair."""
 
     def __init__(self, fn: ElementFn):
         self._fn = fn

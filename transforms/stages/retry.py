@@ -1,4 +1,4 @@
-"""Retries: faults that may pass are tried again, with growing pauses; others are final."""
+"""Retries transient errors, with exponential backoff; other errors are final."""
 
 import contextlib
 import contextvars
@@ -22,17 +22,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Resilience:
-    """How stages deal with faults.
+    """How stages handle errors.
 
     Attributes:
-      max_attempts: at one piece of work, the first one included.
-      on_error: what happens when all have failed: ``fail`` ends the run, ``dead_letter`` writes
-        the element to the dead letters and goes on.
-      chaos: faults to inject.
-      initial_backoff, max_backoff: in seconds. The pause between two attempts is random; its
-        upper bound doubles from the first to the second of these.
-      max_retry_after: in seconds. A server that asks for a pause (``Retry-After``) gets it, but
-        no longer one.
+      max_attempts: the maximum number of attempts at an element, including the first one.
+      on_error: what happens when all attempts have failed: ``fail`` ends the run, ``dead_letter``
+        writes the element to the dead letters and goes on.
+      chaos: the faults to inject.
+      initial_backoff, max_backoff: bounds of the pauses, in seconds. The pause between two attempts
+        is random; its upper bound begins with the first and doubles up to the second.
+      max_retry_after: the longest pause that a server can ask for (``Retry-After``), in seconds.
     """
 
     max_attempts: int = 10
@@ -50,11 +49,11 @@ class Resilience:
         check_one_of(FAULT_POLICIES, on_error=self.on_error)
 
     def without_chaos(self) -> "Resilience":
-        """Returns the same without injected faults, for what a run cannot do without."""
+        """Returns a copy without injected faults, for steps that a run depends on."""
         return replace(self, chaos=Chaos())
 
     def of_thread(self, thread: int) -> "Resilience":
-        """Returns the same for one of several threads, so that faults strike independently."""
+        """Returns a copy for one of several threads, with faults that are independent of others."""
         return replace(self, chaos=replace(self.chaos, seed=self.chaos.seed + thread))
 
 
@@ -64,20 +63,20 @@ _APPLIED = contextvars.ContextVar("resilience", default=_DEFAULT)
 
 @contextlib.contextmanager
 def applying(resilience: Resilience) -> Iterator[None]:
-    """Inside, whatever has no setting of its own deals with faults like this. Injects none.
+    """Inside, code without its own `Resilience` uses this one, without injected faults.
 
-    That are the many small requests that filesystems make; so it is inside each `Retrier`.
+    Such code is the many small requests of filesystems. Each `Retrier` applies its settings.
     """
     before = _APPLIED.get()
     _APPLIED.set(resilience.without_chaos())
     try:
         yield
     finally:
-        _APPLIED.set(before)  # an interrupted run is unwound in another context than it was in
+        _APPLIED.set(before)  # not a token: an interrupted run is unwound in another context
 
 
 def applied_resilience() -> Resilience:
-    """Returns how whatever has no setting of its own deals with faults; see `applying`."""
+    """Returns the settings for code that has none of its own; see `applying`."""
     return _APPLIED.get()
 
 
@@ -85,9 +84,9 @@ class RetriesExhaustedError(Exception):
     """All attempts have failed; the error of the last one is chained.
 
     Attributes:
-      stage: whose work it was.
+      stage: the name of the stage.
       cause: the error of the last attempt.
-      attempts: how many there were.
+      attempts: the number of attempts.
     """
 
     def __init__(self, stage: str, cause: BaseException, attempts: int):
@@ -103,27 +102,32 @@ def describe(error: BaseException) -> str:
     """Returns the type and message of an exception, or of the one that it wraps, in one line."""
     error = next(root_causes(error))
     message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    name = type(error).__name__
+    message = message.removeprefix(f"{name}: ")  # some libraries begin their messages with it
+    return f"{name}: {message}" if message and message != name else name
 
 
 class Retrier:
-    """Does the work of one stage, as often as it takes.
+    """Calls functions of one stage, and retries them if they fail.
 
-    The work must change nothing before it is done, so that a failed attempt leaves no trace, and
-    must bear being done again, since a fault may strike after it.
+    A function must have no effect unless it succeeds, so that a failed attempt leaves no trace, and
+    must be repeatable, because a fault may occur after it.
 
     Args:
       stage: one of `transforms.stages.chaos.STAGES`, or an alias of one.
-      resilience: how often, with which pauses, and which faults to inject.
+      resilience: the number of attempts, the pauses between them, and the faults to inject.
 
     Attributes:
-      injects_faults: whether chaos strikes at this stage.
+      injects_faults: whether faults are injected into this stage.
     """
 
     def __init__(self, stage: str, resilience: Resilience):
         self._stage = stage_named(stage)
-        self._injector = FaultInjector(resilience.chaos, self._stage)
         self.injects_faults = self._stage in resilience.chaos.faults
+        # The state of its random numbers takes 2.5 KB, and every step has several retriers.
+        self._injector = (
+            FaultInjector(resilience.chaos, self._stage) if self.injects_faults else None
+        )
         self._resilience, self._plain = resilience, resilience.without_chaos()
         self._retries = 0
 
@@ -132,12 +136,12 @@ class Retrier:
 
         Raises:
           RetriesExhaustedError: the error is permanent, or every attempt has failed.
-          AnagramError: raised by the work, which is then not tried again.
+          AnagramError: raised by the function, which is then not retried.
         """
         outer = _APPLIED.get()
         _APPLIED.set(self._plain)
         try:
-            # Most work succeeds at once, and then costs less than what retries need.
+            # Most calls succeed at once, so the machinery for retries is not set up before.
             return self.call_once(work, *args, **kwargs)
         except (RetriesExhaustedError, AnagramError):  # a stage within this one has given up
             raise
@@ -147,16 +151,13 @@ class Retrier:
             _APPLIED.set(outer)
 
     def call_once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Makes a single attempt, and raises what it raises."""
-        if self.injects_faults:
+        """Makes a single attempt, and raises its error."""
+        if self._injector is not None:
             return self._injector.attempt(work, *args, **kwargs)
         return work(*args, **kwargs)
 
     def retry(self, error: Exception, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Goes on after a first attempt, made by the caller, that has raised `error`.
-
-        This is a call without its first attempt, for callers who make that one themselves.
-        """
+        """Makes the attempts after the first one, which the caller made and which raised it."""
         first_error = [error]
 
         def attempt() -> T:
@@ -179,11 +180,17 @@ class Retrier:
             attempts = retrying.statistics["attempt_number"]
             raise RetriesExhaustedError(self._stage, last_error, attempts) from last_error
 
+    def applied(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, requests of filesystems are retried with the settings of this stage."""
+        return applying(self._plain)
+
     def drain_counts(self) -> tuple[int, int]:
         """Returns the number of retries and of injected faults since the last call."""
-        counts = self._retries, self._injector.injected
-        self._retries = self._injector.injected = 0
-        return counts
+        retries, self._retries = self._retries, 0
+        if self._injector is None:
+            return retries, 0
+        injected, self._injector.injected = self._injector.injected, 0
+        return retries, injected
 
     def _backoff(self, state: tenacity.RetryCallState) -> float:
         assert state.outcome is not None

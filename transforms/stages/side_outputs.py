@@ -1,4 +1,4 @@
-"""What the stages of a pipeline emit beside their results, collected while it is built."""
+"""Collects the outputs of stages besides their results, while the pipeline is built."""
 
 from collections.abc import Iterable
 
@@ -7,22 +7,22 @@ from apache_beam.pvalue import DoOutputsTuple, PCollection
 from transforms.stages.dead_letters import DeadLetter
 from transforms.stages.totals import Count, Totals
 
-#: Tags of the outputs of every stage beside its results.
+#: Tags of the outputs of every stage besides its results.
 TOTALS, DEAD_LETTERS = "totals", "dead_letters"
 
 
 class SideOutputs:
-    """Collects the totals and dead letters of all stages that are given it.
+    """Collects the totals and dead letters of all stages to which it is passed.
 
-    Give one instance to the stages of one chain, from its source to its sink, so that what one
-    stage emits is what the next one counts.
+    Pass the same instance to all stages from a source to a sink, because invariants compare the
+    totals of different stages.
 
     Attributes:
-      totals: a collection for each stage.
-      dead_letters: a collection for each stage.
-      measured: what the stages count, and so which invariants apply to the pipeline.
-      known: what is known to the program that builds the pipeline, to be held against what its
-        stages count.
+      totals: a PCollection for each stage.
+      dead_letters: a PCollection for each stage.
+      measured: the counts that the stages make; they decide which invariants apply.
+      known: figures known to the program that builds the pipeline, which are compared with the
+        counts of its stages.
       expects_dead_letters: whether any stage may emit dead letters.
 
     Example:
@@ -44,9 +44,9 @@ class SideOutputs:
         """Adds the outputs of a stage.
 
         Args:
-          outputs: of the stage's `ParDo`, with the tags `TOTALS` and `DEAD_LETTERS`.
-          measured: what the stage counts.
-          expects_dead_letters: whether its settings let it emit dead letters.
+          outputs: the outputs of the stage's `ParDo`, with the tags `TOTALS` and `DEAD_LETTERS`.
+          measured: the counts that the stage makes.
+          expects_dead_letters: whether its settings allow it to emit dead letters.
         """
         self.totals.append(outputs[TOTALS])
         self.dead_letters.append(outputs[DEAD_LETTERS])
@@ -54,7 +54,7 @@ class SideOutputs:
         self.expects_dead_letters |= expects_dead_letters
 
     def include(self, others: "SideOutputs") -> None:
-        """Adds all that other ones have collected."""
+        """Adds everything that another instance has collected."""
         self.totals += others.totals
         self.dead_letters += others.dead_letters
         self.measured |= others.measured
@@ -62,6 +62,6 @@ class SideOutputs:
         self.expects_dead_letters |= others.expects_dead_letters
 
     def add_known(self, count: Count, number: int) -> None:
-        """Adds a figure that no stage has to count."""
+        """Adds a figure that is known without being counted by a stage."""
         self.known.add(count, number)
         self.measured.add(count)

@@ -1,4 +1,4 @@
-"""What all stages have in common: retries, dead letters, totals."""
+"""The base classes of all stages: retries, dead letters, totals."""
 
 import abc
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 from apache_beam.transforms.display import DisplayDataItem
 from apache_beam.transforms.error_handling import ErrorHandler
-from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from transforms.checks import check_type
 from transforms.errors import AnagramError
@@ -18,7 +17,7 @@ from transforms.stages.bundles import in_global_window
 from transforms.stages.dead_letters import ClassCount, DeadLetter, DeadLetterPayload, location
 from transforms.stages.error_handling import with_error_handler
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError, describe
-from transforms.stages.schemas import are_plain_rows, fields_of
+from transforms.stages.schemas import are_plain_rows, fields_of, typed
 from transforms.stages.side_outputs import DEAD_LETTERS, TOTALS, SideOutputs
 from transforms.stages.totals import Count, DeadLetterCause, Totals
 from transforms.stages.windows import per_window
@@ -31,15 +30,16 @@ class Stage(beam.PTransform[Any, Any]):
     """A step of the pipeline that can fail, be retried, and write dead letters.
 
     Attributes:
-      resilience: how often to try, and what to do then.
-      side_outputs: where totals and dead letters go; without it totals are dropped, and dead
-        letters are refused.
-      measures: what stages of this kind always count; see `transforms.stages.totals.invariants`.
-      takes_rows: whether elements may be rows that are of no class of their own.
+      resilience: how many attempts to make, and what to do when all have failed.
+      side_outputs: receives totals and dead letters; without it totals are dropped, and settings
+        that allow dead letters are refused.
+      measures: the counts that stages of this kind always make; see
+        `transforms.stages.totals.invariants`.
+      takes_rows: whether elements may be generic rows, which are not of a class such as `Block`.
 
     Raises:
       TypeError: if a setting has a wrong type.
-      ValueError: when applied, if there may be dead letters and no `side_outputs` to take them.
+      ValueError: when applied, if there may be dead letters and no `side_outputs` to receive them.
     """
 
     resilience: Resilience = field(default_factory=Resilience, kw_only=True)
@@ -54,17 +54,17 @@ class Stage(beam.PTransform[Any, Any]):
 
     @property
     def expects_dead_letters(self) -> bool:
-        """Whether the stage's settings let it emit dead letters."""
+        """Whether the stage's settings allow it to emit dead letters."""
         return self.resilience.on_error == "dead_letter"
 
     def with_error_handler(self, error_handler: ErrorHandler | None) -> "beam.PTransform[Any, Any]":
-        """Hands what cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
+        """Passes elements that cannot be processed to one of Beam's error handlers, as `ErrorRow`s.
 
         Args:
-          error_handler: takes the rows; None changes nothing.
+          error_handler: receives the rows; None changes nothing.
 
         Returns:
-          A transform that goes on where this one would fail.
+          A transform that does not fail on such elements.
         """
         return with_error_handler(self, error_handler)
 
@@ -83,13 +83,13 @@ class Stage(beam.PTransform[Any, Any]):
     def apply_fn(
         self, elements: PCollection[Any], label: str, fn: beam.DoFn, element_type: Any
     ) -> PCollection[Any]:
-        """Applies a function to `elements` and hands its totals and dead letters on.
+        """Applies a function to `elements`, and adds its totals and dead letters to `side_outputs`.
 
         Args:
           elements: the input.
-          label: of the step in the pipeline.
-          fn: what to apply.
-          element_type: of the results.
+          label: the label of the step.
+          fn: the function to apply.
+          element_type: the type of the results.
 
         Returns:
           The results.
@@ -105,12 +105,12 @@ class Stage(beam.PTransform[Any, Any]):
                 f"{type(self).__name__}: may emit dead letters, which would be lost: give "
                 "side_outputs=SideOutputs() and take them from its dead_letters"
             )
-        # The type is that of one output. Beam's checks at run time would hold all outputs of the
-        # function to a type that the function had.
+        # The type is set on the main output only. If the function had it, Beam's run-time checks
+        # would apply it to all outputs of the function.
         outputs = elements | label >> beam.ParDo(per_window(fn, elements)).with_output_types(
             Any
         ).with_outputs(TOTALS, DEAD_LETTERS, main="results")
-        outputs.results.element_type = convert_to_beam_type(element_type)
+        typed(outputs.results, element_type)
         if self.side_outputs is not None:
             self.side_outputs.add(
                 outputs, self.measures, expects_dead_letters=self.expects_dead_letters
@@ -119,20 +119,21 @@ class Stage(beam.PTransform[Any, Any]):
 
 
 def _displayed(value: Any) -> str:
-    """A setting, which may be a whole text, or not valid UTF-8, as a runner can show it."""
+    """Returns a setting as a runner can show it; it may be a whole text, or not valid UTF-8."""
     text = str(value).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _MAX_DISPLAYED else f"{text[:_MAX_DISPLAYED]}..."
 
 
 class StageFn(beam.DoFn):
-    """The `DoFn` of a stage: totals of the bundle, and a way to write dead letters.
+    """The `DoFn` of a stage: it has the totals of the bundle, and emits dead letters.
 
     Attributes:
-      totals: of the bundle so far; they leave it together with its results.
-      writes_dead_letters: whether what cannot be processed is to become a dead letter.
+      totals: the totals of the bundle so far; they are emitted together with its results.
+      writes_dead_letters: whether elements that cannot be processed become dead letters.
     """
 
     def __init__(self, resilience: Resilience):
+        self._resilience = resilience
         self.writes_dead_letters = resilience.on_error == "dead_letter"
 
     def start_bundle(self) -> None:
@@ -142,7 +143,7 @@ class StageFn(beam.DoFn):
         """Yields the totals of the bundle as an output, and adds them to Beam's metrics.
 
         Args:
-          *retriers: those of the stage, whose counts become part of the totals.
+          *retriers: the retriers of the stage, whose counts are added to the totals.
         """
         traffic.drain_into(self.totals)
         for retrier in retriers:
@@ -159,10 +160,10 @@ class StageFn(beam.DoFn):
     def to_dead_letter(
         self, error: RetriesExhaustedError, payload: DeadLetterPayload, group: str | None = None
     ) -> TaggedOutput[str, Any]:
-        """Returns `payload` as a dead letter, of a group if there are any.
+        """Returns `payload` as a dead letter, with its group if words are counted by group.
 
         Raises:
-          AnagramError: dead letters are not wanted; the run is to fail.
+          AnagramError: the settings do not allow dead letters, so the run fails.
         """
         if not self.writes_dead_letters:
             raise AnagramError(f"{location(payload)}: {error}") from error
@@ -182,7 +183,7 @@ class StageFn(beam.DoFn):
 
 
 class ElementFn(StageFn, abc.ABC):
-    """The `DoFn` of a stage that works on each element alone."""
+    """The `DoFn` of a stage that processes each element separately."""
 
     def __init__(self, stage: str, resilience: Resilience):
         super().__init__(resilience)
@@ -190,7 +191,7 @@ class ElementFn(StageFn, abc.ABC):
 
     @abc.abstractmethod
     def process_element(self, element: Any) -> list[Any]:
-        """Makes one attempt at `element` and returns its results. Must change nothing else."""
+        """Makes one attempt at `element` and returns its results. Must have no side effects."""
 
     @abc.abstractmethod
     def dead_letter_payload(self, element: Any) -> DeadLetterPayload:
@@ -201,7 +202,7 @@ class ElementFn(StageFn, abc.ABC):
         """Adds an `element` and the `results` of its last attempt to the totals."""
 
     def process(self, element: Any) -> list[Any]:
-        # Some stages do this for every word: as long as nothing fails, nothing is in the way.
+        # Some stages do this for every word, so the path without errors is as short as possible.
         try:
             if self._retrier.injects_faults:
                 results = self._retrier.call_once(self.process_element, element)

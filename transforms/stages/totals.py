@@ -1,7 +1,7 @@
-"""Totals: what every stage counts, exactly, beside its results.
+"""Totals: exact counts that every stage emits besides its results.
 
-Totals leave a bundle as an element, together with its results. A runner that repeats a bundle
-keeps or drops both alike, so sums of totals are exact where Beam's metrics may count twice.
+Totals are emitted as an element of a bundle, together with its results. A runner that repeats a
+bundle keeps or drops both, so sums of totals are exact, while Beam's metrics may count twice.
 """
 
 import enum
@@ -15,7 +15,7 @@ MAX_COUNTED_LENGTH = 64
 
 
 class Count(str, enum.Enum):
-    """What is counted. The value is the name in reports and in Beam's metrics."""
+    """The things that are counted. The value is the name in reports and in Beam's metrics."""
 
     FILES_MATCHED = "files_matched"
     BYTES_MATCHED = "bytes_matched"
@@ -65,9 +65,10 @@ class Totals:
     """Totals of a bundle, or of a whole run. Empty when made without arguments.
 
     Attributes:
-      counts: how much there was of each `Count`.
-      words_by_length: length in code points, at most `MAX_COUNTED_LENGTH`, to number of words.
-      dead_letters_by_cause: number of dead letters for each cause.
+      counts: the number for each `Count`.
+      words_by_length: the number of words for each length in code points, at most
+        `MAX_COUNTED_LENGTH`.
+      dead_letters_by_cause: the number of dead letters for each cause.
     """
 
     counts: Counter[Count] = field(default_factory=Counter)
@@ -107,7 +108,7 @@ class Totals:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Totals":
-        """Returns the totals that `to_json` gave these `fields` of.
+        """Returns the totals for the `fields` that `to_json` has returned.
 
         Raises:
           ValueError, TypeError, KeyError: the fields are not those of totals.
@@ -129,9 +130,9 @@ class Invariant:
     """Two figures of a run, counted in different stages, that must be equal.
 
     Attributes:
-      statement: which figures they are.
+      statement: describes the two figures.
       left, right: the figures.
-      holds: whether they are equal, so that nothing was lost or counted twice in between.
+      holds: whether they are equal, so that nothing was lost or counted twice between the stages.
     """
 
     statement: str
@@ -146,8 +147,8 @@ class Invariant:
 class _Rule(NamedTuple):
     """An invariant before its figures are known.
 
-    It applies to a pipeline whose stages measure `left` and the first of `right`; the others of
-    `right` are of what may or may not happen, and are 0 where it did not.
+    It applies to a pipeline whose stages measure `left` and the first of `right`. The other counts
+    of `right` are optional, and 0 if nothing was counted.
     """
 
     statement: str
@@ -155,7 +156,7 @@ class _Rule(NamedTuple):
     right: tuple[Count, ...]
 
 
-# Both sides are counted as far apart in the pipeline as possible.
+# The two sides are counted as far apart in the pipeline as possible.
 _RULES = (
     _Rule(
         "files matched where the run began = files that its workers found",
@@ -198,9 +199,9 @@ def invariants(totals: Totals, measured: Iterable[Count] = tuple(Count)) -> list
     """Returns the invariants that a run must satisfy, with both sides of each.
 
     Args:
-      totals: of the whole run.
-      measured: what the stages of its pipeline count; an invariant over anything else says
-        nothing about the run and is left out.
+      totals: the totals of the whole run.
+      measured: the counts that the stages of its pipeline make; invariants over other counts do not
+        apply and are left out.
     """
     measured = frozenset(measured)
     return [

@@ -1,7 +1,6 @@
-"""Counts the requests that a thread makes to stores, until a bundle of it takes the numbers.
+"""Counts the requests to stores by thread, until a bundle of that thread adds them to its totals.
 
-Clients of stores count here, see `transforms.files.clients`; stages add what has been counted to
-their totals.
+Clients of stores count here, see `transforms.files.clients`; stages add the counts to their totals.
 """
 
 import contextlib
@@ -12,27 +11,27 @@ from transforms.stages.totals import Count, Totals
 
 
 class Traffic:
-    """Requests that have been answered, and the bytes of their bodies. Threads may share one."""
+    """The number of answered requests, and the bytes of their bodies. Threads may share one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = (0, 0, 0)
 
     def add(self, requests: int, received: int, sent: int) -> None:
-        """Adds a number of requests, and of the bytes that came and went with them."""
+        """Adds a number of requests, and of bytes received and sent."""
         with self._lock:
             before = self._numbers
             self._numbers = (before[0] + requests, before[1] + received, before[2] + sent)
 
     def drain(self) -> tuple[int, int, int]:
-        """Returns what has been added since the last call."""
+        """Returns the numbers added since the last call."""
         with self._lock:
             numbers, self._numbers = self._numbers, (0, 0, 0)
         return numbers
 
 
 class _Thread(threading.local):
-    """What a thread knows: where its requests are counted."""
+    """The state of a thread: where its requests are counted."""
 
     def __init__(self) -> None:
         self.traffic = Traffic()
@@ -48,10 +47,10 @@ def of_thread() -> Traffic:
 
 @contextlib.contextmanager
 def counted_in(traffic: Traffic) -> Iterator[None]:
-    """Inside, the requests of this thread are counted with those of the thread that it works for.
+    """Inside, the requests of this thread are counted as those of the thread that it works for.
 
     Args:
-      traffic: where that one counts.
+      traffic: the counter of that thread.
     """
     before, _THREAD.traffic = _THREAD.traffic, traffic
     try:
@@ -61,7 +60,7 @@ def counted_in(traffic: Traffic) -> Iterator[None]:
 
 
 def drain_into(totals: Totals) -> None:
-    """Adds to totals what this thread has counted since it did so last."""
+    """Adds to totals what this thread has counted since the last call."""
     requests, received, sent = _THREAD.traffic.drain()
     if requests:
         totals.add(Count.STORE_REQUESTS, requests)

@@ -1,9 +1,9 @@
-"""Functions that work on whole bundles, applied to each window by itself.
+"""Applies `DoFn`s for whole bundles to each window separately.
 
-A function that collects something in `process` and emits it in `finish_bundle` is written as if all
-elements were in the global window. If they are not, each window gets a copy of the function, which
-sees the elements of this window only, and what the copy emits at the end of a bundle is put into
-the window.
+A `DoFn` that collects elements in `process` and emits results in `finish_bundle` is written as if
+all elements were in the global window. If they are not, each window gets a copy of the `DoFn`,
+which receives only the elements of this window, and whose results at the end of a bundle are
+emitted into the window.
 """
 
 import copy
@@ -34,10 +34,10 @@ def is_windowed(elements: PCollection[Any]) -> bool:
 
 
 def per_window(fn: beam.DoFn, elements: PCollection[Any]) -> beam.DoFn:
-    """Returns a function that does in each window of `elements` what `fn` does in the global one.
+    """Returns a `DoFn` that applies `fn` to each window of `elements` separately.
 
     Args:
-      fn: emits what it does at the end of a bundle by
+      fn: must emit results at the end of a bundle with
         `transforms.stages.bundles.in_global_window`.
       elements: the input.
     """
@@ -45,9 +45,9 @@ def per_window(fn: beam.DoFn, elements: PCollection[Any]) -> beam.DoFn:
 
 
 def has_panes(elements: PCollection[Any]) -> bool:
-    """Returns whether what is grouped may leave a window in more than one pane.
+    """Returns whether a grouping may fire more than one pane of a window.
 
-    That is so where there is a trigger, or where late elements are waited for.
+    That is so if there is a trigger or an allowed lateness.
     """
     windowing = elements.windowing
     is_late_allowed = windowing.allowed_lateness > 0 and is_windowed(elements)
@@ -55,10 +55,10 @@ def has_panes(elements: PCollection[Any]) -> bool:
 
 
 def keys_can_share(elements: PCollection[Any]) -> bool:
-    """Returns whether several keys can be summed together, as one.
+    """Returns whether several keys can be combined under one key without changing the results.
 
-    They cannot where windows merge, such as sessions, or have panes, as the elements of each key
-    decide when.
+    They cannot if windows merge, such as sessions, or have several panes, because the elements of
+    each key decide when windows merge or panes fire.
     """
     return not (is_merging(elements) or has_panes(elements))
 
@@ -69,20 +69,20 @@ def is_merging(elements: PCollection[Any]) -> bool:
 
 
 def is_accumulating(elements: PCollection[Any]) -> bool:
-    """Returns whether each pane of a window has what those before it had."""
+    """Returns whether panes accumulate."""
     mode = elements.windowing.accumulation_mode
     return has_panes(elements) and mode == AccumulationMode.ACCUMULATING
 
 
 class SetWindowing(beam.ParDo):
-    """Says how elements are to be grouped next, and leaves them in their windows.
+    """Sets the windowing of the next grouping, and leaves elements in their windows.
 
-    `beam.WindowInto` would assign windows again, by timestamps, which after a grouping are those of
-    the end of a window and so belong to other sliding windows too.
+    `beam.WindowInto` would assign windows again, by timestamps. After a grouping these are the end
+    of a window, which belongs to several sliding windows.
 
     Args:
-      windowing: what to set.
-      element_type: of the elements.
+      windowing: the windowing to set.
+      element_type: the type of the elements.
     """
 
     def __init__(self, windowing: Windowing, element_type: Any = Any):
@@ -98,9 +98,9 @@ def with_trigger(elements: PCollection[Any], trigger: TriggerFn, mode: Any) -> W
     """Returns the windows and the allowed lateness of elements, with another trigger.
 
     Args:
-      elements: whose windows to take.
-      trigger: of the next grouping.
-      mode: whether its panes accumulate.
+      elements: the elements whose windows and allowed lateness are used.
+      trigger: the trigger of the next grouping.
+      mode: the accumulation mode of its panes.
     """
     windowing = elements.windowing
     return Windowing(
@@ -117,11 +117,11 @@ class _Same(beam.DoFn):
 
 
 def check_comparable(elements: PCollection[Any], setting: str) -> None:
-    """Checks that results of all keys can be compared with each other, window by window.
+    """Checks that the results of all keys in a window can be compared with each other.
 
     Args:
-      elements: results of each key.
-      setting: what asks for it.
+      elements: the results of each key.
+      setting: the setting that needs it, for the message.
 
     Raises:
       ValueError: each key has windows or panes of its own.
@@ -136,14 +136,14 @@ def check_comparable(elements: PCollection[Any], setting: str) -> None:
 
 
 def check_countable_together(elements: PCollection[Any], name: str) -> None:
-    """Checks that it makes no difference to sums if the words of a bundle are counted together.
+    """Checks that the words of a bundle can be counted together without changing the results.
 
     Args:
       elements: the input.
-      name: of the transform that does so.
+      name: the name of the transform that does so, for the message.
 
     Raises:
-      ValueError: sums are to have the timestamp of a word, or a trigger counts words.
+      ValueError: sums should have the timestamp of an element, or a trigger counts elements.
     """
     windowing = elements.windowing
     instead = "take engine='elementwise', or the transforms that it is made of"
@@ -159,7 +159,7 @@ def check_countable_together(elements: PCollection[Any], name: str) -> None:
 
 
 def _triggers(trigger: Any) -> Iterator[TriggerFn]:
-    """Yields a trigger and all that it is made of."""
+    """Yields a trigger and all its subtriggers."""
     yield trigger
     for value in vars(trigger).values():
         for part in value if isinstance(value, (list, tuple)) else [value]:
@@ -168,7 +168,7 @@ def _triggers(trigger: Any) -> Iterator[TriggerFn]:
 
 
 class PerWindowFn(beam.DoFn):
-    """Gives each window of a bundle a copy of a function."""
+    """Applies a copy of a `DoFn` to each window of a bundle."""
 
     def __init__(self, fn: beam.DoFn):
         self._fn = fn
@@ -197,7 +197,7 @@ class PerWindowFn(beam.DoFn):
 
 
 def _in_window(output: Any, window: BoundedWindow) -> Any:
-    """Returns what was emitted at the end of a bundle, as a value at the end of a window."""
+    """Returns an output from the end of a bundle, as a value at the end of a window."""
     if isinstance(output, TaggedOutput):
         return TaggedOutput(output.tag, _in_window(output.value, window))
     return WindowedValue(output.value, window.max_timestamp(), (window,))

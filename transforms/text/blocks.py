@@ -1,18 +1,18 @@
 """Cuts a stream of bytes into blocks that begin and end between words, in bounded memory.
 
-A **block** is some bytes of a file that begin and end between words, so that its words can be
-counted without its neighbours. A **cut** is a place at which one block may end and the next may
-begin. There is a cut behind every line feed, and behind every other ASCII separator that no line
-feed follows within a block's length.
+A **block** is consecutive bytes of a file that begin and end between words, so that its words can
+be counted without the neighbouring blocks. A **cut** is a place at which one block may end and the
+next may begin. There is a cut after every line feed, and after every other ASCII separator that no
+line feed follows within a block's length.
 
-Whether a place is a cut thus depends on the file alone, and not on where reading began. When
-several workers read ranges of one file, each reads from the first cut behind the start of its
-range to the first cut behind its end: their blocks join without a gap or an overlap, and a line
-that is shorter than a block is never divided.
+So whether a place is a cut depends only on the file, not on where reading began. When several
+workers read ranges of one file, each reads from the first cut after the start of its range to the
+first cut after its end: their blocks join without a gap or an overlap, and a line that is shorter
+than a block is never divided.
 
 A **long run** is a part of a file without a cut that is too long to be held in memory: one
 enormous word, or megabytes of punctuation. It is decoded while it is read. Its complete words are
-passed on as blocks, and only the beginning of the word that is not finished yet is kept.
+passed on as blocks, and only the beginning of the unfinished word is kept.
 """
 
 import codecs
@@ -31,17 +31,17 @@ from transforms.text.settings import TextSettings
 
 #: Bytes after which a block ends at the next cut.
 BLOCK_SIZE = 1 << 20
-#: Bytes behind a block's length that are searched for a cut before they are read as a long run.
+#: Bytes beyond a block's length that are searched for a cut before they are read as a long run.
 RUN_LIMIT = 1 << 20
-# Most lines are shorter than this. A line feed is looked for here before more is read.
+# Most lines are shorter than this, so a line feed is searched here before more is read.
 _LINE_LENGTH = 1 << 16
 # Normalization shortens a word to a quarter at most. A partial word of this length is therefore
-# already too long to match anything, and whatever follows in it need not be kept.
+# already too long to match anything, and the rest of it need not be kept.
 _MAX_PARTIAL_WORD = 16 * MAX_WORD_LENGTH
 
 
 class Block(NamedTuple):
-    """Some bytes of a file that begin and end between words.
+    """Consecutive bytes of a file that begin and end between words.
 
     Attributes:
       source: the file's path, or a name such as ``<text>``.
@@ -61,7 +61,7 @@ class Block(NamedTuple):
 
     @classmethod
     def of_text(cls, text: str) -> "Block":
-        """Returns the block that holds a text that is from no file."""
+        """Returns a block with a text that is not from a file."""
         return cls("<text>", 0, text.encode())
 
     def decode(self) -> tuple[str, int]:
@@ -92,13 +92,12 @@ class FileRange(NamedTuple):
     Attributes:
       source: the file's path.
       start: where to begin, in bytes of the decompressed stream.
-      end: the range ends at the first cut behind this position. None is the end of the file.
+      end: the range ends at the first cut after this position. None is the end of the file.
       starts_at_cut: whether there is a cut at `start`. If not, the range begins at the first cut
-        behind it.
-      partial_word: the decoded beginning of the word at `start`, if reading is to go on in the
-        middle of a long run.
-      file_size: of the whole file as it is stored, in bytes, when it was listed; None if that is
-        not known.
+        after it.
+      partial_word: the decoded beginning of the word at `start`, if reading resumes in the middle
+        of a long run.
+      file_size: the stored size of the whole file when it was listed, in bytes; None if unknown.
     """
 
     source: str
@@ -124,30 +123,31 @@ def undecodable(source: str, offset: int, error: UnicodeDecodeError) -> Undecoda
 
 
 class ByteStream(Protocol):
-    """A binary file, as far as `BlockReader` needs it."""
+    """The methods of a binary file that `BlockReader` needs."""
 
     def read(self, size: int, /) -> bytes:
-        """Returns at most `size` bytes, and none only at the end."""
+        """Returns at most `size` bytes; an empty result means the end."""
 
 
 class BlockReader:
     """Cuts a stream, or a range of it, into blocks.
 
-    Under the error policy ``quarantine``, a long run is read up to its first invalid byte; what
-    is left of the run is noted in `undecodable`, and reading goes on behind it.
+    With the error policy ``quarantine``, a long run is read up to its first invalid byte; the rest
+    of the run is added to `undecodable`, and reading goes on after it.
 
     Args:
       stream: the file, positioned at the start of `file_range`.
-      file_range: what to read of it.
+      file_range: the range to read.
       encoding: the encoding of this stream, see `Encoding.of_stream`.
       text: how to decode long runs and to split them into words. Blocks are not decoded here.
       block_size: bytes after which a block ends at the next cut.
-      run_limit: bytes behind a block's length that are searched for a cut before they are read as
-        a long run; `block_size` at least.
+      run_limit: bytes beyond a block's length that are searched for a cut before they are read as
+        a long run; at least `block_size`.
 
     Attributes:
-      unread: what has not been returned in a block yet. If reading fails, it can be read later.
-      undecodable: what was left out of long runs under ``quarantine``, and why.
+      unread: the range that has not been returned in blocks yet. If reading fails, it can be read
+        later.
+      undecodable: the parts of long runs that were left out with ``quarantine``, and why.
     """
 
     def __init__(
@@ -181,11 +181,11 @@ class BlockReader:
 
     @property
     def reached(self) -> int:
-        """The position in the stream up to which bytes have been read, returned or not."""
+        """The position in the stream up to which bytes have been read, even if not yet returned."""
         return self._offset + len(self._data)
 
     def blocks(self) -> Iterator[Block]:
-        """Reads the range, from its first cut to the first cut behind its end.
+        """Reads the range, from its first cut to the first cut after its end.
 
         Yields:
           The blocks, in the order of the stream.
@@ -222,16 +222,16 @@ class BlockReader:
                 self._drop(cut)
 
     def _mark_read(self, partial_word: str | None = None, pending: int = 0) -> None:
-        """Notes that everything before this place has been returned.
+        """Updates `unread`: everything before this place has been returned.
 
-        Excepted are `partial_word`, and the last `pending` bytes, which are not decoded yet.
+        The exceptions are `partial_word`, and the last `pending` bytes, which are not decoded yet.
         """
         self.unread = self.unread._replace(
             start=self._offset - pending, starts_at_cut=True, partial_word=partial_word
         )
 
     def _find_cut(self, begin: int) -> int | None:
-        """Returns the first cut behind index `begin` of the data, or None in a long run."""
+        """Returns the first cut after index `begin` of the data, or None in a long run."""
         for reach in (min(_LINE_LENGTH, self._block_size), self._block_size):
             self._fill(begin + reach)
             line_end = self._find("newline", begin, begin + reach)
@@ -242,7 +242,7 @@ class BlockReader:
     def _find_separator(self, begin: int, limit: int) -> int | None:
         """Returns the first cut between `begin` and `limit`, if there is one.
 
-        It is known that no line ends within a block's length behind `begin`.
+        No line ends within a block's length after `begin`, as the caller has checked.
         """
         while begin < limit:
             self._fill(begin + self._block_size)
@@ -259,10 +259,10 @@ class BlockReader:
         return None
 
     def _skip_to_cut(self, end: int | None) -> bool:
-        """Moves to the first cut behind the start.
+        """Moves to the first cut after the start.
 
         Returns:
-          False if that is also the first cut behind `end`, so that the range is empty.
+          False if that is also the first cut after `end`, so that the range is empty.
         """
         cut = self._find_cut(0)
         while cut is None:
@@ -274,10 +274,10 @@ class BlockReader:
         return True
 
     def _read_long_run(self, size: int) -> Iterator[Block]:
-        """Reads to the next cut, through more than can be held in memory.
+        """Reads to the next cut, through more bytes than can be held in memory.
 
         Args:
-          size: how many bytes of the data are known to hold no cut.
+          size: how many buffered bytes are known to have no cut.
         """
         begin = self._offset
         try:
@@ -294,7 +294,7 @@ class BlockReader:
             self.undecodable.append((left_out, error))
 
     def _words_of_long_run(self, size: int) -> Iterator[Block]:
-        """Decodes a long run while it is read, as only decoded text can be split at any place."""
+        """Decodes a long run while reading it, because only decoded text can be split anywhere."""
         replace = self._text.encoding_errors == "replace"
         decoder = codecs.getincrementaldecoder(self._encoding.name)(DROP if replace else "strict")
         partial_word = self.unread.partial_word or ""
@@ -335,6 +335,6 @@ class BlockReader:
             self._ended = not more
 
     def _drop(self, size: int) -> None:
-        """Forgets the first `size` buffered bytes."""
+        """Discards the first `size` buffered bytes."""
         self._data = self._data[size:]
         self._offset += size

@@ -1,4 +1,4 @@
-"""Encodings of text: which can be cut into blocks, where they can be cut, how they are decoded."""
+"""Encodings: which can be cut into blocks, at which bytes, and how text is decoded."""
 
 import codecs
 import contextlib
@@ -27,18 +27,18 @@ _BYTE_ORDER_MARKS = {
     "utf-32": ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
     "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
 }
+_ALL_MARKS = tuple(mark for marks in _BYTE_ORDER_MARKS.values() for mark, _ in marks)
 
 
 @dataclass(frozen=True)
 class Encoding:
     """An encoding whose text can be cut at separators without decoding it.
 
-    Accepted are UTF-16, UTF-32, and the encodings in which an ASCII character is always the one
-    byte that it is in ASCII: UTF-8, Latin-1, Windows and ISO code pages, Shift-JIS, GB 18030 and
-    others.
+    These are UTF-16, UTF-32, and all encodings in which each ASCII character is encoded as the same
+    byte as in ASCII: UTF-8, Latin-1, Windows and ISO code pages, Shift-JIS, GB 18030 and others.
 
     Attributes:
-      name: Python's name of the codec; a ``-sig`` at its end is dropped.
+      name: Python's name of the codec; a suffix ``-sig`` is removed.
 
     Raises:
       ValueError: if there is no such encoding, or if its text cannot be cut without decoding it.
@@ -49,8 +49,8 @@ class Encoding:
     def __post_init__(self) -> None:
         try:
             name = codecs.lookup(self.name).name.removesuffix("-sig").replace("_", "-")
-            # This leaves out codecs that are not for text (hex, zip), those that keep a state from
-            # one character to the next (UTF-7, ISO-2022), and those without ASCII (EBCDIC).
+            # This rejects codecs that are not for text (hex, zip), stateful ones (UTF-7, ISO-2022),
+            # and those that are not supersets of ASCII (EBCDIC).
             accepted = name in _WIDE or name in _BYTE_ORDER_MARKS or _is_ascii_transparent(name)
         except LookupError:
             raise ValueError(f"{self.name!r} is not a known encoding") from None
@@ -62,13 +62,15 @@ class Encoding:
 
     @classmethod
     def detect(cls, head: bytes) -> "Encoding":
-        """Returns the encoding that the byte order mark of a stream tells, or else UTF-8.
+        """Returns the encoding that the byte order mark of a stream indicates, otherwise UTF-8.
 
         Args:
           head: the first 4 bytes of the stream, or all of a shorter one.
         """
+        if not head.startswith(_ALL_MARKS):  # as nearly always
+            return _encoding("utf-8")
         marks = itertools.chain.from_iterable(_BYTE_ORDER_MARKS.values())
-        return _encoding(next((name for mark, name in marks if head.startswith(mark)), "utf-8"))
+        return _encoding(next(name for mark, name in marks if head.startswith(mark)))
 
     def of_stream(self, head: bytes) -> "Encoding":
         """Returns this encoding with the byte order of one stream.
@@ -100,7 +102,7 @@ class Encoding:
             are aligned in the file, not in `data`.
 
         Returns:
-          The index into `data` behind what was found, or -1.
+          The index into `data` after the character that was found, or -1.
         """
         width = self.width
         pattern = _pattern(what, *_WIDE.get(self.name, (1, "little")))
@@ -112,11 +114,11 @@ class Encoding:
 
 @functools.cache
 def _encoding(name: str) -> Encoding:
-    return Encoding(name)  # whose checks take long if they are made for each of many small files
+    return Encoding(name)  # cached, because its checks would take long for many small files
 
 
 def _is_ascii_transparent(name: str) -> bool:
-    """Whether every ASCII character is its own byte, and no sequence of them is anything else."""
+    """Whether every ASCII character is its own byte, and no sequence of them is an escape."""
     escapes = b"+AGE- \\u0061 \\x61 =61 %61"
     return escapes.decode(name, "ignore") == escapes.decode("ascii") and all(
         bytes([code]).decode(name, "ignore") == chr(code) for code in range(128)
@@ -138,8 +140,8 @@ _dropped = threading.local()
 def _drop(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    # How many bytes the codec reports as invalid depends on how much text it has been given. That
-    # the first one is invalid does not, so only this one is deleted before decoding goes on.
+    # How many bytes the codec reports as invalid depends on how much of the text it has received.
+    # The first one is always invalid, so only this one is deleted before decoding goes on.
     wide = error.encoding.startswith(("utf-16", "utf-32"))
     end = error.end if wide else error.start + 1
     _dropped.count += end - error.start

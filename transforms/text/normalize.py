@@ -1,7 +1,7 @@
 """Normalization: how text becomes words.
 
 This module has pure functions over `str` and needs only the standard library. There are two
-normalizations, known by their names:
+normalizations:
 
 ==================  ==================================  ===========================
 what it does        ``unicode``                         ``ascii``
@@ -17,20 +17,20 @@ folds letters by    NFKC, casefold, NFKC                lower case
 
 ``unicode`` splits text at separators first. It then treats each piece on its own: it applies NFC,
 deletes what is not part of a word, folds letters, and deletes again. Folding can therefore neither
-create nor move a separator. A piece without a letter or digit, such as a mark alone, is no word.
+create nor move a separator. A piece without a letter or digit, such as a mark alone, is not a word.
 
-With the setting ``split`` for punctuation, in place of ``delete``, punctuation and symbols (P, S)
-separate words too, except apostrophes, which are deleted. Marks before the first letter or digit
-of a piece are deleted then, as they belong to the symbol before the piece: U+0338 makes U+2260 of
-"=". So words do not depend on whether text is composed.
+With ``split`` for punctuation, instead of ``delete``, punctuation and symbols (P, S) separate words
+too, except apostrophes, which are deleted. Marks before the first letter or digit of a piece are
+then deleted, because they belong to the symbol before the piece: "=" and U+0338 compose to U+2260.
+So words do not depend on whether text is composed.
 
 **Stream-safe text.** The time that NFC and NFKC take is quadratic in the length of a run of marks.
 Both are therefore applied to the Stream-Safe Text Format of UAX #15: in the NFKD form of the text,
 a run of non-starters (code points with a combining class other than 0) is cut before each
 non-starter that would make it longer than 30, and marks on both sides of a cut neither change
-places nor compose. Deleting can join two runs; this is why text is made stream-safe before each
-step. Real text has runs of some five marks at most, and is stream-safe as it is. Only in text that
-is not, the words of a composed and of a decomposed spelling can differ.
+places nor compose. Deleting can join two runs, so text is made stream-safe before each step. Real
+text has runs of about five marks at most, and is stream-safe already. Only in text that is not can
+the words of a composed and of a decomposed spelling differ.
 """
 
 import functools
@@ -46,7 +46,7 @@ NORMALIZATIONS = ("unicode", "ascii")
 #: What punctuation and symbols do: ``delete`` joins the characters around them, ``split`` makes
 #: them separate words.
 PUNCTUATION_RULES = ("delete", "split")
-#: These are deleted under either rule.
+#: These are deleted with either rule.
 APOSTROPHES = "'’"
 
 #: The greatest length of a word that can be an anagram of another, in code points. Longer words
@@ -54,7 +54,7 @@ APOSTROPHES = "'’"
 #: in bounded memory even if a single "word" has gigabytes.
 MAX_WORD_LENGTH = 1 << 16
 
-# Marks that are ignorable by default, such as the one that makes an emoji of a symbol.
+# Marks that are default-ignorable in Unicode, such as the one that turns a symbol into an emoji.
 _IGNORABLE_MARKS = frozenset(
     map(
         chr,
@@ -116,10 +116,9 @@ _KEEP_WORD_PARTS = _TranslationTable(lambda char: char if is_word_part(char) els
 
 
 def _ascii_translation(punctuation: str) -> tuple[bytes, bytes]:
-    """Returns arguments of `bytes.translate` that do to ASCII what both normalizations do.
+    """Returns the arguments of `bytes.translate` for the normalization of ASCII text.
 
-    Separators become spaces, letters become lower case, and what is neither of them nor a digit is
-    deleted.
+    Separators become spaces, letters become lower case, and everything else but digits is deleted.
     """
     chars = [chr(code) for code in range(128)]
     separators = {char for char in chars if is_separator(char, punctuation=punctuation)}
@@ -163,13 +162,13 @@ def words(text: str, normalization: str = "unicode", punctuation: str = "delete"
 
 
 def _ascii_words(text: str, punctuation: str) -> list[str]:
-    """Does what both normalizations do to ASCII text. Any other code point is deleted."""
+    """Normalizes ASCII text, for which both normalizations agree. Other code points are deleted."""
     kept = text.encode("ascii", "ignore").translate(*_ASCII_TRANSLATIONS[punctuation])
     return kept.decode("ascii").split()
 
 
 def _unicode_words(text: str, punctuation: str) -> Iterator[str]:
-    # In most texts few pieces are not ASCII, and the same ones occur again and again.
+    # In most texts few pieces are not ASCII, and they recur, so they are cached.
     for is_ascii, pieces in groupby(text.split(), str.isascii):
         if is_ascii:
             yield from _ascii_words(" ".join(pieces), punctuation)
@@ -190,7 +189,7 @@ _cached_piece_words = lru_cache(1 << 16)(_piece_words)
 
 
 def _word_of(piece: str, punctuation: str) -> str:
-    """Returns the word that ``unicode`` makes of a piece without separators, or an empty text."""
+    """Returns the word of a piece without separators, or an empty string (``unicode``)."""
     kept = _word_parts(piece)
     if not kept.isascii():
         first = next((at for at, char in enumerate(kept) if _is_letter(char)), len(kept))
@@ -200,9 +199,9 @@ def _word_of(piece: str, punctuation: str) -> str:
 
 
 def letters_of(piece: str, normalization: str = "unicode") -> str:
-    """Returns what normalization makes of a piece of text without separators.
+    """Normalizes a piece of text without separators.
 
-    These are the letters, digits and marks of a word, or marks alone, which are no word.
+    Returns the letters, digits and marks of a word, or only marks, which are not a word.
     """
     if normalization == "ascii":
         return "".join(_ascii_words(piece, "delete"))
@@ -220,18 +219,19 @@ def _fold(kept: str) -> str:
     folded = unicodedata.normalize("NFKC", stream_safe(kept)).casefold()
     folded = unicodedata.normalize("NFKC", folded)
     letters = folded.translate(_KEEP_WORD_PARTS)
-    if len(letters) < len(folded):  # what stands around the deleted may compose now
+    if len(letters) < len(folded):  # characters around a deleted one may compose now
         letters = unicodedata.normalize("NFKC", stream_safe(letters)).translate(_KEEP_WORD_PARTS)
     return letters
 
 
 @functools.cache
 def _is_letter(char: str) -> bool:
-    """Whether folding makes letters or digits of `char`, which is part of a word and no mark."""
-    return not _is_mark(char) and not all(map(_is_mark, letters_of(char)))
+    """Whether folding `char`, a part of a word but not a mark, yields letters or digits."""
+    return not is_mark(char) and not all(map(is_mark, letters_of(char)))
 
 
-def _is_mark(char: str) -> bool:
+def is_mark(char: str) -> bool:
+    """Whether `char` is a mark; marks alone are not a word."""
     return unicodedata.category(char)[0] == "M"
 
 
@@ -242,8 +242,8 @@ def stream_safe(text: str) -> str:
       text: any text.
 
     Returns:
-      The text, with U+034F before each non-starter that would be the 31st in its run. If there is
-      none, which is almost always so, it is `text` itself.
+      The text, with U+034F before each non-starter that would be the 31st in its run; usually there
+      is none, and the result is `text` itself.
     """
     if len(text) < _FEWEST_OF_A_LONG_RUN or text.isascii() or not _long_runs().search(text):
         return text
@@ -274,14 +274,14 @@ def _non_starters(char: str) -> tuple[int, int, bool]:
 
 @functools.cache
 def _long_runs() -> re.Pattern[str]:
-    """Returns a pattern that is found in every text that is not stream-safe."""
+    """Returns a pattern that matches in every text that is not stream-safe."""
     changed = (
         char
         for char in map(chr, range(1 << 16))
         if unicodedata.combining(char) or unicodedata.decomposition(char)
     )
     non_starters = "".join(char for char in changed if _non_starters(char)[0])
-    # The next plane as a whole, as `re` is slow with many ranges there; behind it are none.
+    # The next plane as a whole, because `re` is slow with many ranges there; later ones have none.
     return re.compile(f"[{non_starters}\U00010000-\U0001ffff]{{{_FEWEST_OF_A_LONG_RUN}}}")
 
 
@@ -291,13 +291,13 @@ def split_unfinished_word(
     """Splits the beginning of a text before the word in which it ends.
 
     This is for a reader that cannot hold a very long text in memory: it counts the words that are
-    complete, and puts the unfinished one before what it reads next. For every continuation
+    complete, and prepends the unfinished one to the text it reads next. For every continuation
     `more`::
 
         words(text + more) == words(complete) + words(unfinished + more)
 
-    Characters that are deleted whatever follows them are left out of the unfinished word. A
-    reader can thus get past gigabytes of such characters while it holds only a few bytes.
+    Characters that are deleted whatever follows them are left out of the unfinished word. So a
+    reader can skip gigabytes of such characters while it holds only a few bytes.
 
     Args:
       text: the beginning of a text.
@@ -305,16 +305,16 @@ def split_unfinished_word(
       punctuation: one of `PUNCTUATION_RULES`.
 
     Returns:
-      The text up to the last separator, and the unfinished word behind it.
+      The text up to the last separator, and the unfinished word after it.
     """
     spaced = text.translate(_SEPARATORS_TO_SPACES[normalization, punctuation])
     complete, _, unfinished = spaced.rpartition(" ")
     if normalization == "ascii":
         return complete, letters_of(unfinished, "ascii")
     composed = unicodedata.normalize("NFC", stream_safe(unfinished))
-    # A mark that is still to come can change the last starter, and nothing before it: U+0338
-    # behind "=" makes it U+2260. So nothing is deleted from the last starter on. This may be the
-    # U+034F of a stream-safe text; then it tells that the run of marks has been cut here.
+    # A mark that follows later can change the last starter, but nothing before it: U+0338 after "="
+    # makes it U+2260. So nothing is deleted from the last starter on. The last starter may be the
+    # U+034F of a stream-safe text, which shows that the run of marks has been cut here.
     last = len(composed) - 1
     while last > 0 and _non_starters(composed[last])[0]:
         last -= 1
@@ -330,8 +330,8 @@ def truncate_unfinished_word(unfinished: str, length: int) -> str:
 
     Args:
       unfinished: the second result of `split_unfinished_word`.
-      length: how many code points of it to keep. One more is kept if it is needed to tell that
-        this is a word, and not only marks.
+      length: how many code points of it to keep. One more is kept if it is needed to show that
+        this is a word, not only marks.
     """
     if len(unfinished) <= length:
         return unfinished

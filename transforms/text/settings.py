@@ -9,14 +9,14 @@ from transforms.text.normalize import NORMALIZATIONS, PUNCTUATION_RULES
 
 @dataclass(frozen=True)
 class TextSettings:
-    """The settings that every stage of a pipeline must agree on.
+    """The settings for text that must be the same in every stage of a pipeline.
 
-    A reader that decodes a very long word, a filter that looks for undecodable bytes, and a
-    counter that normalizes words are different stages. If they had different ideas of what a word
-    is, words would be lost without an error. They are therefore given one value of this type.
+    Different stages decode very long words, look for undecodable bytes, and normalize words. If
+    their settings differed, words would be lost without an error. Therefore they all receive the
+    same value of this type.
 
     Attributes:
-      normalization: how words are made equal, one of `transforms.text.normalize.NORMALIZATIONS`.
+      normalization: how text becomes words, one of `transforms.text.normalize.NORMALIZATIONS`.
       encoding_errors: what happens to bytes that are not valid in their encoding, one of
         `transforms.text.encoding.ERROR_POLICIES`.
       punctuation: whether punctuation and symbols are deleted or separate words, one of
@@ -24,7 +24,7 @@ class TextSettings:
         words have no punctuation but apostrophes.
 
     Raises:
-      ValueError: if one of them is none of its permitted values.
+      ValueError: if a setting is not one of its permitted values.
     """
 
     normalization: str = "unicode"

@@ -1,6 +1,6 @@
-"""Comparison of orchestrators: each in a process of its own, measured from outside, checked whole.
+"""Compares orchestrators: each runs in its own process, is measured from outside, and is checked.
 
-`comparison` runs them in turn, `orchestrator_process` and `worker` are the two ends of each
-process, `oracle` and `texts` decide what is right and what it is asked about, and `summary`,
-`metrics`, `table`, `export` and `page` say what came out.
+`comparison` runs them in turn; `orchestrator_process` is the side of the comparison, `worker` that
+of the process; `texts` makes the texts, and `oracle` the expected answers; `summary`, `metrics`,
+`table`, `export` and `page` present the results.
 """

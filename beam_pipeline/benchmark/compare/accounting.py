@@ -1,4 +1,4 @@
-"""What the system has accounted for processes, which does not depend on when they are looked at."""
+"""The system's accounting of processes, which does not depend on when they are sampled."""
 
 import contextlib
 import resource
@@ -10,8 +10,8 @@ import psutil
 
 # The unit of `ru_maxrss` in bytes.
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
-# By how much what the system has accounted at the end may exceed what was seen: the ends of the
-# processes themselves, and the resolution of a clock for each.
+# By how much the CPU time in the system's final accounting may exceed the sum of all turns: for the
+# end of each process, and the resolution of the clock.
 _SHARE, _SECONDS = 1.1, 1.0
 
 
@@ -19,9 +19,9 @@ class Usage:
     """The processor time and memory of an orchestrator's processes, known when they have ended.
 
     Attributes:
-      cpu_seconds: of all of them, those that were too short to be sampled included.
+      cpu_seconds: the CPU time of all processes, including those too short to be sampled.
       peak_process_bytes: the most memory that any of them had at any time.
-      ended: processor time of the last start, in seconds; None while it is running.
+      ended: the CPU time of the last start, in seconds; None while it is running.
     """
 
     def __init__(self) -> None:

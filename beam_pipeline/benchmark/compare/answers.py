@@ -1,4 +1,4 @@
-"""Messages of a worker, none of which can be trusted: types, ranges and sizes are checked."""
+"""Validates the types, ranges and sizes of a worker's messages, which are untrusted."""
 
 import math
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from beam_pipeline.benchmark.compare.run import Status
 
-#: No honest answer is longer: all words of the dictionary with large counts have some 4 MB.
+#: The maximum size of an answer: all words of the dictionary with large counts take about 4 MB.
 MAX_ANSWER_BYTES = 1 << 24
 _MAX_COUNT = 1 << 63
 _MAX_LINE = 300
@@ -14,10 +14,10 @@ _EXPECTED = '{"runtime": milliseconds, "anagram_counts": {word: count}}'
 
 
 def checked_answer(message: Any) -> dict[str, Any]:
-    """Returns what a `Run` says of a worker's message.
+    """Returns the fields of a `Run` from a worker's message.
 
     Raises:
-      ValueError: the message is not of the form agreed.
+      ValueError: the message does not have the required form.
     """
     if not isinstance(message, dict):
         raise ValueError(f"not {_EXPECTED}")

@@ -1,7 +1,7 @@
-"""Control groups of Linux: processes that are frozen, killed and accounted as one.
+"""Linux control groups: processes that are frozen, killed and measured as one.
 
-A group needs version 2 of the interface and no controller. Where it cannot be made, as in most
-containers and for ordinary users without a delegated group, there is none.
+A group needs version 2 of the interface and no controller. It cannot be created in most containers,
+nor by ordinary users without a delegated group.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""All orchestrators on texts of the same kind, in turn."""
+"""Runs all orchestrators on texts of the same kind, in turn."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +22,12 @@ _DISTURBS = "wakes or ends the processes of others"
 class Texts:
     """The texts of a subject: for each round one for each orchestrator.
 
-    All of a round have the same size and character, and no two the same words. So what an
-    orchestrator has found out about its text is of no use to another one, and yet they all have
-    the same work.
+    All texts of a round have the same size and character, but different words. So orchestrators
+    cannot share answers, but all have the same amount of work.
 
     Args:
-      subject: what they are made from.
-      seed: of all random choices.
+      subject: the subject from which they are made.
+      seed: the seed of all random choices.
       warm_ups: rounds before the measured ones.
       iterations: measured rounds.
 
@@ -58,7 +57,7 @@ class Texts:
         yield from enumerate(self._purposes)
 
     def make(self, number: int, name: str) -> tuple[bytes, oracle.Tally]:
-        """Makes the text of a round for an orchestrator, and says what is right about it."""
+        """Makes the text of a round for an orchestrator, and its expected answer."""
         purpose = self._purposes[number]
         if purpose == Purpose.NAMED:
             return self._subject.text, self._right
@@ -113,7 +112,7 @@ class Comparison:
                     process.stop()
         for result in results:
             for process, one in zip(processes, result.orchestrators, strict=True):
-                # Whoever breaks a rule on one text wins on none.
+                # A violation on one text disqualifies an orchestrator on all texts.
                 one.violations |= process.violations
                 one.life = process.usage
         return results
@@ -134,8 +133,8 @@ class Comparison:
                     continue
                 self.on_progress(f"{subject.name}: {purpose.value}: {process.name}")
                 text, right = texts.make(number, process.name)
-                # Whoever had the last turn was the only one who could. Only now, as a process that
-                # was killed takes a moment to be gone.
+                # Only the orchestrator of the last turn can have done it. This is checked only now,
+                # because a killed process takes a moment to end.
                 disturbed = [one for one in processes if one is not last and one.was_disturbed()]
                 if last and disturbed:
                     last.violations.add(_DISTURBS)
@@ -154,7 +153,7 @@ class Comparison:
 
 
 def _judge(purpose: Purpose, run: Run, right: oracle.Tally) -> JudgedRun:
-    """Compares an answer with the right one, and keeps only where they differ."""
+    """Compares an answer with the right one, and keeps only the differences."""
     differs = difference(right.counts, run.counts)
     mistakes = first_mistakes(right.counts, run.counts, differs)
     return JudgedRun(purpose, replace(run, counts={}), differs, mistakes)

@@ -1,9 +1,9 @@
-"""All processes of an orchestrator, handled as one: paused, accounted, killed.
+"""Pauses, measures and kills all processes of an orchestrator together.
 
-Two means do it. A `Cgroup` is exact: nothing in it escapes a freeze or a kill, and its processor
-time is counted by the kernel. Where there is none, the processes below the supervisor are listed
-and signalled until none is left to signal, within a time; the supervisor adopts those that lose
-their parents, so that they stay below it.
+There are two ways. A `Cgroup` is exact: no process in it can escape a freeze or a kill, and the
+kernel counts its CPU time. Without one, the processes below the supervisor are listed and signalled
+repeatedly until none is left, within a time limit; the supervisor adopts orphans, so that they stay
+below it.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ class Containment:
     Args:
       supervisor: the process that is the parent of them all.
       cgroup: the group that they are in; None if they are in none.
-      patience: seconds after which processes that cannot be paused or killed are given up.
+      patience: for how many seconds to try to pause or kill processes.
     """
 
     def __init__(self, supervisor: int, cgroup: Cgroup | None, patience: float):
@@ -41,7 +41,7 @@ class Containment:
         """Returns the processes that have left the control group."""
         if self._cgroup is None:
             return set()
-        # A process may be started between the two lists, never the other way round.
+        # Listed in this order, a process that is started in between is not mistaken for a stray.
         below = descendants(self._supervisor)
         return {pid for pid in below - self._cgroup.pids() if state(pid) not in ("", "Z", "X")}
 
@@ -91,7 +91,7 @@ class Containment:
         return not left
 
     def _repeat(self, action: Callable[[], bool]) -> bool:
-        """Repeats an action without a pause until it says twice in a row that it is done."""
+        """Repeats an action without a pause until it returns True twice in a row."""
         deadline = time.monotonic() + self._patience
         done = 0
         while done < 2:

@@ -1,6 +1,6 @@
-"""What orchestrators are compared by, a line of a table for each metric, and who is best at it.
+"""The metrics by which orchestrators are compared, and which orchestrator is best in each.
 
-A new metric is an entry of `METRICS` or `DETAILS`; where it needs a new figure, also a field of
+A new metric is an entry of `METRICS` or `DETAILS`; if it needs a new figure, also a field of
 `summary.Summary`.
 """
 
@@ -11,8 +11,8 @@ from beam_pipeline.benchmark.compare.stats import Stats
 from beam_pipeline.benchmark.compare.summary import Summary
 from beam_pipeline.benchmark.units import (
     format_bytes,
-    format_count,
     format_percent,
+    format_rate,
     format_seconds,
 )
 
@@ -21,14 +21,14 @@ _NOTHING = "-"
 
 @dataclass(frozen=True)
 class Metric:
-    """Something to compare orchestrators by.
+    """A metric.
 
     Attributes:
-      label: its title in a table, with an arrow that points to where it is better.
-      show: the text for an orchestrator.
-      name: what the JSON calls it where it lists who is best at it.
-      cost: a number of which less is better, None where it was not measured. Without this
-        function nobody can be best.
+      label: its title in a table, with an arrow that shows whether more or less is better.
+      show: returns the text for an orchestrator.
+      name: its name in the JSON, in the list of the best orchestrators.
+      cost: returns a number of which less is better, or None if it was not measured. Without this
+        function the metric has no best value.
     """
 
     label: str
@@ -99,7 +99,7 @@ METRICS = (
     ),
     Metric(
         "words/s ↑",
-        _shown(lambda s: s.words_per_second, format_count),
+        _shown(lambda s: s.words_per_second, format_rate),
         "throughput",
         _negative_throughput,
     ),
@@ -123,7 +123,7 @@ METRICS = (
         lambda s: s.warm_up_seconds,
     ),
 )
-#: Further ones, for those who want details.
+#: Further metrics, shown with ``--detailed``.
 DETAILS = (
     Metric("runtime, mean", _shown_stats(_runtime, lambda r: format_seconds(r.mean))),
     Metric("standard deviation", _shown_stats(_runtime, lambda r: format_seconds(r.std))),
@@ -157,13 +157,13 @@ LEGEND = (
 
 
 def winners(summaries: Sequence[Summary]) -> dict[str, set[str]]:
-    """Finds who is best at each metric. Ties are shared.
+    """Finds the best orchestrators of each metric. Ties are shared.
 
-    An orchestrator that was wrong at any time wins nothing. The others are compared only among
-    those that succeeded as often as the most successful one, as failing is no way to be fast.
+    An orchestrator that was ever wrong is excluded. The others are compared only if their success
+    rate is the highest one, because failing must not make an orchestrator fast.
 
     Returns:
-      The names of the best by the name of the metric.
+      The names of the best orchestrators, by the name of the metric.
     """
     right = [summary for summary in summaries if summary.is_right]
     best_rate = max((summary.success_rate for summary in right), default=0.0)

@@ -1,4 +1,4 @@
-"""What was expected and what an orchestrator has answered, word by word."""
+"""The differences between an answer and the expected one, word by word."""
 
 import itertools
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ class Mistake:
     """A word whose count is not the right one.
 
     Attributes:
-      word: of the dictionary, or whatever the orchestrator takes for one.
-      expected: the right count; None where the word should not be in the answer.
-      got: the count in the answer; None where the word is not in it.
+      word: a word of the dictionary, or any other word of the answer.
+      expected: the right count; None if the word should not be in the answer.
+      got: the count in the answer; None if the word is not in it.
     """
 
     word: str

@@ -1,4 +1,4 @@
-"""What is right: the contract in slow, readable code that shares nothing with the engines."""
+"""Computes the expected answers, by slow, readable code that shares nothing with the engines."""
 
 import functools
 import re
@@ -13,11 +13,11 @@ _IGNORABLE = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U00
 
 
 class Tally(NamedTuple):
-    """What is right about a text.
+    """The expected answer for a text.
 
     Attributes:
-      words: how many words it has.
-      counts: for words of GCIDE how many of those are anagrams of it, sorted; without zeros.
+      words: the number of its words.
+      counts: for each word of GCIDE, how many of these are anagrams of it, sorted; without zeros.
     """
 
     words: int
@@ -25,7 +25,7 @@ class Tally(NamedTuple):
 
 
 def tally(text: str | bytes) -> Tally:
-    """Counts a text, which is in UTF-8 where it is bytes."""
+    """Counts a text; bytes must be UTF-8."""
     pieces: Counter[str] = Counter()
     for part in _parts(text):
         pieces.update(_between_separators().findall(part))
@@ -53,9 +53,9 @@ def words() -> frozenset[str]:
 
 
 def word_of(piece: str) -> str:
-    """Returns the word that a piece of text without separators is; empty if it has no letter.
+    """Returns the word of a piece of text without separators; empty if it has no letter or digit.
 
-    This is right for all text in which no run of marks is longer than 30.
+    This is right for all texts without runs of more than 30 marks.
     """
     kept = _not_of_words().sub("", unicodedata.normalize("NFC", piece))
     return _fold(kept) if any(map(is_letter, kept)) else ""
@@ -86,7 +86,7 @@ def is_letter(char: str) -> bool:
 
 
 def _parts(text: str | bytes) -> Iterator[str]:
-    """Yields a text in parts that end at white space, as bytes may be too many for one `str`."""
+    """Yields a text in parts that end at white space; as one `str` it might be too large."""
     if isinstance(text, str):
         yield text
         return

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 CLASS_NAME = "TaskOrchestrator"
 
 
-#: What a file must have to be one.
+#: The requirement for the file of an orchestrator.
 EXPECTED = f"a class {CLASS_NAME} with a method process_text(self, text)"
 _MAX_ERROR_LENGTH = 300
 
@@ -43,7 +43,7 @@ def find_orchestrators(folder: Path) -> Found:
 
 
 def _names_the_class(path: Path) -> bool:
-    """Tells whether a file has the name of the class; of one that cannot be read, who knows."""
+    """Returns whether a file contains the name of the class; True if it cannot be read."""
     try:
         return re.search(rf"\b{CLASS_NAME}\b", path.read_text("utf-8", "replace")) is not None
     except OSError:
@@ -55,8 +55,8 @@ class Orchestrator:
 
     Args:
       path: the file.
-      chaos: the faults to work under, as `transforms.stages.chaos.Chaos.parse` reads them. The
-        constructor gets them if it has a parameter of this name.
+      chaos: the faults to inject, in the syntax of `transforms.stages.chaos.Chaos.parse`. They are
+        passed to the constructor if it has a parameter of this name.
 
     Attributes:
       takes_chaos: whether the constructor has that parameter.
@@ -80,7 +80,7 @@ class Orchestrator:
         return asyncio.run(_wait_for(answer)) if inspect.isawaitable(answer) else answer
 
     def handling_of_other_types(self) -> str:
-        """Says how it does not raise ValueError for what is not a `str`; empty if it does."""
+        """Returns an error if it does not raise ValueError for other types than `str`, or ""."""
         for value in (b"cat", None, ["cat"], 7):
             kind = type(value).__name__
             try:
@@ -117,7 +117,7 @@ async def _wait_for(answer: Any) -> Any:
 def _import(path: Path) -> ModuleType:
     path = path.resolve()
     if (path.parent / "__init__.py").exists():
-        # The folder of the package, never the package itself: a file may be called polars.py.
+        # The parent folder of the package, not its own folder: a file may be called polars.py.
         sys.path.insert(0, str(path.parents[1]))
         return importlib.import_module(f"{path.parent.name}.{path.stem}")
     name = f"orchestrator_{path.stem}"

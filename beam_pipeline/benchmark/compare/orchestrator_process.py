@@ -27,7 +27,7 @@ from beam_pipeline.benchmark.compare.worker import SIGN_OF_LIFE
 from beam_pipeline.monitor.process_tree import TreeSampler
 from transforms.stages.chaos import Chaos
 
-# How much of what a process has printed is looked at for its last line, in bytes.
+# How many of the last bytes that a process has printed are searched for its last line.
 _LOG_TAIL = 2000
 
 
@@ -47,14 +47,14 @@ class OrchestratorProcess:
       use_cgroup: whether to put it into a control group, where this is possible.
 
     Attributes:
-      name: of the file.
-      use_cgroup: whether it is put into a control group, where this is possible.
+      name: the name of the file.
+      use_cgroup: whether it is put into a control group, if possible.
       start_seconds: how long each start took: process, imports, constructor.
-      start_cpu_seconds: processor time of each start.
-      usage: what the system has accounted for all of its processes that have ended.
+      start_cpu_seconds: the CPU time of each start.
+      usage: the system's accounting of all its processes that have ended.
       cannot_start: why it cannot be started, in one line; empty if it can.
-      violations: rules that it breaks, each in a few words.
-      remarks: more about them, in a line each.
+      violations: the rules that it breaks, each in a few words.
+      remarks: details of violations, each in one line.
     """
 
     def __init__(
@@ -131,9 +131,9 @@ class OrchestratorProcess:
         return found
 
     def was_disturbed(self) -> bool:
-        """Tells whether somebody has woken or ended its processes while it was paused.
+        """Returns whether its processes were woken or ended while it was paused.
 
-        If so, it is stopped, and starts anew with its next text.
+        If so, it is stopped, and started again with its next text.
         """
         if self._supervisor is None or self._containment is None:
             return False
@@ -153,10 +153,10 @@ class OrchestratorProcess:
         seen_cpu = self._cpu_seconds()
         if not self._containment.kill():
             self.violations.add("has processes that cannot be ended")
-        _kill(self._seen)  # without a supervisor they are not below it any more
+        _kill(self._seen)  # without a supervisor they are no longer its descendants
         self._seen.clear()
         self._channel.close()
-        send([self._supervisor.pid], signal.SIGCONT)  # if it was stopped, it still ends in order
+        send([self._supervisor.pid], signal.SIGCONT)  # in case it was stopped
         if self._wait_for_supervisor() is None:
             self._supervisor.kill()
             self._wait_for_supervisor()
@@ -203,7 +203,7 @@ class OrchestratorProcess:
         )
         with TreeSampler(self._supervisor.pid, self._sampling_interval) as sampler:
             try:
-                # The first message comes from code of ours, before the orchestrator is loaded.
+                # The first message comes from our code, before the orchestrator is loaded.
                 if self._channel.receive() != {"contained": True}:
                     self._give_up_cgroup()
                 greeting = self._channel.receive()
@@ -281,7 +281,7 @@ class OrchestratorProcess:
             outcome = {"status": Status.CRASHED, "error": self._how_it_ended(error)}
         except ValueError as error:
             outcome = _not_proper(error)
-            self._must_stop = True  # nobody knows where the next message begins
+            self._must_stop = True  # the beginning of the next message is unknown
         seconds = time.monotonic() - began
         if outcome is None:
             try:
@@ -298,7 +298,7 @@ class OrchestratorProcess:
         """
         assert self._supervisor is not None
         while self._can_read_sign(0) and os.read(self._signs_of_life, 1):
-            pass  # one that the orchestrator has asked for
+            pass  # an answer to a signal from the orchestrator
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._supervisor.pid, SIGN_OF_LIFE)
         answered = self._can_read_sign(self._supervisor_timeout)

@@ -1,4 +1,4 @@
-"""What came out of a comparison."""
+"""The results of a comparison."""
 
 from dataclasses import dataclass, field
 

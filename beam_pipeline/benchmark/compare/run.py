@@ -1,4 +1,4 @@
-"""One run: what an orchestrator made of one text."""
+"""One run of an orchestrator on one text."""
 
 import enum
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Status(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Run:
-    """What an orchestrator made of one text. All but `reported_ms` is measured from outside.
+    """One run of an orchestrator on one text. All but `reported_ms` is measured from outside.
 
     Attributes:
       status: ``failed`` is an exception, or an answer of another form than agreed.

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# With fewer measurements there are no outliers to speak of.
+# With fewer measurements there are no outliers.
 _MIN_FOR_OUTLIERS = 4
 
 

@@ -1,4 +1,4 @@
-"""Fresh texts, which nobody can have seen before and which look like a given one."""
+"""Makes fresh random texts that resemble a given one."""
 
 import array
 import random
@@ -44,14 +44,14 @@ class FreshTexts:
     A fresh text consists of lines of the model, drawn at random, in which words are replaced by
     others of their length: words of the dictionary, their anagrams, and random letters.
 
-    The texts of a round have the same size for all readers, and each reader has other words. In
-    small texts even the lines and the lengths of all words are the same. Large texts, of which
-    only a share gets other words, consist of other lines for each reader: there are so many that
-    chance makes no difference.
+    The texts of a round have the same size for all readers, but different words. In small texts
+    even the lines and the lengths of all words are the same. Large texts, in which only a share of
+    the words is replaced, consist of different lines for each reader, so many that random
+    differences even out.
 
     Args:
       model: a text in UTF-8.
-      seed: of all random choices.
+      seed: the seed of all random choices.
     """
 
     def __init__(self, model: bytes, seed: str):
@@ -65,8 +65,8 @@ class FreshTexts:
         """Makes a text.
 
         Args:
-          number: of the round.
-          reader: who gets it. Equal seeds, numbers and readers give equal texts.
+          number: the number of the round.
+          reader: the orchestrator. Equal seeds, numbers and readers give equal texts.
         """
         words = random.Random(f"{self._seed} {number} {reader}")
         lines = words if self._is_large else random.Random(f"{self._seed} {number}")
@@ -113,7 +113,7 @@ class FreshTexts:
 
 
 def probe(seed: str) -> str:
-    """Makes a short text of short words, with everything that normalization is about."""
+    """Makes a short text of short words that exercises all rules of normalization."""
     source = random.Random(seed)
     choice = [word for group in _by_length()[: _MAX_PROBE_WORD + 1] for word in group]
     vocabulary = source.sample(choice, _PROBE_WORDS // 3)

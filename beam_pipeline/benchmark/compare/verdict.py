@@ -1,4 +1,4 @@
-"""Judgement of an orchestrator's answers, each held to the right one as a whole."""
+"""Judges the answers of an orchestrator, each of which is compared as a whole."""
 
 import enum
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """The process of an orchestrator, and the supervisor above it.
 
 The supervisor is the parent of the worker, and on Linux it adopts all descendants of the worker
-that lose their parents, as daemons do on purpose. Whatever the orchestrator starts is therefore
-below the supervisor, where it is measured, paused and ended. On other systems daemons get away.
+that lose their parents, such as daemons. So all processes that the orchestrator starts are below
+the supervisor, where they are measured, paused and ended. On other systems daemons escape.
 
 The supervisor runs no code of the orchestrator. It writes a byte to its pipe whenever it receives
 `SIGN_OF_LIFE`, so that the comparison notices if the orchestrator has killed it. If the comparison
@@ -41,7 +41,7 @@ def main() -> NoReturn:
     connection, pipe, path, chaos, folder = sys.argv[1:]
     cgroup = Cgroup(Path(folder)) if folder else None
     signal.signal(SIGN_OF_LIFE, lambda *_: os.write(int(pipe), b"."))
-    # Ctrl-C is for the comparison, which stops its processes in order.
+    # The comparison handles Ctrl-C, and stops its processes in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(_ORPHANED, lambda *_: _end(cgroup))
     _prctl(_PR_SET_PDEATHSIG, _ORPHANED)
@@ -86,7 +86,7 @@ def _supervise(worker: int, cgroup: Cgroup | None) -> NoReturn:
 
 
 def _end(cgroup: Cgroup | None) -> NoReturn:
-    """Ends everything, because the comparison is gone."""
+    """Ends everything, because the comparison has ended."""
     _kill_descendants(cgroup)
     if cgroup is not None:
         cgroup.remove()
@@ -94,11 +94,11 @@ def _end(cgroup: Cgroup | None) -> NoReturn:
 
 
 def _kill_descendants(cgroup: Cgroup | None) -> None:
-    """Kills all processes, and waits for them, so that what they used is accounted here."""
+    """Kills all processes, and waits for them, so that their usage is accounted here."""
     if cgroup is not None:
         cgroup.kill(timeout=0)
     while True:
-        # Without a pause, or processes that fork as fast as they can would get away.
+        # Without a pause; otherwise processes that fork as fast as they can would escape.
         send(descendants(os.getpid()), signal.SIGKILL)
         try:
             os.waitpid(-1, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Other tools at the nearest task: counting the distinct words of a file.
+"""Other tools that count the distinct words of a file, the most similar task.
 
 They count words of ASCII letters and digits in lower case, without Unicode, anagrams or a
 dictionary, so that the comparison is in their favour. Only ``polars-unicode`` has the words of this

@@ -1,7 +1,7 @@
 """The anagrams of a text by plain loops over a word list: ``plain_loop.py WORDS TEXT``.
 
-This is what a person would write in a few minutes, and what a large dictionary is compared with. It
-prints how many words of the list have anagrams in the text.
+This is what a programmer would write in a few minutes. The trials with a large dictionary are
+compared with it. It prints how many words of the list have anagrams in the text.
 """
 
 import sys

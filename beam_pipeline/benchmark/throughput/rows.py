@@ -12,17 +12,17 @@ class Row:
     """The medians of all runs of a trial.
 
     Attributes:
-      section: of the trial.
-      name: of the trial.
-      size_bytes: of the text it goes through.
-      seconds: None, as the further figures, if a run failed.
-      megabytes_per_second: the size of the text by `seconds`.
-      ratio: `seconds` by those of the first trial of its section that has figures.
-      cpu_seconds: processor time of all processes.
-      peak_bytes: the most memory that all processes had in any run.
-      peak_process_bytes: the most that any one process had in any run.
-      runs: how many there were.
-      error: of the run that failed; empty if none did.
+      section: the section of the trial.
+      name: the name of the trial.
+      size_bytes: the size of the text that it processes.
+      seconds: the time; like the following figures, None if a run failed.
+      megabytes_per_second: the size of the text divided by `seconds`.
+      ratio: `seconds` divided by those of the first trial of its section that has figures.
+      cpu_seconds: the CPU time of all processes.
+      peak_bytes: the peak memory of all processes in any run.
+      peak_process_bytes: the peak memory of any single process in any run.
+      runs: the number of runs.
+      error: the error of the run that failed; empty if none did.
     """
 
     section: str

@@ -1,4 +1,4 @@
-"""What is measured, section by section. Trials are compared within a section.
+"""The sections of ``throughput``. Trials are compared within a section.
 
 A new section is a function that yields trials, and an entry of `SECTIONS`.
 """
@@ -17,13 +17,13 @@ from beam_pipeline.benchmark.throughput.trial import Trial
 _SHARES = (0.0, 0.01, 0.1, 1.0)
 _FRACTIONS = (1 / 16, 1 / 4, 1.0)
 _CORPUS = ("--dictionary", "none")
-# Of the text that is counted with a large dictionary.
+# The size of the text that is counted with a large dictionary, in bytes.
 _DICTIONARY_TEXT_BYTES = 3_000_000
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What trials are made from.
+    """The settings of trials.
 
     Attributes:
       text: the file to measure on.

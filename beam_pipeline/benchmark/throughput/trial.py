@@ -1,4 +1,4 @@
-"""A command in a process of its own, timed, with the memory and CPU of all it starts."""
+"""Runs a command in its own process, and measures time, memory and CPU of its process tree."""
 
 import contextlib
 import json
@@ -102,7 +102,7 @@ def measure(
         if trial.is_self_timed:
             output.seek(0)
             seconds = json.load(output)["seconds"]
-    # The system also knows what was used after the last sample.
+    # The system's accounting includes the usage after the last sample.
     cpu_seconds = max(sampler.cpu_seconds, _children_cpu_seconds() - before)
     return Measurement(seconds, sampler.peak_bytes, sampler.peak_process_bytes, cpu_seconds)
 

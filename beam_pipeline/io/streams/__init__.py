@@ -1,11 +1,11 @@
-"""Text that never ends: messages of Kafka and Pub/Sub, and folders that files are added to."""
+"""Streams: messages of Kafka and Pub/Sub, and files that are added to folders."""
 
 #: The schemes of URLs that are streams.
 SCHEMES = ("kafka", "pubsub")
 
 
 def scheme_of(url: str) -> str:
-    """Returns which stream of messages a URL names, one of `SCHEMES`; empty if it is another input.
+    """Returns the scheme of a stream's URL, one of `SCHEMES`; empty if it is not a stream.
 
     Example:
       >>> scheme_of("Kafka://localhost:9092/lines"), scheme_of("kafka.txt")

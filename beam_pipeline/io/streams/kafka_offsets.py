@@ -1,4 +1,4 @@
-"""How far a topic has been read or published, and how Kafka is told."""
+"""Offsets up to which a topic has been read or published, and their commits to Kafka."""
 
 import contextlib
 import threading
@@ -13,13 +13,13 @@ from transforms.errors import InputError
 
 @dataclass(frozen=True)
 class KafkaMark(CheckpointMark):
-    """How far a topic, or a part of it, has been read.
+    """The offsets up to which a topic, or a split of it, has been read.
 
     Attributes:
-      topic: which one.
-      offsets: partitions, and the offset of the next message of each.
-      is_committed: whether the offsets are committed to the consumer group when the runner has made
-        what was read before durable.
+      topic: the topic.
+      offsets: the partitions, with the offset of the next message of each.
+      is_committed: whether the offsets are committed to the consumer group when the runner has
+        durably stored the messages before them.
     """
 
     topic: KafkaTopic
@@ -68,14 +68,14 @@ _COMMITTED = _Committed()
 
 @dataclass(frozen=True)
 class CommitPublished:
-    """Commits to the group of a topic what has been published, for Kafka's own tools to show.
+    """Commits to the group of a topic the offsets of published messages, for Kafka's own tools.
 
-    Other than offsets that are committed when they have been read, these lose nothing when another
-    run begins at them. That Kafka cannot be told is no error: nothing depends on it.
+    Unlike offsets that are committed when messages are read, another run can begin at these without
+    losing messages. If a commit fails, that is not an error, because nothing depends on it.
 
     Attributes:
-      topic: which one.
-      reach: how long before a time messages may be that are still wanted, in seconds.
+      topic: the topic.
+      reach: how many seconds before the end of complete windows open windows may begin.
     """
 
     topic: KafkaTopic

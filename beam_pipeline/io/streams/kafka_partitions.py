@@ -1,4 +1,4 @@
-"""What a Kafka cluster says of the partitions of a topic, and what it is told."""
+"""Requests to a Kafka cluster about the partitions of a topic."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -8,17 +8,19 @@ from beam_pipeline.io.streams.kafka_topic import KafkaTopic, why_missing
 from transforms.errors import InputError
 from transforms.stages.retry import Resilience, Retrier, RetriesExhaustedError
 
-# How long a server may take to answer for the first time, in milliseconds.
+# The timeout of the first request to a server, in milliseconds.
 _BOOTSTRAP_MS = 10_000
 _MAX_POLL_RECORDS = 2000
+# The minimum interval of requests for new partitions, in milliseconds.
+_METADATA_MS = 1000
 
 
 class Partitions:
-    """Asks a cluster about the partitions of a topic.
+    """A connection to a cluster for requests about the partitions of a topic.
 
     Args:
-      topic: of which.
-      resilience: how often to try.
+      topic: the topic.
+      resilience: how many times requests are tried.
 
     Raises:
       InputError: the cluster cannot be reached, or a setting of the client is wrong.
@@ -65,10 +67,10 @@ class Partitions:
         }
 
     def first_since(self, numbers: Iterable[int], since: float) -> dict[int, int]:
-        """Returns the offset of the first message of a time or later, in each partition.
+        """Returns the offset of the first message with this timestamp or a later one, by partition.
 
-        All messages of that time or later have this offset or a greater one. Where there is none
-        yet, it is the offset of the next message.
+        All messages of that time or later have this offset or a greater one. If there is no such
+        message yet, it is the offset of the next message.
         """
         partitions = [self._partition(number) for number in numbers]
         latest = self._retried(self._consumer.end_offsets, partitions)
@@ -80,7 +82,7 @@ class Partitions:
         }
 
     def ends(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Returns the offset of the next message of each partition that is not there yet."""
+        """Returns the end offset of each partition, that of the next message to be sent."""
         partitions = [self._partition(number) for number in numbers]
         latest = self._retried(self._consumer.end_offsets, partitions)
         return {each.partition: latest[each] for each in partitions}
@@ -120,11 +122,13 @@ def connected_consumer(topic: KafkaTopic) -> Any:
     except ImportError as error:
         raise InputError(f"{topic.name}: {why_missing()}") from error
     settings = {
-        # What is removed by the broker, or in a transaction that is aborted, is not read.
+        # Messages of aborted transactions are not read.
         "isolation_level": "read_committed",
         "allow_auto_create_topics": False,
         "bootstrap_timeout_ms": _BOOTSTRAP_MS,
         "max_poll_records": _MAX_POLL_RECORDS,
+        # A new partition must be known before its messages are late.
+        "metadata_max_age_ms": max(round(topic.delay * 500), _METADATA_MS),
         **topic.config,
     }
     try:

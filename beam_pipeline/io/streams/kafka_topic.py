@@ -1,6 +1,5 @@
-"""What is read of Kafka, as users say it: a URL, or a `KafkaTopic`."""
+"""The specification of a Kafka topic as input: a URL, or a `KafkaTopic`."""
 
-import importlib.util
 import re
 import urllib.parse
 from collections.abc import Mapping
@@ -8,35 +7,36 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beam_pipeline.errors import needs_extra
+from transforms.checks import is_installed
 
 SCHEME = "kafka"
 #: The extra of this package that has the client.
 EXTRA = "kafka"
 STARTS = ("earliest", "latest")
-#: By how much the timestamps of one partition may be out of order by default, in seconds.
+#: The default of `KafkaTopic.delay`, in seconds.
 DELAY = 5.0
-# As Kafka has them.
+# Kafka's rule for the names of topics, and addresses of servers.
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#\[\]@]+):[0-9]{1,5}")
-# Settings of the client that are ours.
+# Settings of the client that users cannot set.
 _OWN = ("bootstrap_servers", "group_id", "enable_auto_commit", "auto_offset_reset")
 
 
 @dataclass(frozen=True)
 class KafkaTopic:
-    """A topic of Kafka, and what of it is read.
+    """A topic of Kafka, and what to read from it.
 
     Attributes:
-      servers: of the cluster, one at least, as ``HOST:PORT``.
-      topic: its name.
-      group: the consumer group to which offsets are committed; without a `since` and where it has
-        any, reading begins at them. None: no group.
+      servers: at least one server of the cluster, as ``HOST:PORT``.
+      topic: the name of the topic.
+      group: the consumer group to which offsets are committed, or None. Without `since`, reading
+        begins at its committed offsets, if there are any.
       start: where reading begins otherwise: ``earliest`` or ``latest``.
-      until_now: reads the messages that there are when reading begins, and ends.
-      delay: by how much the timestamps of a partition may be out of order, in seconds.
-      config: more settings of kafka-python's `KafkaConsumer`, such as ``security_protocol``.
-      since: reading begins at the first message of this time, in seconds since the epoch, or later;
-        None: see `start`.
+      until_now: whether to read only the messages that exist when reading begins.
+      delay: by how many seconds the timestamps of a partition may be out of order.
+      config: further settings of kafka-python's `KafkaConsumer`, such as ``security_protocol``.
+      since: reading begins at the first message with this timestamp, in seconds since the epoch, or
+        a later one; if None, see `group` and `start`.
     """
 
     servers: tuple[str, ...]
@@ -62,13 +62,13 @@ class KafkaTopic:
 
     @classmethod
     def of_url(cls, url: str) -> "KafkaTopic":
-        """Returns what a URL says: ``kafka://HOST:PORT[,HOST:PORT]/TOPIC[?NAME=VALUE[&...]]``.
+        """Parses a URL: ``kafka://HOST:PORT[,HOST:PORT]/TOPIC[?NAME=VALUE[&...]]``.
 
         The names are ``group``, ``start``, ``until`` (``now``), ``delay`` and ``config``, the path
         of a file with a line ``NAME=VALUE`` for each further setting of the client.
 
         Raises:
-          ValueError: the URL says something else.
+          ValueError: the URL has another form.
           OSError: the file of settings cannot be read.
 
         Example:
@@ -108,8 +108,18 @@ until_now=True, delay=5.0, since=None)
 
     @property
     def name(self) -> str:
-        """The topic as messages call it: its URL, without settings."""
+        """The name of the topic in messages: its URL, without settings."""
         return f"{SCHEME}://{','.join(self.servers)}/{self.topic}"
+
+
+def is_until_now(url: str) -> bool:
+    """Returns whether the URL of a topic has ``until=now``.
+
+    Example:
+      >>> is_until_now("kafka://localhost:9092/lines?until=now")
+      True
+    """
+    return ("until", "now") in urllib.parse.parse_qsl(url.partition("?")[2])
 
 
 def _read_config(path: str) -> dict[str, Any]:
@@ -122,13 +132,11 @@ def _read_config(path: str) -> dict[str, Any]:
             name, equals, value = (part.strip() for part in line.partition("="))
             if not equals:
                 raise ValueError(f"config: {path}: line {number} is not NAME=VALUE")
-            # The names of Java's client, with dots, are those of Python's, with underscores.
+            # kafka-python has the names of the Java client, with underscores instead of dots.
             config[name.replace(".", "_")] = value
     return config
 
 
 def why_missing() -> str | None:
     """Returns why there is no client, and how to get it; None if there is one."""
-    if importlib.util.find_spec("kafka") is not None:
-        return None
-    return needs_extra(EXTRA)
+    return None if is_installed("kafka") else needs_extra(EXTRA)

@@ -1,32 +1,39 @@
-"""How far a stream has been published, written down beside what has been published.
+"""The state of a stream: which windows are published, saved in the folder of the windows.
 
-A runner on one machine has no state that outlives it. What a killed run leaves is its folder of
-windows, so that is where the next run has to find out what there is still to do:
+A runner on one machine has no state that outlives it. A killed run leaves only its folder of
+windows, so the next run determines from this folder what is still to be done:
 
-- Each file is one complete window. It is there whole or not at all.
-- ``.stream.json`` says until when windows are complete: every window that ends at or before
-  ``complete_until`` has been published, if there was anything in it.
+- Each file is one complete window, written atomically.
+- ``.stream.json`` has the time until which windows are complete: every window that ends at or
+  before ``complete_until`` has been published, unless it had no records.
 
-The second follows from Beam's watermarks. What has been published is grouped once more in its
-window (`RecordComplete`). That group fires when the watermark there has passed the end of the
-window, which is not before all that came earlier has been published, this window included.
+The second follows from Beam's watermarks. Published files are grouped once more in their window
+(`RecordComplete`). This group fires when the watermark of that step has passed the end of the
+window, and so only after this window and all earlier ones have been published.
 
-A run that is started again therefore reads from the earliest moment at which a window that is not
-complete may begin: `Windowing.reach` before ``complete_until``. For Kafka, that is the first
-message with a timestamp of this moment or later, which the broker knows; all others of that time or
-later come behind it. What is read again and is in a window that has been published, or is over, is
-dropped (`DropPublished`). All other windows begin anew, so each gets all of its messages, once.
+Therefore a run that is started again reads from the earliest time at which an incomplete window may
+begin: `Windowing.reach` before ``complete_until``. For Kafka, the broker returns the offset of the
+first message with this timestamp or a later one; all others of that time or later have greater
+offsets. Elements of windows that have been published, or are over, are dropped (`DropPublished`).
+All other windows are counted from their beginning, so each gets all of its messages, once.
 
-A message that a run has found late, and dropped, is dropped again. With allowed lateness, late
-panes are published beside their window; what was read for a late pane and not published when a run
-was killed is lost, as it belongs to a window that is there.
+A message that a run has dropped as late is dropped again.
+
+With an allowed lateness, a window is over when this has passed as well. Until then late panes are
+published beside its file, and messages that a killed run had read for the next pane must not be
+lost. So the whole window is read and counted again, and the counts of its published panes are
+subtracted (`beam_pipeline.io.earlier_panes`). Here too, a window is over only when all of it has
+been published, because runners hold the watermark back while late elements wait for their pane.
+
+A window and its lateness may be over when a job is restored from a checkpoint and publishes the
+window again. Nothing is lost if it is killed then, because a file of a window with one pane is
+replaced by an equal one, and files of several panes are never changed.
 """
 
 import contextlib
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -35,34 +42,31 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.core import Windowing
-from apache_beam.utils.timestamp import Timestamp
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.io.locks import folder_lock
-from beam_pipeline.io.naming import listed, name_of
+from beam_pipeline.io.naming import Interval, files_of_windows, listed
 from beam_pipeline.io.publishing import write_whole
 from transforms.files import stores
 from transforms.files.schemes import is_local
-from transforms.stages.retry import describe
+from transforms.stages.retry import Resilience, applying, describe
 from transforms.stages.windows import SetWindowing
 
 STATE = ".stream.json"
 _FOUND = ".found-"
 _VERSION = 1
-# No file of state is larger, in bytes.
+# The maximum size of the state file, in bytes.
 _MAX_SIZE = 64 << 20
-#: The start and the end of a window, in seconds since the epoch.
-Interval = tuple[float, float]
 
 
 class StreamState(NamedTuple):
-    """How far a stream has been published.
+    """The state of a stream.
 
     Attributes:
-      settings: those on which the content of windows depends, as JSON has them.
+      settings: the settings on which the content of windows depends, as types of JSON.
       complete_until: windows that end at this time or before are published, in seconds since the
-        epoch; None: it is not known of any.
-      is_ended: whether the stream was read to an end, and its last window closed early.
+        epoch; None if unknown.
+      is_ended: whether the stream was read to its end, so that its last window closed early.
     """
 
     settings: Mapping[str, Any] = {}
@@ -71,7 +75,7 @@ class StreamState(NamedTuple):
 
     @classmethod
     def read(cls, folder: str) -> "StreamState | None":
-        """Returns what an earlier run has left in a folder; None if there was none.
+        """Returns the state that an earlier run has saved in a folder; None if there is none.
 
         Raises:
           OutputError: it cannot be read.
@@ -96,7 +100,7 @@ class StreamState(NamedTuple):
             raise OutputError(f"{folder}: {path} cannot be read ({describe(error)})") from error
 
     def write(self, folder: str) -> None:
-        """Writes the state into a folder, which there must be.
+        """Writes the state into an existing folder.
 
         Raises:
           OutputError: it cannot be written.
@@ -105,38 +109,36 @@ class StreamState(NamedTuple):
         write_whole(_join(folder, STATE), json.dumps(fields, indent=2).encode() + b"\n")
 
 
-# Names of files of windows, see `beam_pipeline.io.naming.window_name`; on HDFS without colons.
-_NAME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d):?(\d\d):?(\d\d(?:\.\d+)?)Z")
-
-
 def published_windows(folder: str) -> set[Interval]:
-    """Returns the windows of which there is a file in a folder.
+    """Returns the windows that have a file in a folder.
 
     Raises:
       OutputError: the folder cannot be listed.
     """
+    return set(_files_in(folder).values())
+
+
+def published_files(folder: str) -> set[str]:
+    """Returns the paths of the files of windows in a folder.
+
+    Raises:
+      OutputError: the folder cannot be listed.
+    """
+    return set(_files_in(folder))
+
+
+def _files_in(folder: str) -> dict[str, Interval]:
     try:
-        paths = listed(_join(folder, "x"), "", "Z_")
+        return files_of_windows(folder)
     except Exception as error:  # each filesystem raises its own
         raise OutputError(f"{folder}: cannot be listed ({describe(error)})") from error
-    return {window for path in paths if (window := _window_of(name_of(path))) is not None}
-
-
-def _window_of(name: str) -> Interval | None:
-    if name.startswith("."):
-        return None
-    times = [
-        Timestamp.from_rfc3339(f"{day}T{hour}:{minute}:{second}Z").micros / 1e6
-        for day, hour, minute, second in _NAME.findall(name)
-    ]
-    return (times[0], times[1]) if len(times) == 2 else None
 
 
 class FoundFiles:
-    """When files were found: each find is a small file in a folder, written before it is used.
+    """The times at which files were found, saved in small files in a folder before they are used.
 
     Args:
-      folder: which one.
+      folder: the folder.
       since: files found before this time have been published, in seconds since the epoch.
     """
 
@@ -148,17 +150,17 @@ class FoundFiles:
         return {**self.__dict__, "_times": None}
 
     def add(self, sizes: Mapping[str, int], now: float) -> dict[tuple[str, int], float]:
-        """Adds files, if they are not known.
+        """Adds files that are not known yet.
 
         Args:
-          sizes: of the files, in bytes, by their paths.
-          now: in seconds since the epoch.
+          sizes: the sizes of the files in bytes, by path.
+          now: the current time, in seconds since the epoch.
 
         Returns:
-          When files were found, by path and size; also those that are not there any more.
+          The times at which files were found, by path and size; including files that were removed.
 
         Raises:
-          OutputError: it cannot be written down.
+          OutputError: they cannot be saved.
         """
         if self._times is None:
             self._times = dict(self._read())
@@ -199,23 +201,23 @@ def _read(path: str) -> bytes | None:
 
 @dataclass
 class DropPublished(beam.PTransform[PCollection[Any], PCollection[Any]]):
-    """Drops what is in windows that have been published, or are over.
+    """Drops elements in windows that have been published, or are over.
 
     Attributes:
-      published: the windows of which there are files.
-      complete_until: windows that end at this time or before are over; None: none is.
+      published: the windows that have files and get no more panes.
+      over_until: windows that end at this time or before are over; None if no window is.
     """
 
     published: Collection[Interval] = ()
-    complete_until: float | None = None
+    over_until: float | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, elements: PCollection[Any]) -> PCollection[Any]:
-        if not self.published and self.complete_until is None:
+        if not self.published and self.over_until is None:
             return elements
-        until = float("-inf") if self.complete_until is None else self.complete_until
+        until = float("-inf") if self.over_until is None else self.over_until
         drop = beam.ParDo(_DropFn(tuple(self.published), until))
         kept: PCollection[Any] = elements | "Drop" >> drop
         kept.element_type = elements.element_type
@@ -224,7 +226,7 @@ class DropPublished(beam.PTransform[PCollection[Any], PCollection[Any]]):
 
 class _DropFn(beam.DoFn):
     def __init__(self, published: tuple[Interval, ...], until: float):
-        # Those that are over need not be looked for.
+        # Windows that are over need not be looked up.
         self._published = [window for window in published if window[1] > until]
         self._until = until
 
@@ -232,24 +234,26 @@ class _DropFn(beam.DoFn):
         start, end = window.start.micros / 1e6, window.end.micros / 1e6
         if end <= self._until:
             return
-        # Before sessions are merged, a message has a part of the window of its session.
+        # Before sessions are merged, the window of a message is a part of that of its session.
         if not any(first <= start and end <= last for first, last in self._published):
             yield element
 
 
 @dataclass
 class RecordComplete(beam.PTransform[PCollection[str], PCollection[float]]):
-    """Records until when windows are complete, and yields that, in seconds since the epoch.
+    """Saves the time until which windows are complete, and yields it, in seconds since the epoch.
 
     Attributes:
-      folder: of the windows.
+      folder: the folder of the windows.
       settings: see `StreamState`.
-      tell: called with the time until which windows are complete, for example to tell a broker.
+      tell: called with the time until which windows are complete, for example to commit offsets.
+      resilience: how many times saving is tried.
     """
 
     folder: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     tell: Callable[[float], None] | None = None
+    resilience: Resilience = field(default_factory=Resilience)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -269,15 +273,19 @@ class RecordComplete(beam.PTransform[PCollection[str], PCollection[float]]):
 class _RecordFn(beam.DoFn):
     def __init__(self, settings: RecordComplete):
         self._folder, self._settings = settings.folder, dict(settings.settings)
-        self._tell = settings.tell
+        self._tell, self._resilience = settings.tell, settings.resilience
 
     def process(self, _: tuple[None, Any], window: Any = beam.DoFn.WindowParam) -> Iterator[float]:
         end = window.end.micros / 1e6
+        with applying(self._resilience):
+            self._record(end)
+        if self._tell is not None:
+            self._tell(end)
+        yield end
+
+    def _record(self, end: float) -> None:
         path = _join(self._folder, STATE)
         with folder_lock(path) if is_local(path) else contextlib.nullcontext():
             state = StreamState.read(self._folder) or StreamState(self._settings)
             if state.complete_until is None or state.complete_until < end:
                 state._replace(complete_until=end).write(self._folder)
-        if self._tell is not None:
-            self._tell(end)
-        yield end

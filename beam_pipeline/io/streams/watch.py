@@ -1,9 +1,8 @@
 """Reads files as they are added to folders, each once.
 
-The time of an event is when its file was found: that never goes back, so nothing is ever late,
-whenever a file was last changed. It cannot be found out again, so what is found is written down
-before it is read (`beam_pipeline.io.streams.state`). A run that is started again finds the same
-files at the same times.
+The event time is the time at which a file was found. It never decreases, so nothing is late,
+whenever a file was changed. It cannot be determined again, so it is saved before the file is read
+(`beam_pipeline.io.streams.state`). A run that is started again uses the same files and times.
 """
 
 import os
@@ -34,8 +33,8 @@ class FoundFile(NamedTuple):
     """A file that has been found.
 
     Attributes:
-      path: of the file.
-      size: in bytes, as stored.
+      path: the path of the file.
+      size: its stored size in bytes.
     """
 
     path: str
@@ -46,22 +45,22 @@ class FoundFile(NamedTuple):
 class WatchFiles(Stage):
     """Reads the files that patterns match, now and later, each once.
 
-    A file on this machine is read when it has not been changed for an interval; it should be moved
-    to its place when it is complete. Whatever is added to it afterwards is not read.
+    A local file is read when it has not been changed for an interval; complete files should be
+    moved into the folder. Data that is appended later is not read.
 
     Attributes:
       patterns: as for `ReadFiles`.
-      interval: from one look to the next, in seconds.
-      until: when to look for the last time, in seconds since the epoch; None: never.
-      window: puts what is read of each file into windows; None leaves it in the global one.
-      state_folder: where what has been found is written down; empty: nowhere, and a run that is
-        started again reads all files again.
-      since: files found by an earlier run before this time are not read again, in seconds since the
-        epoch; None: all are.
+      interval: the time between two polls, in seconds.
+      until: the time of the last poll, in seconds since the epoch; None for no end.
+      window: assigns windows to the blocks of files; None leaves them in the global window.
+      state_folder: the folder in which found files are saved; if empty, they are not saved, and a
+        run that is started again reads all files again.
+      since: files found by an earlier run before this time, in seconds since the epoch, are not
+        read again; if None, all files are.
       encoding, text, shard_size, progress_folder: as for `ReadFiles`.
 
     Raises:
-      TypeError, ValueError: a setting is not possible.
+      TypeError, ValueError: a setting is invalid.
       InputError: when it runs: a file cannot be read.
     """
 
@@ -121,13 +120,13 @@ def _path(file: FoundFile) -> str:
 
 
 class PollFiles:
-    """Looks for files.
+    """Polls for files.
 
     Args:
-      interval: how long a file on this machine must not have been changed, in seconds.
-      until: when to look for the last time, in seconds since the epoch; None: never.
-      found: where what has been found is written down; None: nowhere.
-      resilience: how often to try.
+      interval: for how many seconds a local file must not have been changed.
+      until: the time of the last poll, in seconds since the epoch; None for no end.
+      found: saves the files found; None does not save them.
+      resilience: how many times a poll is tried.
     """
 
     def __init__(
@@ -142,6 +141,10 @@ class PollFiles:
         self._retrier = Retrier("read", (resilience or Resilience()).without_chaos())
 
     def __call__(self, patterns: tuple[str, ...]) -> PollResult[FoundFile]:
+        with self._retrier.applied():
+            return self._poll(patterns)
+
+    def _poll(self, patterns: tuple[str, ...]) -> PollResult[FoundFile]:
         now = time.time()
         try:
             listing = self._retrier(list_files, patterns, ALLOW)
@@ -173,12 +176,12 @@ class PollFiles:
 
 
 def _changed(path: str) -> float:
-    """Returns when a file was changed; objects of stores appear when they are complete."""
+    """Returns when a local file was changed; objects on stores are always complete."""
     if not is_local(path):
         return float("-inf")
     try:
         return os.stat(path).st_mtime
-    except OSError:  # it is gone again
+    except OSError:  # it has been removed
         return float("inf")
 
 

@@ -1,4 +1,4 @@
-"""Windows as users write them: ``5m``, ``sliding:60:10``, ``session:30``."""
+"""Parses windows as users write them: ``5m``, ``sliding:60:10``, ``session:30``."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from apache_beam.transforms.trigger import AccumulationMode
 from beam_pipeline.flags import parse_duration
 from transforms.sessions import GroupSessions
 
-#: What `Windowing.parse` takes, for help and errors.
+#: The syntax of `Windowing.parse`, for help and errors.
 SYNTAX = "SECONDS (or 5m, 1h, 1d), sliding:SIZE:PERIOD or session:GAP"
 
 
@@ -20,8 +20,8 @@ class Windowing:
 
     Attributes:
       kind: ``fixed``, ``sliding`` or ``session``.
-      size: of a window, or the pause that ends a session, in seconds.
-      period: from the start of a sliding window to that of the next, in seconds.
+      size: the size of a window, or the gap that ends a session, in seconds.
+      period: the period of sliding windows, in seconds.
     """
 
     kind: str
@@ -36,10 +36,10 @@ class Windowing:
 
     @classmethod
     def parse(cls, text: str) -> "Windowing":
-        """Returns the windows that a user means.
+        """Parses windows.
 
         Raises:
-          ValueError: they are not understood.
+          ValueError: the syntax is wrong.
 
         Example:
           >>> Windowing.parse("sliding:1m:10")
@@ -49,23 +49,26 @@ class Windowing:
         if not durations:
             return cls("fixed", parse_duration(kind))
         if (kind, len(durations)) not in (("sliding", 2), ("session", 1)):
-            raise ValueError(f"is not {SYNTAX}")
+            raise ValueError(f"{text!r} is not {SYNTAX}")
         return cls(kind, *map(parse_duration, durations))
 
-    @property
-    def reach(self) -> int:
-        """How long before the end of complete windows others may begin, in seconds.
+    def reach(self, allowed_lateness: int = 0) -> int:
+        """Returns how many seconds before the end of complete windows other windows may begin.
 
-        Fixed windows follow each other, and so do sessions of a whole stream.
-        """
-        return self.size if self.kind == "sliding" else 0
-
-    def into(self, allowed_lateness: int = 0) -> beam.PTransform[Any, Any]:
-        """Returns the transform that puts elements into windows.
+        This is 0 for fixed windows and sessions of a whole stream, which do not overlap. With an
+        allowed lateness, a complete window may get late messages from its start on.
 
         Args:
-          allowed_lateness: for how long behind its end late elements of a window are counted, in
-            a pane of their own, in seconds; sessions have none.
+          allowed_lateness: as for `into`.
+        """
+        return (self.size if self.kind == "sliding" or allowed_lateness else 0) + allowed_lateness
+
+    def into(self, allowed_lateness: int = 0) -> beam.PTransform[Any, Any]:
+        """Returns the transform that assigns windows.
+
+        Args:
+          allowed_lateness: for how many seconds after the end of a window late elements are
+            counted, in further panes; must be 0 for sessions.
         """
         if self.kind == "session":
             return GroupSessions(self.size)

@@ -130,8 +130,9 @@ def test_without_peers_the_comparison_goes_on(tmp_path: Path) -> None:
         (["--json=/dev/stdout"], ["--json", "/dev/stdout", "regular file"]),
         (["--chart=/dev/full"], ["--chart", "/dev/full"]),
         (["--chart=a.jpg"], ["--chart", "a.jpg", ".png", ".html"]),
-        (["--iteration=3"], ["--iteration=3"]),
-        (["more"], ["more"]),
+        (["--iteration=3"], ["unknown option --iteration; did you mean --iterations?"]),
+        (["--frobnicate"], ["unknown option --frobnicate; see --help"]),
+        (["more"], ["unexpected argument 'more'"]),
         (["--compare-dir=missing"], ["--compare-dir", "missing"]),
         (["--compare_dir=."], ["--compare-dir", "TaskOrchestrator"]),
         (["--only=nobody"], ["--only", "nobody", "indexed"]),
@@ -172,7 +173,7 @@ def test_a_file_without_orchestrator_is_wrong_usage(
 def test_a_command_must_be_named(tmp_path: Path) -> None:
     finished = run("all", cwd=tmp_path)
     assert (finished.code, finished.out) == (2, b"")
-    assert finished.err == "error: give one of one, compare, throughput first\n"
+    assert finished.err == "error: begin with a command: one, compare or throughput\n"
 
 
 class Hanging:

@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from tests.support import reference
-from tests.support.cli import Finished, Here, environment, run
+from tests.support.cli import GIVE_UP, Finished, Here, environment, run
 from tests.support.files import COMPRESSORS
 
 CAT = {"act": 1, "cat": 1, "tac": 1}
@@ -389,6 +389,6 @@ def test_the_file_system_encoding_does_not_matter(tmp_path: Path) -> None:
 def test_importing_the_package_does_not_import_beam(tmp_path: Path) -> None:
     script = "import sys, beam_pipeline; print('apache_beam' in sys.modules)"
     printed = subprocess.check_output(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment(), text=True, timeout=60
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment(), text=True, timeout=GIVE_UP
     )
     assert printed == "False\n"

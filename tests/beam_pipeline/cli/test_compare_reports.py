@@ -173,6 +173,18 @@ def test_what_benchmark_commands_save_is_compared_in_the_same_way(here: Here) ->
     assert "medium.x.runtime.median is not in b.json" in finished.err
 
 
+@pytest.mark.parametrize("loads", [(1.5, 1.5), (1.5, 3.0), (None, 1.5)])
+def test_the_load_of_the_machine_is_shown_even_if_it_was_equal(
+    here: Here, loads: tuple[float | None, float]
+) -> None:
+    machine = {"schema_version": 1, "complete": True, "rows": []}
+    for name, load in zip(("a.json", "b.json"), loads, strict=True):
+        known = {} if load is None else {"load": load}
+        Path(name).write_text(json.dumps({**machine, "machine": {"cores": 2, **known}}))
+    differs = compared(here, "a.json", "b.json")
+    assert (differs["facts"], differs["figures"]) == ({}, {"machine.load": list(loads)})
+
+
 def test_what_throughput_saves_is_compared_too(here: Here) -> None:
     for name, seconds in (("a.json", 1.0), ("b.json", 1.5)):
         row = asdict(Row("whole", "vectorized", 100, seconds, peak_bytes=5))
@@ -230,6 +242,11 @@ def test_a_broken_file_is_one_line(here: Here, name: str) -> None:
 def test_wrong_usage_is_one_line(here: Here, arguments: list[str]) -> None:
     save("a.json", done())
     assert_one_line_error(here("compare-reports", *arguments), code=2)
+
+
+def test_a_misspelt_option_leads_to_the_right_one(here: Here) -> None:
+    finished = here("compare-reports", "a.json", "a.json", "--max_slowdwon=1.2")
+    assert_one_line_error(finished, "--max_slowdwon; did you mean --max_slowdown?", code=2)
 
 
 def test_where_the_command_stands_elsewhere_the_error_says_so(here: Here) -> None:

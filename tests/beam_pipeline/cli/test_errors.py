@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.beam import of_newest_beam
-from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible, run
+from tests.support.cli import (
+    COMMAND,
+    GIVE_UP,
+    Here,
+    assert_one_line_error,
+    environment,
+    interruptible,
+    run,
+)
 from tests.support.files import COMPRESSORS
 
 WRONG_USAGE, FAILED = 2, 1
@@ -89,6 +97,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--text=cat", "--runner=NoSuchRunner"], ["--runner", "NoSuchRunner"]),
         (["--text=cat", "--direct_num_workers=two"], ["--direct_num_workers", "two"]),
         (["--text=cat", "--direct_running_mode=fast"], ["--direct_running_mode", "fast"]),
+        (
+            ["--text=cat", "--direct_running_mode=multi_threading", "--direct_num_workers=2"],
+            ["--direct_running_mode=multi_threading", "in_memory"],
+        ),
         (["--text=cat", "--output="], ["--output="]),
         (["--text=cat", "--merge="], ["--merge="]),
         (["--text=cat", "--report="], ["--report="]),
@@ -209,11 +221,16 @@ def test_the_greatest_numbers_are_accepted(here: Here) -> None:
 
 
 @of_newest_beam  # others decode rows as classes of their own
+@pytest.mark.parametrize("option", ["--runtime_type_check", "--no_pipeline_type_check"])
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
-def test_types_can_be_checked_at_run_time(engine: str, here: Here) -> None:
+def test_types_can_be_checked_at_run_time_or_not_at_all(
+    engine: str, option: str, here: Here
+) -> None:
     for arguments in (["--top=2"], ["--dictionary=none"]):
-        finished = here("--text=cat", "--runtime_type_check", f"--engine={engine}", *arguments)
+        finished = here("--text=cat", option, f"--engine={engine}", *arguments)
+        counted = {"act": 1, "cat": 1} if arguments == ["--top=2"] else {"cat": 1}
         assert finished.code == 0, finished.err
+        assert json.loads(finished.out) == counted
 
 
 KILL_BEFORE_PUBLISHING = """
@@ -231,7 +248,7 @@ def test_a_run_killed_when_its_result_is_written_leaves_the_old_one(folder: Path
         [sys.executable, "-c", KILL_BEFORE_PUBLISHING, *arguments],
         cwd=folder,
         env=environment(),
-        timeout=300,
+        timeout=GIVE_UP,
     )
     assert killed.returncode == -signal.SIGKILL
     assert (folder / "old.json").read_text() == "old"
@@ -252,7 +269,7 @@ def test_leftovers_of_a_killed_run_are_not_input_of_the_next(tmp_path: Path) -> 
             [sys.executable, "-c", KILL_BEFORE_PUBLISHING, *arguments],
             cwd=tmp_path,
             env=environment(),
-            timeout=300,
+            timeout=GIVE_UP,
         )
     assert not (tmp_path / "r.json").exists()
     assert len(os.listdir(tmp_path)) == 4  # the second has removed what the first has left
@@ -271,7 +288,7 @@ def test_a_run_stopped_while_it_reads_leaves_the_old_result(code: int, folder: P
     with (folder / "pipe").open("wb", buffering=0) as writer:  # opens when the run reads
         writer.write(b"cat " * 1000)
         running.send_signal(code)
-    _, err = running.communicate(timeout=300)
+    _, err = running.communicate(timeout=GIVE_UP)
     assert running.returncode == (-code if code == signal.SIGKILL else 130)
     assert b"Traceback" not in err
     assert (folder / "old.json").read_text() == "old"

@@ -135,6 +135,8 @@ def test_an_unknown_option_leads_to_the_one_that_is_meant(argument: str, meant: 
         ("nothing/*.txt", "did you mean --input=nothing/*.txt?"),
         ("stray", "did you mean --text=stray or --input=stray?"),
         ("replay", "replay DEAD_LETTERS comes before all options"),
+        ("repaly", "did you mean replay DEAD_LETTERS, before all options?"),
+        ("compare_report", "did you mean compare-reports BEFORE AFTER, before all options?"),
     ],
 )
 def test_a_stray_word_leads_to_the_option_that_is_meant(word: str, hint: str) -> None:
@@ -152,6 +154,8 @@ def test_help_has_all_our_options_and_fits_a_narrow_terminal(
         for action in parser._actions:
             if action.help != argparse.SUPPRESS:
                 assert f"  {action.option_strings[0]}" in text
+                urls = {word for word in (action.help or "").split() if "://" in word}
+                assert columns == "40" or urls <= set(text.split()), "a URL is broken in two"
         assert "  -h, --help" in text
         assert "  --version" in text
 

@@ -10,7 +10,8 @@ import pytest
 from beam_pipeline.cli.messages import message_of
 from beam_pipeline.cli.parsing import parse
 from beam_pipeline.errors import UsageError
-from tests.support.cli import COMMAND, environment
+from tests.support.cli import COMMAND, GIVE_UP, environment
+from tests.support.packages import STORE_CLIENTS, without
 
 DEAD_LETTERS = "--on_error=dead_letter"
 
@@ -196,7 +197,8 @@ def test_what_cannot_be_written_is_refused_by_option_and_path(
     if (name == "report" and not path.endswith(".json")) or (name == "dead_letters" and not path):
         pytest.skip("something else is checked first")
     options = {"dead_letters": [DEAD_LETTERS], "output": ["--output_format=json"]}.get(name, [])
-    line = error_of("--text=cat", *options, f"--{name}={path}")
+    with without(*STORE_CLIENTS):
+        line = error_of("--text=cat", *options, f"--{name}={path}")
     assert line.startswith(f"--{name}={path}: ")
     assert message in line
     if name == "output" and "regular file" in message:
@@ -212,7 +214,7 @@ def test_standard_output_that_is_a_file_is_no_path_to_write(folder: Path) -> Non
             env=environment(),
             stdout=out,
             stderr=subprocess.PIPE,
-            timeout=300,
+            timeout=GIVE_UP,
         )
     assert finished.returncode == 2, finished.stderr
     assert b"--output=/dev/stdout: is a stream" in finished.stderr
@@ -238,7 +240,10 @@ def test_standard_output_that_is_a_file_is_no_path_to_write(folder: Path) -> Non
 def test_standard_streams_are_files_too(redirection: str, message: str) -> None:
     command = f'exec "$@" {redirection}'
     finished = subprocess.run(
-        ["sh", "-c", command, "sh", *COMMAND], env=environment(), capture_output=True, timeout=300
+        ["sh", "-c", command, "sh", *COMMAND],
+        env=environment(),
+        capture_output=True,
+        timeout=GIVE_UP,
     )
     assert finished.returncode == 2, finished.stderr
     assert message in finished.stderr.decode()

@@ -10,6 +10,7 @@ import pytest
 from beam_pipeline.io import exchange
 from beam_pipeline.io.exchange import Exchange, ExchangeError, WrittenFile, identity_of
 from beam_pipeline.io.naming import all_shards, new_token, shard_path, temporary_path
+from transforms.files.renaming import Guard
 
 TOKEN = new_token()
 #: Number of shards before (0: no result) and after.
@@ -224,10 +225,10 @@ def test_an_old_file_that_cannot_be_put_back_is_kept_and_named(
     scene = Scene(tmp_path, (3, 3))
     rename = exchange.rename
 
-    def cannot_go_back(source: str, target: str) -> None:
+    def cannot_go_back(source: str, target: str, guard: Guard | None = None) -> None:
         if source.endswith(".old") and "00001-of" in target:
             raise OSError("on purpose")
-        rename(source, target)
+        rename(source, target, guard)
 
     monkeypatch.setattr(exchange, "rename", cannot_go_back)
     with pytest.raises(ExchangeError) as caught:

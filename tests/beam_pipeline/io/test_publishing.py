@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from beam_pipeline.errors import DeadLettersError, OutputError
 from beam_pipeline.io import locks, naming, publishing
 from beam_pipeline.io.exchange import Exchange, WrittenFile, identity_of
-from tests.support.cli import Here, assert_one_line_error, environment
+from tests.support.cli import GIVE_UP, Here, assert_one_line_error, environment
 from transforms.stages.retry import Resilience, Retrier
 from transforms.stages.totals import Totals
 
@@ -64,7 +64,7 @@ class OtherRun:
         self._process.communicate()
 
     def end(self) -> int:
-        self._process.communicate(b"", timeout=60)
+        self._process.communicate(b"", timeout=GIVE_UP)
         return self._process.returncode
 
 

@@ -18,6 +18,7 @@ from beam_pipeline.io.exchange import Exchange, WrittenFile, identity_of
 from beam_pipeline.io.sinks import WriteResults
 from tests.support.beam import pipeline
 from transforms.expand import AnagramCount
+from transforms.files.renaming import Guard
 from transforms.stages.totals import Totals
 
 RECORDS = [AnagramCount(word, 1, "act") for word in ("act", "cat", "tac")]
@@ -171,10 +172,10 @@ def test_what_cannot_be_renamed_leaves_the_old_result(
     committed(url, 3, 3)
     rename = exchange.rename
 
-    def fails(source: str, target: str) -> None:
+    def fails(source: str, target: str, guard: Guard | None = None) -> None:
         if source.endswith(".tmp") and "00002-of" in target:
             raise BeamIOError("rename", {(source, target): PermissionError("denied")})
-        rename(source, target)
+        rename(source, target, guard)
 
     monkeypatch.setattr(exchange, "rename", fails)
     with pytest.raises(OutputError, match=r"00002-of-00003: cannot be written: .*denied"):

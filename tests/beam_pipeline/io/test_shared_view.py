@@ -1,10 +1,12 @@
 """A run counts what the program that began it has seen, or fails: never less, nothing else.
 
-Workers see other files here because the files change once the pipeline has been built. A job in
-`tests.beam_pipeline.runners.test_portable` has workers with another folder at the same path.
+Workers see other files here because the files change once the pipeline has been built, and they
+list them again, as they do in other processes. A job in `tests.beam_pipeline.runners.test_portable`
+has workers with another folder at the same path.
 """
 
 import gzip
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -56,6 +58,12 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], N
     return arrange
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are in another process."""
+    monkeypatch.setattr(sources, "taken_over", lambda key: None)
+
+
 def lose_all() -> None:
     shutil.rmtree("texts")
 
@@ -77,6 +85,7 @@ CHANGES = [(lose_all, "0 files of 0 bytes"), (lose_one, "2 files of 16 bytes")]
 CHANGES += [(gain_one, "4 files of "), (grow, "3 files of ")]
 
 
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("engine", ["vectorized", "elementwise"])
 @pytest.mark.parametrize(("change", "found"), CHANGES)
 def test_workers_that_find_other_files_fail_the_run(
@@ -94,6 +103,38 @@ def test_workers_that_find_other_files_fail_the_run(
     assert not Path("out.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lose_all, "No such file"),
+        (lose_one, "texts/c.gz"),
+        (grow, "texts/a.txt: has become longer since it was listed"),
+    ],
+)
+def test_a_worker_in_this_process_reads_what_was_found_or_fails(
+    change: Callable[[], object],
+    fault: str,
+    later: Callable[[Callable[[], object]], None],
+    folder: Path,
+    here: Here,
+) -> None:
+    later(change)
+    finished = here("--input=texts", "--output=out.json", "--max_attempts=1")
+    assert_one_line_error(finished, fault, code=1)
+    assert not Path("out.json").exists()
+
+
+def test_a_file_that_is_added_later_is_not_read(
+    later: Callable[[Callable[[], object]], None], folder: Path, here: Here
+) -> None:
+    later(gain_one)
+    assert json.loads(here("--input=texts").out) == {
+        **dict.fromkeys(("act", "cat", "tac"), 4),
+        **dict.fromkeys(("dog", "god"), 2),
+    }
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_an_input_beside_one_that_is_seen_is_not_forgotten(
     later: Callable[[Callable[[], object]], None], folder: Path, here: Here
 ) -> None:

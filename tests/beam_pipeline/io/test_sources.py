@@ -20,7 +20,15 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.io.inputs import Listing, list_files, plan_shards, resolve_input
+from beam_pipeline.io.inputs import (
+    Listing,
+    ReadShard,
+    hand_over,
+    list_files,
+    plan_shards,
+    resolve_input,
+    taken_over,
+)
 from beam_pipeline.io.matching import UnlistedFolder
 from beam_pipeline.io.sources import ListFilesFn, ReadFiles, ReadString, _ReadShardFn
 from tests.support import reference
@@ -525,6 +533,36 @@ def test_a_file_that_has_changed_its_length_fails_the_run(
         return
     with pytest.raises(InputError, match="since it was listed, when it had"):
         bytes_read({str(path): listed}, shard_size)
+
+
+@given(
+    st.lists(
+        st.builds(
+            FileRange,
+            st.text(),
+            st.integers(0),
+            st.none() | st.integers(0),
+            st.booleans(),
+            st.none() | st.text(),
+            st.none() | st.integers(0),
+        )
+    )
+)
+def test_a_shard_is_the_same_when_it_reaches_a_worker(ranges: list[FileRange]) -> None:
+    shard = ReadShard(ranges)
+    received = pickle.loads(pickle.dumps(shard))
+    assert (type(received), received) == (ReadShard, shard)
+    assert all(type(each) is FileRange for each in received)
+
+
+def test_what_was_listed_here_is_listed_again_elsewhere_only(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("cat")
+    listing = Listing({str(tmp_path / "a.txt"): 3})
+    listed = hand_over(listing)
+    assert_source_gives(ReadFiles(str(tmp_path), listed=listed), ["cat"], unicode_words)
+    assert taken_over(listed) is None  # as in another process
+    assert_source_gives(ReadFiles(str(tmp_path), listed=listed), ["cat", "cat"], unicode_words)
 
 
 @pytest.mark.parametrize("codec", ["gz", "bz2", "xz", "zst"])

@@ -35,8 +35,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline import CountAnagrams, WriteResults
-from beam_pipeline.io.formats import FORMATS, READERS
-from beam_pipeline.io.naming import hidden_files_in, new_token, window_name, window_path
+from beam_pipeline.io.formats import FORMATS, GROUPED_READERS, READERS
+from beam_pipeline.io.naming import (
+    hidden_files_in,
+    new_token,
+    window_name,
+    window_of,
+    window_path,
+)
 from beam_pipeline.io.publishing import folder_of_windows
 from beam_pipeline.io.windowed_sinks import check_window
 from beam_pipeline.pipeline import ENGINES
@@ -72,8 +78,8 @@ def files_in(folder: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def in_windows(kind: str, texts: Iterable[Timed]) -> dict[tuple[int, int], list[str]]:
-    windows: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+def in_windows(kind: str, texts: Iterable[tuple[Any, int]]) -> dict[tuple[int, int], list[Any]]:
+    windows: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
     session: tuple[int, int] | None = None
     for time, text in sorted((time, text) for text, time in texts):
         if kind == "fixed":
@@ -89,24 +95,47 @@ def in_windows(kind: str, texts: Iterable[Timed]) -> dict[tuple[int, int], list[
     return windows
 
 
-INTO: dict[str, beam.PTransform[Any, Any]] = {
-    "fixed": beam.WindowInto(FixedWindows(10)),
-    "sliding": beam.WindowInto(SlidingWindows(10, 5)),
-    "sessions": GroupSessions(5),
-}
+def group_files_in(folder: Path) -> dict[str, dict[tuple[str, str], int]]:
+    """Returns the same where words are counted by group."""
+    found = {}
+    for path in folder.iterdir() if folder.exists() else []:
+        rows = list(GROUPED_READERS[path.suffix[1:]](BytesIO(path.read_bytes())))
+        assert rows == sorted(rows)
+        found[path.name] = {(group, word): count for group, word, count in rows}
+        assert len(found[path.name]) == len(rows)
+    return found
+
+
+KINDS = ("fixed", "sliding", "sessions")
+
+some_texts = st.sampled_from(["cat", "act tac", "dog é", "zz", ""])
+#: Engine, kind of windows, format, dictionary, and whether records are columns.
+WAYS = (
+    st.sampled_from(ENGINES),
+    st.sampled_from(KINDS),
+    st.sampled_from([*FORMATS]),
+    st.sampled_from([MEMBERS, None]),
+    st.booleans(),
+)
+
+
+def into(kind: str) -> beam.PTransform[Any, Any]:
+    """Puts texts into windows. It is new each time, as Beam gives it a type when it is applied."""
+    windows: dict[str, beam.PTransform[Any, Any]] = {
+        "fixed": beam.WindowInto(FixedWindows(10)),
+        "sliding": beam.WindowInto(SlidingWindows(10, 5)),
+        "sessions": GroupSessions(5),
+    }
+    return windows[kind]
 
 
 @settings(max_examples=at_most(6))
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["cat", "act tac", "dog é", "zz", ""]), st.integers(0, 40)),
+        st.tuples(some_texts, st.integers(0, 40)),
         max_size=8,
     ),
-    st.sampled_from(ENGINES),
-    st.sampled_from([*INTO]),
-    st.sampled_from([*FORMATS]),
-    st.sampled_from([MEMBERS, None]),
-    st.booleans(),
+    *WAYS,
     st.sampled_from(["", "rate=0.3,seed=1,latency=0"]),
 )
 def test_each_window_has_a_file_of_its_own_counts(
@@ -129,7 +158,7 @@ def test_each_window_has_a_file_of_its_own_counts(
     options = PipelineOptions(direct_runner_bundle_repeat=1)
     with tempfile.TemporaryDirectory() as folder:
         with beam.Pipeline(runner="FnApiRunner", options=options) as p:
-            records = create_timed(p, texts) | INTO[kind]
+            records = create_timed(p, texts) | into(kind)
             records |= CountAnagrams(
                 dictionary=members or "none",
                 engine=engine,
@@ -143,14 +172,67 @@ def test_each_window_has_a_file_of_its_own_counts(
         assert files_in(Path(folder)) == expected
 
 
-def test_files_of_windows_are_written_as_other_results_are(tmp_path: Path) -> None:
+@settings(max_examples=at_most(6))
+@given(
+    st.lists(
+        st.tuples(
+            st.tuples(
+                st.sampled_from(["b", 'a\n,"', ""]),
+                some_texts,
+            ),
+            st.integers(0, 40),
+        ),
+        max_size=8,
+    ),
+    *WAYS,
+)
+def test_each_window_has_a_file_of_the_counts_of_each_group(
+    texts: list[tuple[tuple[str, str], int]],
+    engine: str,
+    kind: str,
+    extension: str,
+    members: tuple[str, ...] | None,
+    as_columns: bool,
+) -> None:
+    expected: defaultdict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    for window, inside in in_windows(kind, texts).items():
+        for group in {group for group, _ in inside}:
+            text = "\n".join(each for of, each in inside if of == group)
+            known = set(reference.words(text)) if members is None else members
+            for word, count in reference.counts(text, known).items():
+                expected[file_name(*window, extension)][group, word] = count
+    side_outputs = SideOutputs()
+    options = PipelineOptions(direct_runner_bundle_repeat=1)
+    with tempfile.TemporaryDirectory() as folder:
+        with beam.Pipeline(runner="FnApiRunner", options=options) as p:
+            (
+                p
+                | beam.Create(texts)
+                | beam.MapTuple(TimestampedValue).with_output_types(tuple[str, str])
+                | into(kind)
+                | CountAnagrams(
+                    dictionary=members or "none",
+                    engine=engine,
+                    as_columns=as_columns,
+                    per_group=True,
+                    side_outputs=side_outputs,
+                )
+                | WriteResults(folder, extension, side_outputs=side_outputs)
+            )
+        assert group_files_in(Path(folder)) == expected
+
+
+@pytest.mark.parametrize("per_group", [False, True])
+def test_files_of_windows_are_written_as_other_results_are(per_group: bool, tmp_path: Path) -> None:
     """Byte for byte what the same texts alone give in one file."""
+    count = CountAnagrams(dictionary=MEMBERS, per_group=per_group)
+    keyed = in_groups() if per_group else beam.Map(str).with_output_types(str)
     for kind in FORMATS:
         with pipeline() as p:
-            counted = create_timed(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
+            counted = create_timed(p, [("cat", 1), ("act", 5)]) | into("fixed") | keyed | count
             counted | WriteResults(tmp_path / kind, kind, sort="count")
         with pipeline() as p:
-            alone = p | beam.Create(["cat act dog"]) | CountAnagrams(dictionary=MEMBERS)
+            alone = p | beam.Create(["cat", "act"]) | keyed | count
             alone | WriteResults(tmp_path / f"alone.{kind}", sort="count")
         found = tmp_path / kind / file_name(0, 10, kind)
         assert found.read_bytes() == (tmp_path / f"alone.{kind}").read_bytes()
@@ -162,7 +244,7 @@ def test_paths_are_those_of_published_files_and_the_log_tells_about_windows(tmp_
     with pipeline() as p:
         counted = (
             create_timed(p, [*TEXTS, ("cat \xff", 29)])
-            | INTO["fixed"]
+            | into("fixed")
             | CountAnagrams(dictionary=MEMBERS, side_outputs=side_outputs)
         )
         written = counted | WriteResults(
@@ -176,6 +258,7 @@ def test_paths_are_those_of_published_files_and_the_log_tells_about_windows(tmp_
     assert len(log) == 4  # that of "zz" has no records, and so no file
     told = log[file_name(20, 30, "json")]
     assert told.pop("published") > 0
+    assert Totals.from_json(told.pop("totals"))[Count.RECORDS_WRITTEN] == 2
     assert told == {
         "window_start": "1970-01-01T00:00:20Z",
         "window_end": "1970-01-01T00:00:30Z",
@@ -197,7 +280,7 @@ def test_dead_letters_are_beside_the_records_of_their_window(tmp_path: Path) -> 
     with pipeline() as p:
         (
             create_timed(p, [("cat", 1), ("dog\xff", 2), ("act\xff", 25)])
-            | INTO["fixed"]
+            | into("fixed")
             | beam.Map(_block).with_output_types(Block)
             | CountAnagrams(
                 dictionary=MEMBERS, encoding_errors="quarantine", side_outputs=side_outputs
@@ -225,7 +308,7 @@ def test_dead_letters_of_what_was_read_before_there_were_windows_are_kept(tmp_pa
         side_outputs.dead_letters.append(letters)
         (
             create_timed(p, TEXTS)
-            | INTO["fixed"]
+            | into("fixed")
             | CountAnagrams(dictionary=MEMBERS, side_outputs=side_outputs)
             | WriteResults(
                 tmp_path / "out", dead_letters=str(tmp_path / "dead"), side_outputs=side_outputs
@@ -310,7 +393,9 @@ def write_stream(
     engine: str,
     runner: Sequence[str] = ("--runner=BundleBasedDirectRunner",),
     stream: TestStream | None = None,
-) -> dict[str, dict[str, int]]:
+    *,
+    per_group: bool = False,
+) -> dict[str, dict[Any, int]]:
     side_outputs = SideOutputs()
     with beam.Pipeline(options=PipelineOptions(list(runner), streaming=True)) as p:
         texts = (
@@ -319,14 +404,17 @@ def write_stream(
             | beam.Map(str).with_output_types(str)
             | beam.WindowInto(**windowing)
         )
+        if per_group:
+            texts |= in_groups()
         counted = texts | CountAnagrams(
             dictionary=MEMBERS,
             engine=engine,
             as_columns=not has_panes(texts),
+            per_group=per_group,
             side_outputs=side_outputs,
         )
         counted | WriteResults(folder, gather_seconds=1, side_outputs=side_outputs)
-    return files_in(folder)
+    return group_files_in(folder) if per_group else files_in(folder)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -388,6 +476,16 @@ def test_late_text_is_counted_as_long_as_it_is_allowed(
             assert panes[0] == expected
 
 
+def in_groups() -> beam.PTransform[Any, Any]:
+    """Puts each text into the groups a, with another word, and b; one late text into a only."""
+    return beam.FlatMap(_in_groups).with_output_types(tuple[str, str])
+
+
+def _in_groups(text: str) -> list[tuple[str, str]]:
+    of_a = ("a", f"{text} dog")
+    return [of_a] if text == "cat dog" else [("b", text), of_a]
+
+
 FIRST, SECOND = window_name(Timestamp(0), Timestamp(10)), window_name(Timestamp(10), Timestamp(20))
 ON_TIME = {"act": 3, "cat": 3, "dog": 1, "é": 1}
 WHOLE = {"a": 2, "act": 4, "cat": 4, "dog": 2, "é": 1}
@@ -407,6 +505,52 @@ def test_late_panes_have_the_difference_or_all(engine: str, tmp_path: Path) -> N
         f"{FIRST}-pane1.jsonl": WHOLE,
         f"{SECOND}-pane0.jsonl": {"dog": 1},
     }
+
+
+def test_a_pane_removes_no_other(tmp_path: Path) -> None:
+    # Runners may publish the panes of a window side by side.
+    late = {"windowfn": FixedWindows(10), "allowed_lateness": 100}
+    later = tmp_path / f"{FIRST}-pane2.jsonl"
+    later.touch()
+    assert write_stream(tmp_path, late, "vectorized")[later.name] == {}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_late_panes_have_the_difference_or_all_of_each_group(engine: str, tmp_path: Path) -> None:
+    def grouped(of_a: dict[str, int], of_b: dict[str, int]) -> dict[tuple[str, str], int]:
+        by_group = {"a": of_a, "b": of_b}
+        return {(each, word): by_group[each][word] for each in by_group for word in by_group[each]}
+
+    late: dict[str, Any] = {"windowfn": FixedWindows(10), "allowed_lateness": 100}
+    on_time = grouped({**ON_TIME, "dog": 5}, ON_TIME)
+    late_of_a, late_of_b = {"a": 2, "act": 1, "cat": 1, "dog": 3}, {"a": 2}
+    for mode, after in (
+        (AccumulationMode.DISCARDING, grouped(late_of_a, late_of_b)),
+        (AccumulationMode.ACCUMULATING, grouped({**WHOLE, "dog": 8}, {**ON_TIME, **late_of_b})),
+    ):
+        folder = tmp_path / str(mode)
+        windowing = {**late, "accumulation_mode": mode}
+        assert write_stream(folder, windowing, engine, per_group=True) == {
+            f"{FIRST}-pane0.jsonl": on_time,
+            f"{FIRST}-pane1.jsonl": after,
+            f"{SECOND}-pane0.jsonl": grouped({"dog": 2}, {"dog": 1}),
+        }
+
+
+def test_groups_that_would_be_lost_are_an_error(tmp_path: Path) -> None:
+    message = r"records have groups.*with_output_types\(GroupedCount\)"
+    for is_windowed in (False, True):
+        with pytest.raises(Exception, match=message), pipeline() as p:
+            texts = create_timed(p, TEXTS)
+            records = (
+                (texts | into("fixed") if is_windowed else texts)
+                | in_groups()
+                | CountAnagrams(dictionary=MEMBERS, per_group=True)
+            )
+            # What such a function returns is not known to Beam.
+            changed = records | "Change" >> beam.Map(lambda record: record._replace(count=1))
+            changed | WriteResults(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
@@ -455,7 +599,7 @@ def test_panes_add_up_to_the_window_or_grow_to_it(windowfn: Any, tmp_path: Path)
     ("apply", "message"),
     [
         (lambda texts: (texts | beam.WindowInto(Sessions(5)), {}), "where windows merge.*GroupSe"),
-        (lambda texts: (texts | INTO["fixed"], {"num_shards": 2}), "num_shards=2: a window has on"),
+        (lambda texts: (texts | into("fixed"), {"num_shards": 2}), "num_shards=2: a window has on"),
     ],
 )
 def test_what_has_no_files_is_refused_when_the_pipeline_is_built(
@@ -472,18 +616,22 @@ def test_dead_letters_must_go_somewhere(tmp_path: Path) -> None:
     side_outputs = SideOutputs()
     counted = (
         create_timed(pipeline(), TEXTS)
-        | INTO["fixed"]
+        | into("fixed")
         | CountAnagrams(dictionary=MEMBERS, encoding_errors="quarantine", side_outputs=side_outputs)
     )
     with pytest.raises(ValueError, match="WriteResults: stages may emit dead letters"):
         counted | WriteResults(tmp_path, side_outputs=side_outputs)
+    with pytest.raises(ValueError, match="dead letters would replace the records"):
+        counted | "Beside" >> WriteResults(
+            tmp_path, dead_letters=f"{tmp_path}/", side_outputs=side_outputs
+        )
 
 
 def test_a_folder_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     message = rf"{tmp_path}/out/1970.*jsonl: cannot be written"
     with pytest.raises(Exception, match=message), pipeline() as p:
-        counted = create_timed(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
+        counted = create_timed(p, TEXTS) | into("fixed") | CountAnagrams(dictionary=MEMBERS)
         counted | WriteResults(tmp_path / "out")
 
 
@@ -512,7 +660,7 @@ this.write_fixed(Path(sys.argv[1]))
 def write_fixed(folder: Path) -> None:
     token = new_token()
     with folder_of_windows(str(folder), token), pipeline() as p:
-        counted = create_timed(p, TEXTS) | INTO["fixed"] | CountAnagrams(dictionary=MEMBERS)
+        counted = create_timed(p, TEXTS) | into("fixed") | CountAnagrams(dictionary=MEMBERS)
         counted | WriteResults(folder, token=token)
 
 
@@ -562,3 +710,7 @@ def test_windows_name_their_files(
         f"hdfs://h/out/{expected.replace(':', '')}.csv"
     )
     assert window_path("out", "csv", begin, over, pane) == f"out/{expected}.csv"
+    of_window = None if start is None or end is None else (start, end)
+    for name in (f"{expected}.csv", f"{expected.replace(':', '')}.csv.gz"):
+        assert window_of(name) == of_window
+        assert window_of(f".{name}") is None

@@ -19,6 +19,7 @@ from beam_pipeline.report.model import (
     ResultFile,
     RunReport,
 )
+from tests.support.cli import GIVE_UP
 from tests.support.examples import at_most
 from tests.support.reports import Page, done, failed
 
@@ -151,5 +152,5 @@ def _dumped(folder: Path) -> str:
         *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
         *(f"--user-data-dir={folder / 'profile'}", (folder / "report.html").as_uri()),
     ]
-    finished = subprocess.run(command, capture_output=True, timeout=120, check=True)
+    finished = subprocess.run(command, capture_output=True, timeout=GIVE_UP, check=True)
     return finished.stdout.decode()

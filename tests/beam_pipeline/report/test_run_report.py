@@ -14,7 +14,7 @@ import pytest
 from beam_pipeline.cli.messages import wants_json
 from beam_pipeline.errors import ReportError
 from tests.support import reference
-from tests.support.cli import COMMAND, Finished, Here, environment, interruptible, run
+from tests.support.cli import COMMAND, GIVE_UP, Finished, Here, environment, interruptible, run
 from tests.support.files import COMPRESSORS
 from tests.support.reports import Page, check_schema
 
@@ -207,7 +207,7 @@ def test_an_interrupted_run_reports_that_it_was(folder: Path) -> None:
     with (folder / "pipe").open("wb", buffering=0) as writer:  # opens when the run reads
         writer.write(b"cat")
         running.send_signal(signal.SIGINT)
-    running.communicate(timeout=300)
+    running.communicate(timeout=GIVE_UP)
     assert running.returncode == 130
     report = check_schema((folder / "r.json").read_text("utf-8"))
     assert report["status"] == "failed"
@@ -269,7 +269,10 @@ def test_a_report_that_cannot_be_written_is_an_error(
     monkeypatch.setattr("beam_pipeline.job.write_all", fail)
     finished = here("--text=cat", "--output=c.json", "--report=r.json")
     assert finished.code == 1
-    assert finished.err == "error: --report=r.json: cannot be written (no space)\n"
+    assert finished.err == (
+        "error: --report=r.json: cannot be written (no space); the result had been published\n"
+    )
+    assert json.loads((folder / "c.json").read_text()) == {"act": 1, "cat": 1, "tac": 1}
 
 
 @pytest.mark.slow

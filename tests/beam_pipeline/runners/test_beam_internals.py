@@ -5,6 +5,8 @@ When one of these tests fails after an upgrade of Beam, the function of that nam
 never repeated here.
 """
 
+import ast
+import contextlib
 import importlib.util
 import logging
 import os
@@ -12,25 +14,37 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import apache_beam as beam
+import psutil
 import pytest
+from apache_beam.coders import VarIntCoder
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 from apache_beam.options.value_provider import RuntimeValueProvider
 from apache_beam.runners.portability import job_server, prism_runner
 from apache_beam.runners.runner import create_runner
-from apache_beam.runners.worker import sdk_worker, sdk_worker_main, statesampler
+from apache_beam.runners.worker import (
+    sdk_worker,
+    sdk_worker_main,
+    statesampler,
+    worker_pool_main,
+)
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms import core
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.utils.subprocess_server import JavaJarServer
 
 from beam_pipeline.runners import beam_internals, worker
 from tests.support import programs, worker_pool
 from tests.support.beam import pipeline
-from tests.support.cli import environment
+from tests.support.cli import GIVE_UP, assert_one_line_error, environment, run
+from tests.support.worker_pool import LOOPBACK_ADDRESSES
 
 
 class WrongValueError(Exception):
@@ -109,13 +123,56 @@ def test_sample_states_often() -> None:
     try:
         with pipeline() as p:
             periods = p | beam.Create([0]) | beam.Map(sampling_period)
-            assert_that(periods, equal_to([10]))
+            assert_that(periods, equal_to([2]))
     finally:
         undo()
     with pipeline() as p:
         periods = p | beam.Create([0]) | beam.Map(sampling_period)
         assert_that(periods, equal_to([statesampler.DEFAULT_SAMPLING_PERIOD_MS]))
-    assert statesampler.DEFAULT_SAMPLING_PERIOD_MS > 10
+    assert statesampler.DEFAULT_SAMPLING_PERIOD_MS > 2
+
+
+class StatefulFn(beam.DoFn):
+    """Yields each value with the one before it, of the same key."""
+
+    BEFORE = ReadModifyWriteStateSpec("before", VarIntCoder())
+
+    def process(
+        self,
+        pair: tuple[str, int],
+        before: Any = beam.DoFn.StateParam(BEFORE),  # noqa: B008
+    ) -> Iterator[tuple[int | None, int]]:
+        yield before.read(), pair[1]
+        before.write(pair[1])
+
+
+def test_remember_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    signature = vars(core)["get_signature"]
+
+    def counted(function: Any) -> Any:
+        asked.append(getattr(function, "__func__", function))
+        return signature(function)
+
+    def arguments(owner: Any) -> list[str]:
+        found: tuple[list[str], list[Any]] = vars(core)["get_function_arguments"](owner, "process")
+        return found[0]
+
+    stateful: Any = StatefulFn
+    monkeypatch.setattr(core, "get_signature", counted)
+    undo = beam_internals.remember_arguments()
+    try:
+        with pipeline() as p:
+            pairs = p | beam.Create([("a", 1)]) | beam.ParDo(stateful())
+            scaled = pairs | beam.MapTuple(lambda one, other, times=1: other * times, times=3)
+            assert_that(scaled, equal_to([3]))
+        assert arguments(stateful()) == ["pair", "before"]
+        assert arguments(stateful) == ["self", "pair", "before"]
+    finally:
+        undo()
+    assert asked.count(StatefulFn.process) == 2  # of an object, and of the class
+    assert arguments(stateful()) == ["pair", "before"]
+    assert asked.count(StatefulFn.process) == 3
 
 
 #: The job server of Beam for Python and its worker, both in this process.
@@ -209,7 +266,7 @@ def test_is_worker_thread(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
-        timeout=600,
+        timeout=GIVE_UP,
     )
     assert finished.stdout == b"[True, False]\n"
 
@@ -265,6 +322,19 @@ def test_worker_options_file(
     assert "here" not in caplog.text
     assert FileSystems._pipeline_options is not None
     assert FileSystems._pipeline_options.view_as(S3Options).s3_endpoint_url == "http://here"
+
+
+@pytest.mark.cluster
+def test_is_missing_worker(tmp_path: Path) -> None:
+    """The whole command, whose line says so: Prism gives a pool a minute."""
+    with worker_pool.silent_pool() as port:
+        pool = ("--environment_type=EXTERNAL", f"--environment_config=localhost:{port}")
+        prism = ("--runner=PrismRunner", f"--prism_location={programs.prism()}")
+        options = ("--text=cat", "--output=r.json", "--staging=none")
+        finished = run(*options, *prism, *pool, cwd=tmp_path)
+    assert_one_line_error(finished, "no Python worker has come to Prism", code=1)
+    assert os.listdir(tmp_path) == []
+    assert not beam_internals.is_missing_worker("another message")
 
 
 def test_job_failure() -> None:
@@ -326,3 +396,82 @@ def test_stop_job_servers() -> None:
     replaced = signal.signal(signal.SIGINT, before)
     other.stop()
     assert replaced is not before  # Beam does it still: what is tested is needed
+
+
+START_A_SERVER = """
+import logging, os, sys
+from apache_beam.utils.subprocess_server import SubprocessServer
+from beam_pipeline.runners import beam_internals
+
+undo = beam_internals.kill_servers_with_this_process()
+logging.disable()
+made = SubprocessServer._really_start_process(["sleep", "600"], 1, logging.getLogger())
+print(made[0].pid, flush=True)
+if "stop" in sys.argv:
+    SubprocessServer._really_stop_process(made)
+    made[0].wait()  # Beam may have killed it, where interrupts are ignored
+    undo()
+    import psutil
+    print(len(psutil.Process().children()))
+else:
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_kill_servers_with_this_process(end: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", START_A_SERVER, end],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=GIVE_UP,
+    )
+    server, *left = finished.stdout.splitlines()
+    assert left == (["0"] if end == "stop" else [])
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(int(server))
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
+
+
+def listening(process_id: int) -> set[str]:
+    """Returns the addresses at which a process listens."""
+    connections = psutil.Process(process_id).net_connections("tcp")
+    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+
+
+IN_A_WORKER = """
+import os, psutil, sys
+import apache_beam as beam
+from beam_pipeline.runners import beam_internals, worker
+
+def addresses(_):
+    found = psutil.Process(os.getppid()).net_connections("tcp")
+    print({one.laddr.ip for one in found if one.status == "LISTEN"}, flush=True)
+
+beam_internals.use_own_worker_program(worker.command())  # a child of this process, without a shell
+beam_internals.serve_this_machine_only(worker_processes=True)
+with beam.Pipeline("FnApiRunner", argv=["--direct_running_mode=multi_processing"]) as p:
+    p | beam.Create([0]) | beam.Map(addresses)
+"""
+
+
+def test_serve_this_machine_only() -> None:
+    undo = beam_internals.serve_this_machine_only(worker_processes=False)
+    others = listening(os.getpid())
+    try:
+        _, server = worker_pool_main.BeamFnExternalWorkerPoolServicer.start()
+    finally:
+        undo()
+    assert listening(os.getpid()) - others <= LOOPBACK_ADDRESSES
+    server.stop(None)
+    finished = subprocess.run(
+        [sys.executable, "-c", IN_A_WORKER],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=GIVE_UP,
+    )
+    found = ast.literal_eval(finished.stdout)
+    assert found and found <= LOOPBACK_ADDRESSES

@@ -16,16 +16,19 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_pipeline import __version__
 from beam_pipeline.cli.parsing import parse
+from beam_pipeline.errors import UsageError
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.pipeline import ENGINES, build
+from beam_pipeline.runners.dataflow import check_dataflow
 from beam_pipeline.runners.prepare import prepare
 from beam_pipeline.runners.run import run_to_end
 from tests.support.beam import of_newest_beam
 from tests.support.cli import environment
 from tests.support.dockerfile import Dockerfile
 from tests.support.flex_template import LEFT_OUT, metadata
+from tests.support.packages import without
 
 RESOURCES = Path(__file__).parents[3] / "resources" / "dataflow"
 ARGUMENTS = [
@@ -107,6 +110,13 @@ def check_graph(graph: Any, engine: str) -> None:
     (spread,) = named["ReadText/SpreadShards"].outputs.values()
     assert spread in named["ReadText/ReadBlocks"].inputs.values()
     assert spread not in named["ReadText/PlanShards"].outputs.values()
+
+
+def test_libraries_that_are_missing_are_named_with_their_extra() -> None:
+    hidden = without("apitools", "apache_beam.runners.dataflow.internal.apiclient")
+    with hidden, pytest.raises(UsageError, match=r"missing.*beam-anagrams\[gcp\]") as raised:
+        check_dataflow(parse(ARGUMENTS))
+    assert (raised.value.setting, raised.value.value) == ("runner", "DataflowRunner")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

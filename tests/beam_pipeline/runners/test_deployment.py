@@ -1,16 +1,20 @@
-"""The files for Kubernetes are well-formed, fit together, and are those of what is tested."""
+"""The files for Kubernetes are what it accepts, fit together, and are those of what is tested."""
 
-import re
+import copy
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from apache_beam.version import __version__ as beam_version
 
 import beam_pipeline
 from beam_pipeline.cli.parsing import parse
+from tests.support import kubernetes
 from tests.support.beam import of_newest_beam
 from tests.support.cli import ROOT
 from tests.support.dockerfile import Dockerfile
@@ -103,8 +107,12 @@ def test_parts_refer_to_each_other() -> None:
 
 def test_whatever_serves_is_probed_and_whatever_runs_is_bounded() -> None:
     for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"]
         assert pod["securityContext"]["runAsUser"] != 0
+        assert not pod["automountServiceAccountToken"]
         for container in pod["containers"]:
+            assert not container["securityContext"]["allowPrivilegeEscalation"]
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert {"requests", "limits"} <= container["resources"].keys()
             assert "memory" in container["resources"]["limits"]
             opened = {port["containerPort"] for port in container.get("ports", ())}
@@ -112,7 +120,19 @@ def test_whatever_serves_is_probed_and_whatever_runs_is_bounded() -> None:
             for probe in probes:
                 (action,) = (probe[kind] for kind in ("tcpSocket", "httpGet") if kind in probe)
                 assert action["port"] in opened
-    assert named("Deployment", "jobmanager")["spec"]["strategy"]["type"] == "Recreate"
+    for name in ("jobmanager", "job-server"):
+        assert named("Deployment", name)["spec"]["strategy"]["type"] == "Recreate"
+
+
+def test_only_pods_of_the_same_namespace_reach_the_cluster() -> None:
+    """Whoever reaches a job server or a JobManager can run any program there."""
+    policy = named("NetworkPolicy", "flink")["spec"]
+    (allowed,) = policy["ingress"]
+    assert allowed == {"from": [{"podSelector": {}}]}
+    for document in CLUSTER:
+        if document["kind"] == "Deployment":
+            labels = document["spec"]["template"]["metadata"]["labels"]
+            assert policy["podSelector"]["matchLabels"].items() <= labels.items()
 
 
 def test_the_job_is_a_command_of_ours_with_the_settings_that_are_tested() -> None:
@@ -132,9 +152,39 @@ def test_the_job_is_a_command_of_ours_with_the_settings_that_are_tested() -> Non
     assert JOB["spec"]["backoffLimit"] == 0
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
-def test_what_yaml_takes_for_something_else_is_in_quotes(path: Path) -> None:
-    """A number where a string must be, such as a CPU or a setting of the operator."""
-    assert not re.search(r"cpu: \d+[,}]", path.read_text().replace("resource: {cpu: 1,", ""))
-    for value in DEPLOYMENT["spec"]["flinkConfiguration"].values():
-        assert isinstance(value, str)
+@pytest.mark.parametrize("document", [*CLUSTER, JOB], ids=lambda d: f"{d['kind']}")
+def test_kubernetes_accepts_what_is_applied(document: dict[str, Any]) -> None:
+    kubernetes.check(document)
+
+
+def test_kubernetes_would_refuse_a_name_that_is_misspelt_and_a_number_for_a_text() -> None:
+    for name, value in (("lables", {"app": "flink"}), ("labels", {"app": 1})):
+        wrong = copy.deepcopy(named("Deployment", "jobmanager"))
+        wrong["spec"]["template"]["metadata"][name] = value
+        with pytest.raises(jsonschema.ValidationError):
+            kubernetes.check(wrong)
+
+
+@pytest.mark.cluster
+def test_the_operator_accepts_its_cluster() -> None:
+    kubernetes.check_flink_deployment(DEPLOYMENT)
+    for path, name, value in (
+        (("jobManager", "resource"), "memory", 1600),
+        (("taskManager",), "replica", 2),
+        (("podTemplate", "spec"), "containers", [{"name": "x", "imagee": "y"}]),
+        (("flinkConfiguration",), "taskmanager.numberOfTaskSlots", 1),
+    ):
+        wrong = copy.deepcopy(DEPLOYMENT)
+        part = wrong["spec"]
+        for step in path:
+            part = part[step]
+        part[name] = value
+        with pytest.raises(jsonschema.ValidationError):
+            kubernetes.check_flink_deployment(wrong)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "resources").glob("*/Dockerfile")), ids=str)
+def test_the_linter_of_dockerfiles_has_nothing_to_say(path: Path) -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    linted = subprocess.run([linter, "--no-color", path], capture_output=True, text=True)
+    assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")

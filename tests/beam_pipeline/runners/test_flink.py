@@ -4,12 +4,15 @@ What is killed while a job runs, and what becomes of it:
 
 | killed | the job |
 | --- | --- |
-| a Python worker, a TaskManager | is restarted; the result is the same bytes |
+| a Python worker, a TaskManager | is restarted; the result is the same bytes, also of a stream |
 | the worker pool | goes on, as its workers do; or one line |
 | the job server, the client by Ctrl-C | one line; it is cancelled, and nothing is left behind |
-| the client by SIGKILL | goes on; the result is the same bytes |
+| the client by SIGKILL | goes on, its job server does not; the result is the same bytes |
+
+A stream goes on through all of that, and where another run takes the place of its client.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -22,9 +25,10 @@ import psutil
 import pytest
 
 from beam_pipeline.runners.flink_rest import ENDED
-from tests.support import programs, worker_pool
+from tests.support import flink_cluster, kafka, programs, worker_pool
 from tests.support.cli import (
     COMMAND,
+    GIVE_UP,
     Finished,
     assert_one_line_error,
     environment,
@@ -33,7 +37,8 @@ from tests.support.cli import (
 )
 from tests.support.flink_cluster import FLINK, TASK_MANAGERS, FlinkCluster
 from tests.support.reference import dictionary_words
-from tests.support.worker_pool import GIVE_UP
+from tests.support.window_files import expected_windows, fixed, panes_together, total_of, windows_in
+from tests.support.worker_pool import LOOPBACK_ADDRESSES
 
 pytestmark = pytest.mark.cluster
 
@@ -49,12 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(folder: Path) -> Iterator[FlinkCluster]:
     """A cluster that runs."""
     programs.job_server("flink")
-    cluster = FlinkCluster(folder, *(worker_pool.free_port() for _ in range(3)))
-    try:
-        cluster.up()
+    with flink_cluster.serving(folder) as cluster:
         yield cluster
-    finally:
-        cluster.down()
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +126,7 @@ def test_flink_survives_the_loss_of_a_python_worker(
     job = ("--input", str(text), f"--engine={engine}", "--output=r.json", SLOWLY)
     process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
     running = _wait_until_it_reads(cluster, process)
-    newest = max(_workers(cluster), key=psutil.Process.create_time)  # others may be of earlier jobs
-    newest.kill()
+    cluster.workers()[-1].kill()  # others may be of earlier jobs
     assert process.wait(GIVE_UP) == 0
     assert (tmp_path / "r.json").read_bytes() == expected
     assert os.listdir(tmp_path) == ["r.json"]
@@ -147,9 +147,16 @@ def test_a_killed_pool_leaves_its_workers_at_work(
     if process.returncode == 0:
         assert (tmp_path / "r.json").read_bytes() == expected
     else:  # a stage needed new workers
-        assert_one_line_error(Finished(process.returncode, b"", err.decode()), code=1)
+        assert_one_line_error(without_notices(process.returncode, err.decode()), code=1)
         assert _end_of(cluster, running) in ("CANCELED", "FAILED")
         assert os.listdir(tmp_path) == []
+
+
+def without_notices(code: int, err: str) -> Finished:
+    """What a command printed when it ended, after it may have told of restarts."""
+    lines = err.splitlines(keepends=True)
+    ends = [line for line in lines if not line.startswith("Flink restarts the job: ")]
+    return Finished(code, b"", "".join(ends))
 
 
 def test_a_killed_job_server_is_one_line_and_leaves_nothing_behind(
@@ -164,24 +171,57 @@ def test_a_killed_job_server_is_one_line_and_leaves_nothing_behind(
     os.kill(cluster.processes()["job_server"], signal.SIGKILL)
     _, err = process.communicate(timeout=GIVE_UP)
     cluster.start_job_server()
-    finished = Finished(process.returncode, b"", err.decode())
+    finished = without_notices(process.returncode, err.decode())
     assert_one_line_error(finished, "job server has ended", code=1)
     assert _end_of(cluster, running) == "CANCELED"
     assert (tmp_path / "r.json").read_text() == "old"
     assert os.listdir(tmp_path) == ["r.json"]
 
 
+@pytest.mark.parametrize("server", ["kept", "its own"])
 def test_a_job_whose_client_is_killed_publishes_its_result_whole(
-    cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
+    server: str, cluster: FlinkCluster, text: Path, expected: bytes, tmp_path: Path
 ) -> None:
+    """Also where its job server ends with it."""
     (tmp_path / "r.json").write_text("old")
     job = ("--input", str(text), "--output=r.json", SLOWLY)
-    process = psutil.Popen([*COMMAND, *job, *cluster.options], cwd=tmp_path, env=environment())
+    options = cluster.options if server == "kept" else cluster.options_of_own_server
+    process = psutil.Popen([*COMMAND, *job, *options], cwd=tmp_path, env=environment())
     running = _wait_until_it_reads(cluster, process)
+    children = process.children(recursive=True)
     process.kill()
     process.wait()
+    _wait_until_ended(children)
     assert _end_of(cluster, running) == "FINISHED"
     assert (tmp_path / "r.json").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("pool", "options", "reason"),
+    [
+        (
+            "none",
+            ("--number_of_execution_retries=2", "--execution_retry_delay=4000"),
+            "no worker pool answers where the runner looks for it",
+        ),
+        ("silent", ("--worker_start_timeout=5",), "Flink waits for a Python worker for 5 s"),
+    ],
+)
+def test_a_pool_that_starts_no_worker_is_one_line(
+    pool: str, options: tuple[str, ...], reason: str, cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    others = [one for one in cluster.options if not one.startswith("--environment_config")]
+    before = {job["id"] for job in cluster.rest("jobs")["jobs"]}
+    with worker_pool.silent_pool() as port:
+        address = f"localhost:{port if pool == 'silent' else worker_pool.free_port()}"
+        job = ("--text=cat", "--output=r.json", f"--environment_config={address}")
+        finished = run(*job, *others, *options, cwd=tmp_path)
+    # Where nobody answers, it restarts the job before it gives up.
+    assert ("Flink restarts the job: " in finished.err) == (pool == "none")
+    assert_one_line_error(without_notices(finished.code, finished.err), reason, code=1)
+    (ended,) = [job for job in cluster.rest("jobs")["jobs"] if job["id"] not in before]
+    assert ended["status"] in ENDED
+    assert os.listdir(tmp_path) == []
 
 
 def test_workers_of_another_python_fail_the_job_at_once(
@@ -193,10 +233,95 @@ def test_workers_of_another_python_fail_the_job_at_once(
     assert os.listdir(tmp_path) == []
 
 
-def _workers(cluster: FlinkCluster) -> list[psutil.Process]:
-    """Returns the Python workers of the cluster's pool."""
-    pool = psutil.Process(cluster.processes()["worker_pool"])
-    return [child for child in pool.children() if "sdk_worker_main" in " ".join(child.cmdline())]
+#: The earliest message has this time. Brokers remove what is old.
+BEGAN = float(int(time.time()) - 3600)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
+    with kafka.serving(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def lines(broker: kafka.Broker) -> list[bytes]:
+    """Every word of GCIDE, in lines, which are messages of four partitions, ten a second."""
+    words = sorted(dictionary_words("gcide"))
+    lines = [" ".join(words[start : start + 40]).encode() for start in range(0, len(words), 40)]
+    broker.make_topic("lines", 4)
+    broker.send("lines", lines, 4, times=(BEGAN + number / 10 for number in range(len(lines))))
+    return lines
+
+
+@pytest.mark.parametrize("lateness", [(), ("--allowed_lateness=10",)], ids=["", "lateness"])
+def test_a_stream_survives_the_loss_of_each_part_and_counts_nothing_twice(
+    lateness: tuple[str, ...],
+    cluster: FlinkCluster,
+    broker: kafka.Broker,
+    lines: list[bytes],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "lines.txt").write_bytes(b"\n".join(lines))
+    batch = run("--input=lines.txt", cwd=tmp_path)
+    expected = expected_windows(lines, fixed(5), dictionary_words("gcide"), BEGAN)
+    out = tmp_path / "out"
+    stream = (
+        *(f"--input={broker.url('lines')}", "--window=5", "--output=out"),
+        *("--chaos=filter=0:0.02", "--checkpointing_interval=2000", *lateness),
+        *cluster.options,
+    )
+
+    def begin() -> psutil.Popen:
+        command = [*COMMAND, *stream]
+        return psutil.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE)
+
+    def wait_for_windows(process: psutil.Popen, number: int) -> None:
+        deadline = time.monotonic() + GIVE_UP
+        while len(panes_together(out)) < number:
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    first = begin()
+    wait_for_windows(first, 5)
+    (job,) = _running(cluster)
+    cluster.workers()[-1].kill()
+    wait_for_windows(first, 10)
+    first.kill()
+    first.wait()
+    assert _running(cluster) == [job]  # it outlives its client, until another one takes its place
+    second = begin()
+    wait_for_windows(second, 20)
+    assert cluster.rest(f"jobs/{job}")["state"] == "CANCELED"
+    (job,) = _running(cluster)
+    cluster.kill_task_manager(1)
+    cluster.wait_for_task_managers(1)
+    cluster.start_task_manager(1)
+    wait_for_windows(second, len(expected))
+    second.terminate()
+    _, err = second.communicate(timeout=GIVE_UP)
+    assert "Flink restarts the job: " in err.decode()
+    finished = without_notices(second.returncode, err.decode())
+    assert_one_line_error(finished, "interrupted", "out", "same command", code=143)
+    assert _end_of(cluster, job) == "CANCELED"
+    assert panes_together(out) == expected
+    assert total_of(windows_in(out)) == batch.out
+    assert not [path for path in out.iterdir() if path.name.endswith((".tmp", ".old"))]
+
+
+def test_a_stream_that_is_read_up_to_now_ends_on_flink(
+    cluster: FlinkCluster, broker: kafka.Broker, lines: list[bytes], tmp_path: Path
+) -> None:
+    read = f"--input={broker.url('lines', 'until=now')}"
+    finished = run(read, "--window=60", "--output=out", *cluster.options, cwd=tmp_path)
+    assert finished.code == 0, finished.err
+    expected = expected_windows(lines, fixed(60), dictionary_words("gcide"), BEGAN)
+    assert windows_in(tmp_path / "out") == expected
+
+
+def _running(cluster: FlinkCluster) -> list[str]:
+    """Returns the ids of the jobs that have not ended."""
+    return [job["id"] for job in cluster.rest("jobs")["jobs"] if job["status"] not in ENDED]
 
 
 def _end_of(cluster: FlinkCluster, job: str) -> str:
@@ -296,3 +421,52 @@ def test_a_runner_within_its_job_server_gives_the_same_bytes(
     finished = run("--input", text, "--output=r.json", *options, jar, cwd=tmp_path)
     assert finished.code == 0, finished.err
     assert (tmp_path / "r.json").read_bytes() == expected
+
+
+@pytest.mark.parametrize("runner", ["flink", "spark", "prism"])
+def test_a_killed_client_leaves_no_server_of_its_own(
+    runner: str, text: Path, tmp_path: Path
+) -> None:
+    """Nor could anybody but this machine reach what Java served (Prism listens everywhere)."""
+    options = {
+        "flink": ["--runner=FlinkRunner", "--flink_master=[local]"],
+        "spark": ["--runner=SparkRunner", "--spark_master_url=local[2]"],
+        "prism": ["--runner=PrismRunner"],
+    }[runner]
+    if runner == "prism":
+        options.append(f"--prism_location={programs.prism()}")
+    else:
+        options.append(f"--{runner}_job_server_jar={programs.job_server(runner)}")
+    job = ("--input", str(text), "--output=r.json", "--engine=elementwise")
+    process = psutil.Popen([*COMMAND, *job, *options], cwd=tmp_path, env=environment())
+    reached = _wait_until_served(process, 1 if runner == "prism" else 8)
+    children = process.children(recursive=True)
+    process.kill()
+    process.wait()
+    _wait_until_ended(children)
+    assert reached - LOOPBACK_ADDRESSES == ({"::"} if runner == "prism" else set())
+
+
+def _wait_until_ended(processes: list[psutil.Process]) -> None:
+    deadline = time.monotonic() + GIVE_UP
+    while any(is_alive(process) for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _wait_until_served(process: psutil.Popen, number: int) -> set[str]:
+    """Waits until a client and its servers listen at so many ports; returns their addresses."""
+    deadline = time.monotonic() + GIVE_UP
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline
+        servers = process.children(recursive=True)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            listening = [
+                one.laddr
+                for server in servers
+                for one in server.net_connections("tcp")
+                if one.status == psutil.CONN_LISTEN
+            ]
+            if len(listening) >= number:
+                return {address.ip for address in listening}
+        time.sleep(0.2)

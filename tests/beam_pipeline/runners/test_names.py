@@ -85,3 +85,57 @@ def test_one_worker_in_compiled_code_has_all_cores(
     options = options_of(*arguments)
     assert names.threads_for(options) == threads
     assert names.describe_runner(options) == described
+
+
+KAFKA, PUBSUB = "--input=kafka://h:1/t", "--input=pubsub://projects/p/subscriptions/s"
+
+
+@pytest.mark.parametrize(
+    ("runner", "runs"),
+    [
+        ("PrismRunner", [KAFKA, "--watch=5"]),
+        ("FlinkRunner", [KAFKA, "--watch=5"]),
+        ("FnApiRunner", []),
+        ("BundleBasedDirectRunner", [PUBSUB]),
+        ("SparkRunner", []),
+        # It may be any; what it says is what the user gets.
+        ("PortableRunner", [KAFKA, "--watch=5", PUBSUB]),
+    ],
+)
+def test_runners_get_the_streams_that_they_can_read(runner: str, runs: list[str]) -> None:
+    for stream in (KAFKA, "--watch=5", PUBSUB):
+        options = AnagramOptions([stream])
+        if stream in runs:
+            names.check_runs_streams(options, runner)
+        else:
+            with pytest.raises(UsageError) as raised:
+                names.check_runs_streams(options, runner)
+            assert raised.value.value == runner
+
+
+def test_a_stream_with_an_end_runs_in_this_process() -> None:
+    names.check_runs_streams(AnagramOptions([f"{KAFKA}?until=now"]), "FnApiRunner")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "has_end"),
+    [
+        ([f"{KAFKA}?until=now"], True),
+        ([f"{KAFKA}?delay=1&until=n%6Fw"], True),
+        ([f"{KAFKA}?start=latest"], False),
+        (["--input=a?until=now", "--watch=5"], False),  # a pattern of files
+    ],
+)
+def test_only_a_topic_can_have_an_end(arguments: list[str], has_end: bool) -> None:
+    options = AnagramOptions(arguments)
+    assert names.has_end(options) == has_end
+    assert (names.default_runner(options) == "FnApiRunner") == has_end
+
+
+@pytest.mark.parametrize(
+    ("runner", "splits"), [("PrismRunner", 1), ("FnApiRunner", 1), ("FlinkRunner", None)]
+)
+def test_only_clusters_read_the_parts_of_a_stream_by_themselves(
+    runner: str, splits: int | None
+) -> None:
+    assert names.max_splits_for(AnagramOptions([KAFKA, f"--runner={runner}"])) == splits

@@ -18,9 +18,8 @@ import pytest
 
 from beam_pipeline.runners.staging import requirements
 from tests.support import programs, worker_pool
-from tests.support.cli import COMMAND, Finished, assert_one_line_error, environment, run
+from tests.support.cli import COMMAND, GIVE_UP, Finished, assert_one_line_error, environment, run
 from tests.support.reference import dictionary_words
-from tests.support.worker_pool import GIVE_UP
 
 pytestmark = pytest.mark.cluster
 

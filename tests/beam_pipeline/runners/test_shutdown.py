@@ -24,9 +24,16 @@ from beam_pipeline.io.leases import LockLostError
 from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners import worker
 from beam_pipeline.runners.run import run_to_end
-from tests.support.cli import COMMAND, Here, assert_one_line_error, environment, interruptible
-from tests.support.worker_pool import GIVE_UP
+from tests.support.cli import (
+    COMMAND,
+    GIVE_UP,
+    Here,
+    assert_one_line_error,
+    environment,
+    interruptible,
+)
 from transforms.errors import AnagramError
+from transforms.files.renaming import Guard
 
 pytestmark = pytest.mark.slow
 
@@ -135,16 +142,16 @@ def test_a_worker_that_dies_while_it_publishes_is_finished_for(
     here, rename = Here(capfdbinary), exchange.rename
     output = tmp_path / "result.json"
 
-    def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+    def dies(pipeline: beam.Pipeline, options: AnagramOptions, notify: object) -> None:
         monkeypatch.setattr(exchange, "rename", rename_and_die)
         with contextlib.suppress(AnagramError):
             run_to_end(pipeline, options)
         monkeypatch.setattr(exchange, "rename", rename)
         raise AnagramError("a worker process has died")
 
-    def rename_and_die(temporary: str, final: str) -> None:
+    def rename_and_die(temporary: str, final: str, guard: Guard | None = None) -> None:
         if published or final != str(output):
-            rename(temporary, final)
+            rename(temporary, final, guard)
         if final == str(output):
             raise LockLostError("died here")  # after which nothing is undone
 
@@ -166,7 +173,7 @@ def test_what_ends_a_run_early_is_reported_even_if_its_folder_is_gone(
     here, output = Here(capfdbinary), tmp_path / "new" / "result.json"
     locked: list[bool] = []
 
-    def dies(pipeline: beam.Pipeline, options: AnagramOptions) -> None:
+    def dies(pipeline: beam.Pipeline, options: AnagramOptions, notify: object) -> None:
         (lock,) = output.parent.glob(".*.lock")
         token = lock.name.split(".")[-2]
         locked.append(publishing.is_locked(str(output), token))

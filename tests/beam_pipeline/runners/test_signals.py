@@ -19,9 +19,8 @@ import beam_pipeline
 from beam_pipeline.interruption import Command
 from beam_pipeline.io import exchange, publishing
 from tests.support import programs
-from tests.support.cli import COMMAND, environment, interruptible
+from tests.support.cli import COMMAND, GIVE_UP, environment, interruptible
 from tests.support.moments import SIGNALS, Run
-from tests.support.worker_pool import GIVE_UP
 
 IN_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 

@@ -10,6 +10,7 @@ import pytest
 from apache_beam.options.pipeline_options import SetupOptions
 
 from beam_pipeline.cli.parsing import parse
+from beam_pipeline.options import AnagramOptions
 from beam_pipeline.runners.staging import DISTRIBUTION, build_wheel, requirements, stage
 
 ROOT = Path(__file__).parents[3]
@@ -43,6 +44,15 @@ def test_requirements_are_what_beam_lacks_in_the_versions_installed_here() -> No
     assert {"numba", "llvmlite", "english-words"} <= pins.keys()
     assert not {"apache-beam", "numpy", "pyarrow", "pytest", DISTRIBUTION} & pins.keys()
     assert pins["numba"] == version("numba")
+
+
+def test_workers_that_read_kafka_get_its_client(tmp_path: Path) -> None:
+    pins = {pin.partition("==")[0] for pin in requirements()}
+    assert "kafka-python" not in pins
+    assert {*requirements("kafka")} >= {*requirements(), f"kafka-python=={version('kafka-python')}"}
+    options = AnagramOptions(["--input=kafka://h:1/t"])
+    stage(options, str(tmp_path))
+    assert "kafka-python==" in (tmp_path / "requirements.txt").read_text()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,39 @@ def test_other_failures_are_left_to_flink() -> None:
     assert watch.verdict(status(failures=(LOST,), RUNNING=2), FREE, 1e6) is None
 
 
+def test_each_other_reason_for_a_restart_is_told_once() -> None:
+    watch = JobWatch()
+    lost = "Flink restarts the job: java.lang.NoClassDefFoundError: org/apache/beam/X"
+    away = "java.net.ConnectException: Connection refused"
+    assert watch.notice(status()) is None
+    assert watch.notice(status("FAILING", failures=(LOST,))) is None  # it may be the end
+    assert watch.notice(status("RESTARTING", failures=(LOST,))) == lost
+    assert watch.notice(status(failures=(LOST, LOST))) is None
+    assert watch.notice(status(failures=(LOST, LOST, away))) == f"Flink restarts the job: {away}"
+    assert watch.notice(status("RESTARTING", failures=(away, LOST))) == lost
+    assert watch.notice(status("FAILED", failures=(away,))) is None
+    assert watch.notice(status()) is None  # Flink does not keep all failures
+
+
+def test_the_reason_for_a_restart_is_what_a_worker_has_raised() -> None:
+    failure = """a.B: it failed
+\tat a.b(C.java:1)
+Caused by: java.lang.RuntimeException: Error received from SDK harness for instruction {}: Traceback
+  File "x.py", line 1
+OSError: no disk
+
+During handling of the above exception, another exception occurred:
+
+  File "x.py", line 2
+OSError: no disk [while running 'Write']
+
+\tat c.d(E.java:1)"""
+    watch, attempts = JobWatch(), [failure.format(instruction) for instruction in (3, 9)]
+    expected = "Flink restarts the job: OSError: no disk"
+    assert watch.notice(status(failures=(attempts[0],))) == expected
+    assert watch.notice(status(failures=(*attempts,))) is None
+
+
 @pytest.mark.parametrize(
     ("ended", "expected"),
     [
@@ -66,3 +99,19 @@ def test_a_job_that_makes_progress_or_may_go_on_is_not() -> None:
     assert watch.verdict(status(SCHEDULED=4, FINISHED=1), FREE, 1e6) is None
     assert watch.verdict(status(RUNNING=4, FINISHED=1), FULL, 2e6) is None
     assert watch.verdict(status("FINISHED", FINISHED=5), FULL, 3e6) is None
+
+
+def test_a_job_that_waits_for_a_worker_for_long_is_ended() -> None:
+    watch = JobWatch(worker_patience=60)
+    assert watch.verdict_on_workers(True, 100) is None
+    assert watch.verdict_on_workers(True, 159) is None
+    error = watch.verdict_on_workers(True, 160)
+    assert type(error) is AnagramError
+    assert "waits for a Python worker for 60 s" in str(error)
+
+
+def test_a_job_that_gets_its_workers_one_after_the_other_is_not() -> None:
+    watch = JobWatch(worker_patience=60)
+    for now in range(0, 600, 50):
+        assert watch.verdict_on_workers(True, now) is None
+        assert watch.verdict_on_workers(False, now + 25) is None

@@ -14,7 +14,8 @@ import pytest
 from apache_beam.portability.api import beam_fn_api_pb2
 
 from tests.support import worker_pool
-from tests.support.worker_pool import GIVE_UP, POOL
+from tests.support.cli import GIVE_UP
+from tests.support.worker_pool import LOOPBACK_ADDRESSES, POOL
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_a_port_is_for_one_pool_and_this_machine_only(tmp_path: Path) -> None:
         assert f"error: localhost:{port} is in use" in second.stderr
         listening = psutil.Process(pid).net_connections("tcp")
         addresses = {one.laddr.ip for one in listening if one.laddr.port == port}
-        assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+        assert addresses <= LOOPBACK_ADDRESSES
 
 
 def test_another_python_than_the_jobs_is_refused(program: ModuleType) -> None:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from tests.support.beam import assert_gives, pipeline
 from tests.support.tables import rows_of
+from transforms.columns.buckets import BucketOfCounts
 from transforms.columns.combine import CombineColumns, CombineColumnsFn
-from transforms.columns.tables import BucketOfCounts, counts_table, from_bytes, to_bytes
+from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.tables import counts_table
 
 counters = st.lists(
     st.dictionaries(st.sampled_from(["a", "é", "cat", "漢"]), st.integers(0, 9), min_size=1),

@@ -10,7 +10,7 @@ from tests.support.beam import pipeline
 from tests.support.tables import rows_of
 from transforms.columns.combine import CombineColumns
 from transforms.columns.convert import PackCounts, PackRecords, UnpackRecords
-from transforms.columns.tables import from_bytes
+from transforms.columns.packing import from_bytes
 from transforms.counts import ClassTally
 from transforms.expand import AnagramCount
 

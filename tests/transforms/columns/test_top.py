@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.beam import pipeline
 from tests.support.tables import records_of, rows_of
 from transforms.columns.convert import UnpackRecords
-from transforms.columns.tables import RecordColumns, from_bytes, to_bytes
+from transforms.columns.elements import RecordColumns
 from transforms.columns.top import TopColumns, TopColumnsFn
 from transforms.expand import AnagramCount
 
@@ -24,18 +24,18 @@ def test_the_greatest_are_kept_however_records_are_distributed(
 ) -> None:
     table = records_of(counts)
     fn = TopColumnsFn(number)
-    parts = [RecordColumns(to_bytes(table.slice(at, rows))) for at in range(0, len(counts), rows)]
+    parts = [RecordColumns(table.slice(at, rows)) for at in range(0, len(counts), rows)]
     accumulators = [fn.add_input(fn.create_accumulator(), part) for part in parts]
     merged = fn.merge_accumulators([fn.create_accumulator(), *accumulators])
     expected = sorted(rows_of(table), key=lambda row: (-row[1], row[0]))[:number]
-    assert sorted(rows_of(from_bytes(fn.extract_output(merged).data))) == sorted(expected)
+    assert sorted(rows_of(fn.extract_output(merged).table)) == sorted(expected)
 
 
 @pytest.mark.parametrize(("number", "words"), [(None, "abc"), (2, "bc"), (1, "b"), (9, "abc")])
 def test_top_columns_keeps_so_many(number: int | None, words: str) -> None:
     counts = {"a": 1, "b": 3, "c": 3}
     with pipeline() as p:
-        columns = p | beam.Create([RecordColumns(to_bytes(records_of(counts)))])
+        columns = p | beam.Create([RecordColumns(records_of(counts))])
         kept = columns | TopColumns(number) | UnpackRecords()
         assert_that(kept, equal_to([AnagramCount(word, counts[word], word) for word in words]))
 

@@ -275,13 +275,15 @@ def test_a_pipe_is_read_to_its_end(codec: str, tmp_path: Path) -> None:
         | st.tuples(st.just(0), st.sampled_from([os.SEEK_CUR, os.SEEK_END])),
         max_size=8,
     ),
+    st.sampled_from([None, 0, 1]),
 )
 def test_a_file_whose_beginning_is_known_is_read_like_any_other(
-    data: bytes, steps: list[int | tuple[int, ...]]
+    data: bytes, steps: list[int | tuple[int, ...]], change: int | None
 ) -> None:
     """A step that is a number reads so many bytes, a tuple has the arguments of a seek."""
     whole = io.BytesIO(data)
-    with HeadFile(io.BytesIO(data)) as file:
+    size = None if change is None else len(data) + change  # what it was when it was listed
+    with HeadFile(io.BytesIO(data), size=size) as file:
         assert file.head == data[:HEAD_SIZE]
         for step in steps:
             if isinstance(step, tuple):

@@ -52,6 +52,10 @@ class Faulty(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell()
 
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
 
 def faulty_file(file: BinaryIO, fails: Callable[[], bool]) -> BinaryIO:
     return cast(BinaryIO, Faulty(file, fails))

@@ -1,5 +1,6 @@
 """The compiled count of distinct words counts exactly what the oracle counts."""
 
+import contextlib
 import unicodedata
 from collections import Counter
 
@@ -8,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import at_most
+from tests.support.failing import failing
 from tests.support.strategies import (
     ALL_CHARS,
     TRICKY,
@@ -18,10 +20,12 @@ from tests.support.strategies import (
 )
 from tests.support.tables import rows_of
 from tests.support.text_rules import RULES, rules, words_of
-from transforms.columns.tables import counts_table, split_into_buckets
+from transforms.columns.buckets import split_into_buckets
+from transforms.columns.tables import counts_table
 from transforms.kernel.distinct import DistinctTally, spelling_table
 from transforms.kernel.fallback import Counted, PlainTally, Tally
 from transforms.kernel.word_table import WordStore
+from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH
 from transforms.text.settings import TextSettings
 
@@ -35,7 +39,8 @@ def drained(tally: Tally) -> Counted:
     rows: list[tuple[str, int]] = []
     words_by_length: Counter[int] = Counter()
     invalid_bytes = 0
-    for part in tally.drain():
+    for make_part in tally.drain():
+        part = make_part()
         if part.bucket is not None:
             assert {bucket for bucket, _ in split_into_buckets(part.columns, 8)} <= {part.bucket}
         rows += rows_of(part.columns)
@@ -77,6 +82,7 @@ def assert_counts_as_the_reference(text: str, rule: TextSettings, shortest: int 
 @example("\u20dd \u05b0a \u20dd\u05b0 =\u05b0a a\u05b0 ❤\ufe0fb \ufe0f", RULES[0], 1)
 @example("\u20dd \u05b0a \u20dd\u05b0 =\u05b0a a\u05b0 ❤\ufe0fb \ufe0f", RULES[1], 1)
 @example("\u093e \u093ea a\u093e\u0301 \ufdfa\ufdfa", RULES[0], 2)
+@example("a " + "\ufdfa" * 3_000 + " b", RULES[0], 1)  # eleven times as long when it is folded
 def test_any_text_is_counted_as_the_reference_does(
     text: str, rule: TextSettings, shortest: int
 ) -> None:
@@ -100,8 +106,8 @@ def test_every_character_counts_as_in_the_reference(rule: TextSettings) -> None:
     assigned = [char for char in ALL_CHARS if unicodedata.category(char) not in ("Cn", "Co")]
     if rule.punctuation == "split":  # letters are treated as under the other rule
         assigned = [char for char in assigned if unicodedata.category(char) != "Lo"]
-    # Before and behind letters and a mark, so that a character that composes shows.
-    text = "\n".join(f"a{char}e\u0301 {char}\u0338" for char in assigned)
+    # Before and behind letters, a mark and itself, so that what composes or changes places shows.
+    text = "\n".join(f"a{char}e\u0301 {char}\u0338 b{char}{char}" for char in assigned)
     found = Counter(counts(tallied(distinct(rule), text.encode())))
     found.subtract(words_of(text, rule))
     assert not [word for word, number in found.items() if number]
@@ -186,3 +192,30 @@ def test_what_is_not_committed_never_counts() -> None:
     tally.commit()
     tally.add(b"lost")
     assert counts(drained(tally)) == {"cat": 1, "dog": 1}
+
+
+@settings(max_examples=at_most(60))
+@given(marked_texts(), marked_texts(), rules, st.integers(1, 3), st.integers(0, 5))
+@example("", "a\ufc5e\ufc5e", RULES[0], 1, 0)
+def test_what_fails_half_way_never_counts(
+    lost: str, kept: str, rule: TextSettings, max_slow_pieces: int, fails_at: int
+) -> None:
+    tally = DistinctTally(
+        spelling_table(rule), WordStore(8, 1 << 30), max_slow_pieces=max_slow_pieces
+    )
+    with failing(Block, "words", fails_at), contextlib.suppress(MemoryError):
+        tally.add(lost.encode())
+    tally.add(kept.encode())
+    tally.commit()
+    assert counts(drained(tally)) == Counter(words_of(kept, rule))
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 2])
+def test_taking_back_may_fail_and_go_on_later(fails_at: int) -> None:
+    tally = DistinctTally(spelling_table(RULES[0]), WordStore(8, 1 << 30), max_slow_pieces=1)
+    tally.add("cat e\u0301a dog e\u0301b act e\u0301c".encode())
+    with failing(Block, "words", fails_at), pytest.raises(MemoryError):
+        tally.add(b"god")
+    tally.add(b"tac")
+    tally.commit()
+    assert counts(drained(tally)) == {"tac": 1}

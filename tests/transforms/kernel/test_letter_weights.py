@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.kernel.classes import ClassTable
-from transforms.kernel.letter_weights import NOT_IN_DICTIONARY, LetterWeights
+from transforms.kernel.letter_weights import (
+    NOT_IN_DICTIONARY,
+    LetterWeights,
+    is_independent,
+    is_plain_letter,
+    keeps_place,
+)
+from transforms.text.normalize import words
 from transforms.text.signature import signature
 from transforms.word_set import WordSet
 
@@ -97,3 +104,13 @@ def test_the_sums_of_classes_are_those_of_their_letters() -> None:
         weights = table.letter_weights(positional=positional)
         expected = [weights.sums_of(word) for word in table.signatures.to_pylist()]
         assert list(map(tuple, table.sums(weights).tolist())) == expected
+
+
+def test_a_plain_letter_becomes_itself_whatever_precedes_it() -> None:
+    plain = [char for char in map(chr, range(0x10000)) if is_plain_letter(char)]
+    assert len(plain) > 40_000
+    for char in plain[::7]:
+        assert is_independent(char)
+        assert words(f"a{char}") == [f"a{char}"]
+        assert keeps_place(char)
+    assert not any(map(is_plain_letter, "aéА9\u0301\u1161\u0e33\ufb2a-漢"[:-1]))

@@ -1,5 +1,6 @@
 """The compiled tally counts exactly what the slow path and the oracle count."""
 
+import contextlib
 import json
 import tracemalloc
 import unicodedata
@@ -13,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import at_most
+from tests.support.failing import failing
 from tests.support.strategies import (
     ALL_CHARS,
     TRICKY,
@@ -25,8 +27,10 @@ from tests.support.tables import rows_of
 from tests.support.text_rules import RULES, rules, words_of
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.classes import ClassTable
+from transforms.kernel.fallback import Counted
 from transforms.kernel.loops import scramble
 from transforms.kernel.tally import BlockTally, TallyTable, tally_table
+from transforms.text.blocks import Block
 from transforms.text.normalize import MAX_WORD_LENGTH, NORMALIZATIONS, PUNCTUATION_RULES
 from transforms.text.settings import TextSettings
 from transforms.word_set import WordSet
@@ -43,12 +47,11 @@ def tallied(table: TallyTable, *blocks: bytes, min_word_length: int = 1) -> dict
     for data in blocks:
         tally.add(data)
         tally.commit()
-    return dict(rows_of(next(tally.drain()).columns))
+    return dict(rows_of(next(tally.drain())().columns))
 
 
-def words_and_matched(tally: BlockTally) -> tuple[int, int]:
+def words_and_matched(counted: Counted) -> tuple[int, int]:
     """How many words were counted, and how many of them have a class."""
-    counted = next(tally.drain())
     words = sum(counted.words_by_length.values())
     return words, sum(count for _, count in rows_of(counted.columns))
 
@@ -70,7 +73,7 @@ def assert_counts_as_the_reference(text: str, members: Iterable[str], rule: Text
             tally = BlockTally(table, shortest)
             tally.add(text.encode())
             tally.commit()
-            counted = next(tally.drain())
+            counted = next(tally.drain())()
             assert dict(rows_of(counted.columns)) == expected(table, text, shortest)
             found = sum(len(word) >= shortest for word in own_words)
             assert sum(counted.words_by_length.values()) == found
@@ -135,9 +138,10 @@ def test_any_bytes_are_counted_without_the_invalid_ones(pieces: list[bytes]) -> 
         tally.add(data)
         tally.commit()
         assert tallied(table, data) == expected(table, text)
-        assert tally.invalid_bytes == len(data) - len(text.encode())
+        counted = next(tally.drain())()
+        assert counted.invalid_bytes == len(data) - len(text.encode())
         found = len(words_of(text, rule))
-        assert words_and_matched(tally) == (found, found)
+        assert words_and_matched(counted) == (found, found)
 
 
 def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() -> None:
@@ -162,7 +166,8 @@ def test_words_and_matches_are_counted_apart() -> None:
     tally = BlockTally(table_of(["cat", "dog"]), min_word_length=2)
     tally.add("act tac xyzzy d o g x é 漢 ÀÉ e\u0301e\u0301 c4t".encode())
     tally.commit()
-    assert (*words_and_matched(tally), tally.invalid_bytes) == (6, 2, 0)
+    counted = next(tally.drain())()
+    assert (*words_and_matched(counted), counted.invalid_bytes) == (6, 2, 0)
 
 
 @settings(max_examples=at_most(60))
@@ -260,7 +265,7 @@ def test_any_number_of_pieces_may_be_left_to_the_slow_path(max_slow_pieces: int)
     tally = BlockTally(table, max_slow_pieces=max_slow_pieces)
     tally.add(("e\u0301a cat 漢😀 " * 50).encode())
     tally.commit()
-    assert dict(rows_of(next(tally.drain()).columns)) == {"aé": 50, "act": 50}
+    assert dict(rows_of(next(tally.drain())().columns)) == {"aé": 50, "act": 50}
 
 
 def test_more_pieces_than_are_left_to_the_slow_path_at_once_all_count() -> None:
@@ -303,7 +308,7 @@ def test_giants_are_words_that_match_nothing() -> None:
     for giant in ("a" * (MAX_WORD_LENGTH + 1), "9" * 3_000_000, "é" * 1_000_000):
         tally.add(f"cat {giant} act".encode())
         tally.commit()
-    counted = next(tally.drain())
+    counted = next(tally.drain())()
     assert rows_of(counted.columns) == [("act", 6)]
     assert counted.words_by_length == {3: 6, 64: 3}
 
@@ -312,10 +317,36 @@ def test_what_is_not_committed_never_counts() -> None:
     tally = BlockTally(table_of(["cat", "éa"]))
     tally.add(b"cat tac")
     tally.add("act e\u0301a \xff".encode("latin-1", "replace"))
-    assert words_and_matched(tally) == (0, 0)
+    assert words_and_matched(next(tally.drain())()) == (0, 0)
     tally.add(b"cat dog")
     tally.commit()
-    assert words_and_matched(tally) == (2, 1)
+    assert words_and_matched(next(tally.drain())()) == (2, 1)
+
+
+@settings(max_examples=at_most(60))
+@given(marked_texts(), marked_texts(), rules, st.integers(1, 3), st.integers(0, 5))
+def test_what_fails_half_way_never_counts(
+    lost: str, kept: str, rule: TextSettings, max_slow_pieces: int, fails_at: int
+) -> None:
+    table = table_of([*words_of(lost, rule), *words_of(kept, rule), "a"], rule)
+    tally = BlockTally(table, max_slow_pieces=max_slow_pieces)
+    with failing(Block, "words", fails_at), contextlib.suppress(MemoryError):
+        tally.add(lost.encode())
+    tally.add(kept.encode())
+    tally.commit()
+    counted = next(tally.drain())()
+    assert dict(rows_of(counted.columns)) == expected(table, kept)
+    assert sum(counted.words_by_length.values()) == len(words_of(kept, rule))
+
+
+def test_what_is_taken_back_may_be_read_in_other_parts_than_before() -> None:
+    table = table_of(["éa", "cat"])
+    tally = BlockTally(table, max_slow_pieces=2)
+    # Reading stops at a letter of a page that is not filled yet, and after two slow pieces.
+    tally.add("e\u0301a Ё e\u0301a e\u0301a".encode())
+    tally.add(b"cat")
+    tally.commit()
+    assert words_and_matched(next(tally.drain())()) == (1, 1)
 
 
 def test_a_table_is_made_once_for_a_dictionary(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ theirs. Tests in tests/beam_pipeline/stores meet the real ones.
 """
 
 import email.utils
+import math
 import socket
 import ssl
 import time
@@ -75,6 +76,12 @@ TRANSIENT = {
     "Azure busy": azure(503, "ServerBusy"),
     "Azure unreachable": made("azure.core.exceptions.ServiceRequestError"),
     "Azure truncated": made("azure.core.exceptions.IncompleteReadError", status_code=200),
+    "Azure broken": made(
+        "azure.core.exceptions.HttpResponseError",
+        type("AzureError", (Exception,), {"__module__": "azure.core.exceptions"}),
+        status_code=None,
+        inner_exception=made("urllib3.exceptions.ProtocolError"),
+    ),
     "Azure in Beam's": BeamIOError(
         "List", {"a": made("apache_beam.io.azure.blobstorageio.BlobStorageError", code=500)}
     ),
@@ -144,12 +151,19 @@ def test_messages_are_those_of_what_has_gone_wrong() -> None:
     assert describe(error) == describe(cause) == "ClientError: why"
 
 
+def test_a_type_that_its_message_names_is_named_once() -> None:
+    assert describe(TimeoutError("TimeoutError: nobody answers")) == "TimeoutError: nobody answers"
+    assert describe(TimeoutError("TimeoutError")) == describe(TimeoutError()) == "TimeoutError"
+
+
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [
         (s3(client_error(503, **{"retry-after": "7"}), 503), 7),
         (client_error(503), 0),
         (client_error(503, **{"retry-after": "soon"}), 0),
+        (client_error(503, **{"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}), 0),
+        (client_error(503, **{"x-ms-retry-after-ms": "9" * 5000}), math.inf),
         (
             made("azure.core.X", response=SimpleNamespace(headers={"x-ms-retry-after-ms": "250"})),
             0.25,

@@ -15,7 +15,7 @@ from tests.support.cli import Here, assert_one_line_error
 from tests.support.durability import OLD
 from transforms import counts, expand, filtering, tally, words
 from transforms.columns.combine import CombineColumnsFn
-from transforms.columns.tables import from_bytes, to_bytes
+from transforms.columns.packing import from_bytes, to_bytes
 from transforms.stages import stage as stages
 from transforms.stages.totals import Count, DeadLetterCause, Totals, invariants
 
@@ -54,8 +54,8 @@ SABOTAGE = [
     (tally._TallyFn, "finish_bundle", double_first, "vectorized", "gcide", "words ="),
     (tally._TallyFn, "finish_bundle", drop_first, "vectorized", "none", "words ="),
     (tally._TallyFn, "finish_bundle", double_first, "vectorized", "none", "words ="),
-    (sinks._SortFn, "process", drop_first, "vectorized", "gcide", "records written"),
-    (sinks._SortFn, "process", double_first, "elementwise", "gcide", "records written"),
+    (sinks._ShardFn, "_emit", drop_first, "vectorized", "gcide", "records written"),
+    (sinks._ShardFn, "_emit", double_first, "elementwise", "gcide", "records written"),
     (sinks._WriteFn, "process", drop_first, "vectorized", "gcide", "files to publish"),
 ]
 
@@ -140,7 +140,7 @@ def test_what_is_lost_between_stages_is_found(
         words._ExtractFn,
         words._KeyFn,
         expand._ExpandFn,
-        sinks._SortFn,
+        sinks._ShardFn,
         sinks._WriteFn,
     ],
 )

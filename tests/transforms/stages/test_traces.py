@@ -12,7 +12,7 @@ from tests.support.beam import pipeline
 from tests.support.durability import ENOUGH, Proof, write_texts
 from tests.support.tables import rows_of
 from transforms.columns.combine import CombineColumns
-from transforms.columns.tables import from_bytes
+from transforms.columns.packing import from_bytes
 from transforms.stages.chaos import Chaos, Fault
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs

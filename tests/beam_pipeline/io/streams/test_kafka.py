@@ -1,5 +1,8 @@
 """URLs and settings of topics. What needs a broker is in test_kafka_broker.py."""
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from beam_pipeline.io.streams.kafka import ReadKafka
 from beam_pipeline.io.streams.kafka_topic import KafkaTopic
+from tests.support.kafka import PROGRAM
 
 
 @pytest.mark.parametrize(
@@ -76,3 +80,16 @@ def test_further_settings_of_the_client_are_in_a_file(tmp_path: Path) -> None:
 def test_settings_that_are_not_possible_are_errors(settings: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         ReadKafka(**settings)
+
+
+def test_a_broker_says_that_its_port_is_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        finished = subprocess.run(
+            [sys.executable, str(PROGRAM), f"--port={port}", f"--folder={tmp_path / 'kafka'}"],
+            capture_output=True,
+            text=True,
+        )
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr == f"port {port} is in use by another program; give another --port\n"
+    assert list(tmp_path.iterdir()) == []

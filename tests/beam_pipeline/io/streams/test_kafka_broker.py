@@ -17,8 +17,8 @@ from beam_pipeline.io.streams.kafka_offsets import CommitPublished
 from beam_pipeline.io.streams.kafka_partitions import Partitions
 from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 from tests.support.beam import pipeline
+from tests.support.cli import GIVE_UP
 from tests.support.kafka import Broker, serving
-from tests.support.worker_pool import GIVE_UP
 from transforms.errors import InputError
 from transforms.stages.retry import Resilience
 from transforms.text.blocks import Block
@@ -134,6 +134,27 @@ def test_reading_goes_on_at_a_mark(broker: Broker, topic: str) -> None:
     resumed = reader_of(broker, topic, mark=coder.decode(coder.encode(mark)))
     rest = [block.data for block in read(resumed, 30)]
     assert sorted(map(int, [*first, *rest])) == list(range(40))
+    resumed.close()
+
+
+def test_partitions_that_are_added_are_read(broker: Broker, topic: str) -> None:
+    broker.send(topic, [b"first"] * 4, 4)
+    reader = reader_of(broker, topic, "delay=0")
+    read(reader, 4)
+    broker.add_partitions(topic, 6)
+    broker.send(topic, [b"%d" % number for number in range(6)], 6)
+    more = advanced(reader, 6)
+    assert {(block.source, block.data) for block in more} == {
+        (f"{topic}/{number}", b"%d" % number) for number in range(6)
+    }
+    mark = reader.get_checkpoint_mark()
+    assert dict(mark.offsets) == {0: 2, 1: 2, 2: 2, 3: 2, 4: 1, 5: 1}
+    source = KafkaSource(KafkaTopic.of_url(broker.url(topic)), max_splits=1)
+    (whole,) = cast(list[KafkaSource], source.split(20))
+    reader.close()
+    broker.send(topic, [b"last"] * 6, 6)
+    resumed = whole.create_reader(None, mark)
+    assert [block.data for block in read(resumed, 6)] == [b"last"] * 6
     resumed.close()
 
 

@@ -54,6 +54,22 @@ def test_elements_are_in_the_windows_that_are_written(
 
 
 @pytest.mark.parametrize(
+    ("text", "lateness", "complete", "start"),
+    [
+        ("10", 0, 100, 100),
+        ("session:10", 0, 101, 101),
+        ("sliding:20:10", 0, 100, 80),  # the window until 110 begins at 90
+        ("10", 25, 100, 65),  # the window until 80 gets late text
+        ("sliding:20:10", 25, 100, 55),
+    ],
+)
+def test_windows_that_are_not_over_begin_in_reach(
+    text: str, lateness: int, complete: int, start: int
+) -> None:
+    assert complete - Windowing.parse(text).reach(lateness) == start
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *(
