@@ -48,6 +48,8 @@ def wait_until(condition: Callable[[], Any], running: subprocess.Popen[bytes]) -
     """Waits for something that happens while a run goes on."""
     deadline = time.monotonic() + GIVE_UP
     while not condition():
-        assert running.poll() is None, "it has ended"
+        if running.poll() is not None:
+            assert running.stderr is not None
+            raise AssertionError(f"it has ended: {running.stderr.read().decode()}")
         assert time.monotonic() < deadline
         time.sleep(0.05)
