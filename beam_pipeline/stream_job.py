@@ -334,6 +334,7 @@ class _StreamJob:
                 options.watch,
                 state_folder=self._output,
                 since=self._since,
+                not_before=self._state.complete_until,
                 text=self._text,
                 progress_folder=self._progress_folder,
                 **settings,

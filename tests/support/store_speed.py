@@ -133,7 +133,7 @@ def _download_s3(port: int, prefix: str) -> int:
 
 
 def _download_gcs(port: int, prefix: str) -> int:
-    from google.cloud import storage
+    import google.cloud.storage as storage
 
     requests: list[str] = []
     client = storage.Client.create_anonymous_client()

@@ -195,7 +195,7 @@ class GCS(Store):
         self.names()
 
     def put(self, name: str, data: bytes) -> None:
-        from google.cloud import storage
+        import google.cloud.storage as storage
 
         endpoint = {"api_endpoint": f"http://127.0.0.1:{self.port}"}
         credentials = storage.Client.create_anonymous_client()._credentials

@@ -1,8 +1,9 @@
 """Reads files as they are added to folders, each once.
 
-The event time is the time at which a file was found. It never decreases, so nothing is late,
-whenever a file was changed. It cannot be determined again, so it is saved before the file is read
-(`beam_pipeline.io.streams.state`). A run that is started again uses the same files and times.
+The event time is the time at which a file was found. It never decreases, even if the clock is set
+back, so nothing is late, whenever a file was changed. It cannot be determined again, so it is saved
+before the file is read (`beam_pipeline.io.streams.state`). A run that is started again uses the
+same files and times.
 """
 
 import os
@@ -27,6 +28,9 @@ from transforms.stages.stage import Stage
 from transforms.stages.totals import Count
 from transforms.text.blocks import Block
 from transforms.text.settings import TextSettings
+
+# The time of this process by a clock that is never set back, less that of `time.monotonic`.
+_STARTED = time.time() - time.monotonic()
 
 
 class FoundFile(NamedTuple):
@@ -57,6 +61,8 @@ class WatchFiles(Stage):
         run that is started again reads all files again.
       since: files found by an earlier run before this time, in seconds since the epoch, are not
         read again; if None, all files are.
+      not_before: no file is found before this time, in seconds since the epoch, even if the clock
+        says so; None for no such time. For example, windows up to this time are over.
       encoding, text, shard_size, progress_folder: as for `ReadFiles`.
 
     Raises:
@@ -70,6 +76,7 @@ class WatchFiles(Stage):
     window: beam.PTransform[Any, Any] | None = None
     state_folder: str = ""
     since: float | None = None
+    not_before: float | None = None
     encoding: str | None = None
     text: TextSettings = field(default_factory=TextSettings)
     shard_size: int | None = None
@@ -101,7 +108,7 @@ class WatchFiles(Stage):
 
     def expand(self, root: PBegin) -> PCollection[Block]:
         found = FoundFiles(self.state_folder, self.since) if self.state_folder else None
-        poll = PollFiles(self.interval, self.until, found, self.resilience)
+        poll = PollFiles(self.interval, self.until, found, self.not_before, self.resilience)
         files = (
             root
             | "Patterns" >> beam.Create([self._reading._patterns], reshuffle=False)
@@ -126,6 +133,8 @@ class PollFiles:
       interval: for how many seconds a local file must not have been changed.
       until: the time of the last poll, in seconds since the epoch; None for no end.
       found: saves the files found; None does not save them.
+      not_before: no file is found before this time, in seconds since the epoch; None for no such
+        time.
       resilience: how many times a poll is tried.
     """
 
@@ -134,10 +143,13 @@ class PollFiles:
         interval: float,
         until: float | None = None,
         found: FoundFiles | None = None,
+        not_before: float | None = None,
         resilience: Resilience | None = None,
     ):
         self._interval, self._until = interval, until
         self._found = found
+        # By how many seconds the times are ahead of the clock.
+        self._ahead = max(0.0, (not_before or 0.0) - time.time())
         self._retrier = Retrier("read", (resilience or Resilience()).without_chaos())
 
     def __call__(self, patterns: tuple[str, ...]) -> PollResult[FoundFile]:
@@ -145,7 +157,8 @@ class PollFiles:
             return self._poll(patterns)
 
     def _poll(self, patterns: tuple[str, ...]) -> PollResult[FoundFile]:
-        now = time.time()
+        now = _STARTED + time.monotonic() + self._ahead
+        is_last = self._until is not None and now >= self._until
         try:
             listing = self._retrier(list_files, patterns, ALLOW)
         except RetriesExhaustedError as error:
@@ -156,7 +169,7 @@ class PollFiles:
         sizes = {
             path: size
             for path, size in listing.sizes.items()
-            if now - _changed(path) >= self._interval or self._is_last(now)
+            if is_last or time.time() - _changed(path) >= self._interval
         }
         found = (
             dict.fromkeys(sizes.items(), now)
@@ -167,12 +180,9 @@ class PollFiles:
             TimestampedValue(FoundFile(path, size), seconds)
             for (path, size), seconds in found.items()
         ]
-        if self._is_last(now):
+        if is_last:
             return PollResult.complete(files)
         return PollResult.incomplete(files).with_watermark(now)
-
-    def _is_last(self, now: float) -> bool:
-        return self._until is not None and now >= self._until
 
 
 def _changed(path: str) -> float:

@@ -57,6 +57,26 @@ def test_what_is_found_has_the_time_when_it_was_found_and_is_never_late(tmp_path
     assert {output.value.path[-5:]: output.timestamp for output in again.outputs} == times
 
 
+def test_times_never_decrease_even_if_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.txt", "act")
+    poll = PollFiles(1.0)
+    first = poll((str(tmp_path),))
+    an_hour_ago = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: an_hour_ago)
+    write(tmp_path / "b.txt", "cat")
+    second = poll((str(tmp_path),))
+    assert first.watermark is not None and second.watermark is not None
+    assert second.watermark > first.watermark
+    assert len(second.outputs) == 2
+    assert all(output.timestamp >= first.watermark for output in second.outputs)
+    # A run that is started again has the clock of today, and the windows of the run before.
+    windows_end = an_hour_ago + 7200
+    third = PollFiles(1.0, not_before=windows_end)((str(tmp_path),))
+    assert all(output.timestamp >= windows_end for output in third.outputs)
+
+
 def test_files_are_read_each_once_also_those_that_come_later(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "act")
     threading.Timer(1.0, write, (tmp_path / "b.txt", "cat")).start()
