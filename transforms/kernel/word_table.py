@@ -4,12 +4,9 @@ In corpus mode a text may have millions of distinct words. They are kept as colu
 all words in one array, and the hash, position, size and count of each word in a row of another.
 """
 
-import contextlib
-import mmap
 import secrets
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,33 +14,9 @@ import numpy.typing as npt
 from transforms.columns.buckets import HASH_OF_BYTE
 from transforms.columns.tables import Int64Array
 from transforms.kernel import word_loops
+from transforms.kernel.growing_array import GrowingArray
 
 _NO_WORDS = np.zeros(1, np.int64)
-# Arrays of more bytes get memory of their own.
-_LARGE = 1 << 18
-
-
-def _array(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Returns an array with any values in it.
-
-    The memory of a large one goes back to the system as soon as it is free. The allocator of the C
-    library would keep it in heaps, of which each thread has its own. Where the system has larger
-    pages it is asked for them, as words are all over the place.
-    """
-    size_in_bytes = size * np.dtype(dtype).itemsize
-    if size_in_bytes <= _LARGE:
-        return np.empty(size, dtype)
-    memory = mmap.mmap(-1, size_in_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # on Linux
-        with contextlib.suppress(OSError):  # a kernel without them
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, dtype)
-
-
-def _free_slots(size: int) -> npt.NDArray[np.int32]:
-    slots = _array(size, np.int32)
-    slots.fill(-1)
-    return slots
 
 
 class WordTable:
@@ -55,17 +28,21 @@ class WordTable:
 
     Attributes:
       size: how many words there are.
-      arrays: the words, for compiled code. Of `entries` only the first `size` are meant.
     """
 
     def __init__(self, capacity: int = 1 << 12, seed: int | None = None):
         self.size = 0
-        self.arrays = word_loops.Words(
-            _array(16 * capacity, np.uint8),
-            _array(4 * capacity, np.uint64).reshape(capacity, 4),
-            _free_slots(2 * capacity),
-            np.uint64(secrets.randbits(64) if seed is None else seed),
-        )
+        self._seed = np.uint64(secrets.randbits(64) if seed is None else seed)
+        self._data = GrowingArray(16 * capacity, np.uint8)
+        self._entries = GrowingArray(4 * capacity, np.uint64)
+        self._slots = GrowingArray(2 * capacity, np.int32)
+        self._slots.values.fill(-1)
+
+    @property
+    def arrays(self) -> word_loops.Words:
+        """The words, for compiled code. Of the entries only the first `size` are meant."""
+        entries = self._entries.values.reshape(-1, 4)
+        return word_loops.Words(self._data.values, entries, self._slots.values, self._seed)
 
     @property
     def bytes_used(self) -> int:
@@ -87,24 +64,20 @@ class WordTable:
 
     def clear(self) -> None:
         """Removes all words; the memory is kept."""
-        self.arrays.slots.fill(-1)
+        self._slots.values.fill(-1)
         self.size = 0
 
     def make_room(self, new_bytes: int = 0, new_words: int = 1) -> None:
         """Makes room for so many more bytes of words, and so many more words."""
-        data, entries, _, _ = self.arrays
         used = self.bytes_used
-        if used + new_bytes > data.size:
-            grown = _array(max(used + new_bytes, 2 * data.size), np.uint8)
-            grown[:used] = data[:used]
-            self.arrays = self.arrays._replace(data=grown)
-        if self.size + new_words > len(entries):
+        room = self._data.values.size
+        if used + new_bytes > room:
+            self._data.grow(max(used + new_bytes, 2 * room))
+        if self.size + new_words > self._entries.values.size // 4:
             capacity = 1 << (self.size + new_words - 1).bit_length()
-            more_entries = _array(4 * capacity, np.uint64).reshape(capacity, 4)
-            more_entries[: self.size] = entries[: self.size]
-            self.arrays = self.arrays._replace(
-                entries=more_entries, slots=_free_slots(2 * capacity)
-            )
+            self._entries.grow(4 * capacity)
+            self._slots.grow(2 * capacity)
+            self._slots.values.fill(-1)
             word_loops.fill_slots(self.arrays, self.size)
 
     def add(self, data: npt.NDArray[np.uint8], ends: Int64Array, counts: Int64Array) -> Int64Array:
