@@ -210,7 +210,9 @@ def stop_job_servers() -> Undo:
     return undo
 
 
-def kill_servers_with_this_process() -> Undo:
+def kill_servers_with_this_process(
+    on_start: "Callable[[subprocess.Popen[bytes]], None]" = lambda server: None,
+) -> Undo:
     """Ends the servers that Beam starts from now on, in Java or Go, even if this process is killed.
 
     Beam stops them when this process ends by itself, but not if it is killed (SIGKILL). Therefore a
@@ -219,6 +221,9 @@ def kill_servers_with_this_process() -> Undo:
 
     Shadows the module `subprocess` in the module `subprocess_server`, which uses its `Popen`.
     Seen in Beam 2.77.
+
+    Args:
+      on_start: called with each server, before Beam reads lines from its standard output.
     """
     from apache_beam.utils import subprocess_server
 
@@ -228,6 +233,7 @@ def kill_servers_with_this_process() -> Undo:
 
     def start(*args: Any, **kwargs: Any) -> "subprocess.Popen[bytes]":
         server: subprocess.Popen[bytes] = before.Popen(*args, **kwargs)
+        on_start(server)
         guards.append(
             subprocess.Popen(
                 ["sh", "-c", f"read -r stopped || kill -9 {server.pid}"],

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 
 from beam_pipeline.runners import beam_internals
+from beam_pipeline.runners.own_servers import OwnServers
 from transforms.errors import AnagramError
 from transforms.stages.retry import describe
 
 
-def explain(error: BaseException, at_flink: str = "") -> AnagramError:
+def explain(
+    error: BaseException, at_flink: str = "", servers: OwnServers | None = None
+) -> AnagramError:
     """Returns the error for the user that has caused an error of a runner.
 
     The error of a worker reaches this process as the text of a traceback, often inside another
@@ -20,6 +23,7 @@ def explain(error: BaseException, at_flink: str = "") -> AnagramError:
       error: the error that the runner has raised.
       at_flink: the traceback of the last failure, if the job is on a Flink cluster; it has more
         details than Beam passes on.
+      servers: the servers that Beam has started for the run.
 
     Returns:
       The error that a worker raised, of the same type (`AnagramError` or derived from it) and with
@@ -28,6 +32,8 @@ def explain(error: BaseException, at_flink: str = "") -> AnagramError:
     causes: list[str] = []
     for link in _chain(error):
         if beam_internals.is_lost_connection(link):
+            if servers is not None and (end := servers.end()):
+                return AnagramError(f"the runner's job server has ended ({end})")
             return AnagramError("the runner's job server has ended, or cannot be reached any more")
         text = f"{_full_name(type(link))}: {link}"
         if (of_user := user_error(text)) is not None:

@@ -20,7 +20,7 @@ from beam_pipeline.runners.cancelling import cancelled_if_given_up
 from beam_pipeline.runners.explaining import explain
 from beam_pipeline.runners.flink_rest import flink_job
 from beam_pipeline.runners.names import is_in_process, is_local, runner_name
-from beam_pipeline.runners.own_servers import own_servers_at_loopback
+from beam_pipeline.runners.own_servers import OwnServers, own_servers_at_loopback
 from beam_pipeline.runners.shutdown import fail_on_worker_death
 from beam_pipeline.runners.watching import fail_with_job, last_failure
 from beam_pipeline.runners.worker_options import RemoteWorkerOptions
@@ -51,9 +51,10 @@ def run_to_end(
       AnagramError: the run has failed. The type and the message are those of the error that a
         worker raised, if it is one for the user.
     """
+    servers = OwnServers()
     with interruption.scope() as stack:
         if not is_in_process(options):  # loading them takes a while
-            stack.callback(beam_internals.kill_servers_with_this_process())
+            stack.callback(beam_internals.kill_servers_with_this_process(servers.add))
             stack.callback(beam_internals.stop_job_servers())
             stack.callback(beam_internals.serve_this_machine_only(worker_processes=False))
             stack.enter_context(own_servers_at_loopback(runner_name(options)))
@@ -85,7 +86,7 @@ def run_to_end(
             command.run()
             return jobs[0]
         except Exception as error:  # whatever a runner, stage or worker may raise
-            raise explain(error, last_failure(at_flink)) from error
+            raise explain(error, last_failure(at_flink), servers) from error
 
 
 @contextlib.contextmanager

@@ -315,7 +315,7 @@ def test_a_runner_that_panics_is_one_line(tmp_path: Path) -> None:
         runner.send_signal(signal.SIGABRT)  # it prints the stacks of all goroutines, as for a panic
         _, err = process.communicate(timeout=GIVE_UP)
     finished = Finished(process.returncode, b"", err.decode())
-    assert_one_line_error(finished, "job server has ended", code=1)
+    assert_one_line_error(finished, "job server has ended (exit code 2: SIGABRT: abort", code=1)
 
 
 def test_messages_of_pubsub_are_counted_in_the_windows_of_an_attribute(tmp_path: Path) -> None:

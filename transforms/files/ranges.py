@@ -18,6 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.files import stores
 from transforms.files.clients import as_thread, own_clients, this_thread
 from transforms.files.objects import azure_blob, gcs_blob, hdfs_file, s3_object
+from transforms.files.schemes import is_local
 from transforms.stages.faults import http_status
 
 # The maximum size of a request, in bytes.
@@ -54,7 +55,7 @@ class _Request(NamedTuple):
 
 def is_read_by_ranges(path: str) -> bool:
     """Returns whether a file is on a store that can be read by ranges here."""
-    return FileSystems.get_scheme(path) in _FETCHERS
+    return not is_local(path) and FileSystems.get_scheme(path) in _FETCHERS
 
 
 class RangedFile(io.RawIOBase):
