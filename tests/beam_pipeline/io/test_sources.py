@@ -3,12 +3,14 @@
 import contextlib
 import errno
 import functools
+import gzip
 import os
 import pickle
 import random
 import re
 import tempfile
 import threading
+import unittest.mock
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,7 +43,7 @@ from transforms.errors import AnagramError, InputError
 from transforms.filtering import FilterBlocks
 from transforms.stages.chaos import Chaos, Fault
 from transforms.stages.dead_letters import FilePattern
-from transforms.stages.retry import Resilience
+from transforms.stages.retry import FAULT_POLICIES, Resilience
 from transforms.stages.side_outputs import SideOutputs
 from transforms.stages.totals import Count, Totals
 from transforms.text.blocks import Block, FileRange
@@ -571,6 +573,60 @@ def test_a_compressed_file_that_is_replaced_fails_the_run(codec: str, tmp_path: 
     path.write_bytes(COMPRESSORS[codec](b"cat"))
     with pytest.raises(InputError, match=r"has become shorter since it was listed"):
         bytes_read({str(path): 2000}, 1 << 20)
+
+
+def outcome(file_range: FileRange, reading: _ReadShardFn) -> object:
+    """What a worker does with a range: what it yields and counts, or how it fails."""
+    reading.setup()
+    reading.start_bundle()
+    try:
+        found = [getattr(one, "value", one) for one in reading.process(ReadShard([file_range]))]
+    except AnagramError as error:
+        return type(error), str(error)
+    return found, reading.totals
+
+
+@settings(max_examples=at_most(200))
+@given(
+    data=st.binary(max_size=40)
+    | st.text("caté\u0301 \n", max_size=40).map(str.encode)
+    | st.sampled_from([b"\xff\xfec\0", gzip.compress(b"cat"), zipped("cat"), b"%PDF-1.4 1 0 obj"]),
+    name=st.sampled_from(["a.txt", "a", "a.gz", "a.deflate"]),
+    longer_by=st.sampled_from([0, 0, 0, 1, -1]),
+    encoding=st.sampled_from([None, "utf-8", "utf-16", "latin-1"]),
+    block_size=st.sampled_from([4, 1000]),
+    on_error=st.sampled_from(FAULT_POLICIES),
+)
+def test_a_small_file_is_read_at_once_with_the_same_outcome(
+    data: bytes,
+    name: str,
+    longer_by: int,
+    encoding: str | None,
+    block_size: int,
+    on_error: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(data)
+    file_range = FileRange(str(path), file_size=max(len(data) + longer_by, 0))
+    source = ReadFiles(
+        str(path), encoding, block_size=block_size, resilience=Resilience(on_error=on_error)
+    )
+    in_general = _ReadShardFn(source)
+    with unittest.mock.patch.object(in_general, "_read_small_file", return_value=None):
+        expected = outcome(file_range, in_general)
+    assert outcome(file_range, _ReadShardFn(source)) == expected
+
+
+def test_small_files_are_read_at_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.txt")
+    Path(path).write_text("cat")
+    reading = _ReadShardFn(ReadFiles(path))
+    with unittest.mock.patch.object(reading, "_reader", side_effect=AssertionError):
+        assert outcome(FileRange(path, file_size=3), reading) == (
+            [Block(path, 0, b"cat")],
+            unittest.mock.ANY,
+        )
 
 
 def words_read(pattern: str, shard_size: int) -> list[str]:
