@@ -1,14 +1,17 @@
-"""The environment of job servers says that they serve this machine, unless somebody has said else.
+"""It is known how job servers have ended, and their environment says to serve this machine only.
 
 test_flink.py looks at what they really listen at.
 """
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from beam_pipeline.runners.own_servers import own_servers_at_loopback
+from beam_pipeline.runners import own_servers
+from beam_pipeline.runners.own_servers import OwnServers, own_servers_at_loopback
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,42 @@ def test_the_environment_is_completed_and_restored(
         else:
             assert within == before
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("program", "end"),
+    [
+        (
+            "import sys; print('fatal error: all asleep'); print('goroutine 1'); sys.exit(2)",
+            "exit code 2: fatal error: all asleep",
+        ),
+        (
+            "import sys; print('panic: one'); print('panic: two'); sys.exit(2)",
+            "exit code 2: panic: one",
+        ),
+        ("import sys; sys.exit(3)", "exit code 3"),
+        ("import os; os.kill(os.getpid(), 9)", "SIGKILL"),
+    ],
+)
+def test_how_a_server_has_ended_is_known(program: str, end: str) -> None:
+    servers = OwnServers()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    servers.add(process)
+    assert process.stdout is not None
+    with process.stdout as output:
+        lines = list(iter(output.readline, b""))
+    assert servers.end() == end
+    assert len(lines) == program.count("print")
+
+
+def test_a_server_that_runs_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_servers, "_PATIENCE", 0.1)
+    servers = OwnServers()
+    assert servers.end() == ""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        servers.add(process)
+        assert servers.end() == ""
+        process.kill()
+        assert servers.end() == "SIGKILL"
