@@ -20,7 +20,6 @@ import hashlib
 import logging
 import os
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -35,7 +34,7 @@ from tests.support.cli import run
 from tests.support.kafka import serving
 from tests.support.programs import prism
 from tests.support.reference import dictionary_words
-from tests.support.running import running, stopped
+from tests.support.running import Running, running, stopped
 from tests.support.window_files import expected_windows, fixed, time_of, total_of, windows_in
 
 _PARTITIONS = 4
@@ -59,7 +58,7 @@ class Stream(NamedTuple):
     folder: Path
     arguments: tuple[str, ...]
 
-    def wait_until(self, part: float, process: "subprocess.Popen[bytes]") -> int:
+    def wait_until(self, part: float, process: Running) -> int:
         """Waits until this part of all windows, and one more than now, is published.
 
         Returns:

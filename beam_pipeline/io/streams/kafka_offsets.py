@@ -1,6 +1,5 @@
 """Offsets up to which a topic has been read or published, and their commits to Kafka."""
 
-import contextlib
 import threading
 from dataclasses import dataclass
 
@@ -9,6 +8,9 @@ from apache_beam.io.unbounded_source import CheckpointMark
 from beam_pipeline.io.streams.kafka_partitions import Partitions
 from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 from transforms.errors import InputError
+
+# After how many seconds a failed commit is tried again.
+_PAUSE = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class _Committed:
         self._lock = threading.Lock()
         self._partitions: dict[KafkaTopic, Partitions] = {}
         self._offsets: dict[tuple[KafkaTopic, int], int] = {}
+        self._since: dict[KafkaTopic, float] = {}
 
     def commit(self, mark: KafkaMark) -> None:
         with self._lock:
@@ -53,9 +56,25 @@ class _Committed:
                 )
 
     def commit_since(self, topic: KafkaTopic, since: float) -> None:
+        """Commits the offsets of the first messages at a time or later, in seconds since the epoch.
+
+        Until it succeeds, or is called with a later time, a thread tries it again.
+        """
         with self._lock:
-            partitions = self._connected(topic)
-            partitions.commit(partitions.first_since(partitions.numbers(), since))
+            self._since[topic] = since
+        self._try_since(topic, since)
+
+    def _try_since(self, topic: KafkaTopic, since: float) -> None:
+        with self._lock:
+            if self._since[topic] != since:
+                return
+            try:
+                partitions = self._connected(topic)
+                partitions.commit(partitions.first_since(partitions.numbers(), since))
+            except InputError:
+                again = threading.Timer(_PAUSE, self._try_since, (topic, since))
+                again.daemon = True
+                again.start()
 
     def _connected(self, topic: KafkaTopic) -> Partitions:
         if topic not in self._partitions:
@@ -71,7 +90,8 @@ class CommitPublished:
     """Commits to the group of a topic the offsets of published messages, for Kafka's own tools.
 
     Unlike offsets that are committed when messages are read, another run can begin at these without
-    losing messages. If a commit fails, that is not an error, because nothing depends on it.
+    losing messages. If a commit fails, that is not an error, because nothing depends on it; it is
+    tried again.
 
     Attributes:
       topic: the topic.
@@ -82,5 +102,4 @@ class CommitPublished:
     reach: float = 0.0
 
     def __call__(self, until: float) -> None:
-        with contextlib.suppress(InputError):
-            _COMMITTED.commit_since(self.topic, until - self.reach)
+        _COMMITTED.commit_since(self.topic, until - self.reach)

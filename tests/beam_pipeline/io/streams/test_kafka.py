@@ -3,14 +3,17 @@
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from beam_pipeline.io.streams import kafka_offsets
 from beam_pipeline.io.streams.kafka import ReadKafka
 from beam_pipeline.io.streams.kafka_topic import KafkaTopic
 from tests.support.kafka import PROGRAM
+from transforms.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,30 @@ def test_a_broker_says_that_its_port_is_in_use(tmp_path: Path) -> None:
     assert (finished.returncode, finished.stdout) == (1, "")
     assert finished.stderr == f"port {port} is in use by another program; give another --port\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_commit_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [InputError("the broker does not answer")] * 2
+    committed: list[dict[int, int]] = []
+
+    class Unreliable:
+        def numbers(self) -> list[int]:
+            return [0, 1]
+
+        def first_since(self, numbers: list[int], since: float) -> dict[int, int]:
+            return {number: int(since) for number in numbers}
+
+        def commit(self, offsets: dict[int, int]) -> None:
+            if failures:
+                raise failures.pop()
+            committed.append(offsets)
+
+    monkeypatch.setattr(kafka_offsets, "_PAUSE", 0.01)
+    commits = kafka_offsets._Committed()
+    monkeypatch.setattr(commits, "_connected", lambda topic: Unreliable())
+    topic = KafkaTopic.of_url("kafka://h:1/t")
+    commits.commit_since(topic, 5.0)
+    while not committed:
+        time.sleep(0.01)
+    commits.commit_since(topic, 7.0)
+    assert committed == [{0: 5, 1: 5}, {0: 7, 1: 7}]
