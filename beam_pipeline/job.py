@@ -39,6 +39,7 @@ from beam_pipeline.runners.run import is_template, run_to_end
 from beam_pipeline.standard_streams import print_message, write_stdout
 from beam_pipeline.telemetry.run_info import RunInfo
 from beam_pipeline.telemetry.sending import Telemetry
+from transforms.columns.passing import within_one_process
 from transforms.dictionary import DictionarySpec
 from transforms.errors import AnagramError, DictionaryError, InputError
 from transforms.files.schemes import is_local
@@ -253,6 +254,8 @@ def _run(run: Run) -> None:
         except OutputError as error:
             raise DeadLettersError(str(error)) from error
     stack.enter_context(_finished_if_interrupted(output, token, options))
+    if counts_in_this_process(options):
+        stack.enter_context(within_one_process())
     recorder.mark_submitted()
     observers.start(builder.dictionary)
     try:

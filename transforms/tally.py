@@ -14,7 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.checks import check_positive, check_type
 from transforms.columns.buckets import BUCKETS, BucketOfCounts, split_into_buckets
-from transforms.columns.packing import to_bytes
+from transforms.columns.passing import passed
 from transforms.columns.tables import with_group
 from transforms.dictionary import DictionarySpec
 from transforms.kernel.fallback import Counted, Part, PlainTally, Tally
@@ -213,10 +213,10 @@ class _TallyFn(StageFn):
 
 
 def _encoded(part: Part) -> tuple[Counted, bytes]:
-    """Returns a part, and the bytes of its columns if they have rows and are of one bucket."""
+    """Returns a part, and its columns as an element if they have rows and are of one bucket."""
     counted = part()
     is_bucket = counted.bucket is not None and counted.columns.num_rows > 0
-    return counted, to_bytes(counted.columns) if is_bucket else b""
+    return counted, passed(counted.columns) if is_bucket else b""
 
 
 class _TallyGroupsFn(_TallyFn):

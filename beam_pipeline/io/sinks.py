@@ -31,7 +31,7 @@ from beam_pipeline.io.writing import FileWriter, dead_letter_line
 from transforms.checks import check_one_of, check_positive, check_type
 from transforms.columns.convert import PackRecords
 from transforms.columns.elements import GroupedColumns, RecordColumns
-from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.passing import done_with, passed, received
 from transforms.errors import AnagramError
 from transforms.expand import AnagramCount, GroupedCount
 from transforms.files.lineage import report_sinks
@@ -276,7 +276,7 @@ class _ShardFn(StageFn):
 
     def _chunks(self, records: pyarrow.Table) -> _Chunks:
         table = records.select(self._columns)
-        return table.num_rows, [(shard, to_bytes(rows)) for shard, rows in self._in_shards(table)]
+        return table.num_rows, [(shard, passed(rows)) for shard, rows in self._in_shards(table)]
 
     def _in_shards(self, table: pyarrow.Table) -> Iterator[tuple[int, pyarrow.Table]]:
         if self._num_shards == 1:
@@ -332,6 +332,7 @@ class _WriteFn(StageFn):
             if shard == _DEAD_LETTERS:
                 raise DeadLettersError(f"{self._dead_letters}: {message}") from error
             raise OutputError(f"{self._path}: {message}") from error
+        done_with(chunks)
         self.totals.add(Count.RECORDS_WRITTEN, records)
         self.totals.add(Count.FILES_WRITTEN)
         yield WriteOutcome((written,), Totals())
@@ -341,7 +342,7 @@ class _WriteFn(StageFn):
 
     def _write_records(self, final: str, chunks: Iterable[bytes]) -> tuple[WrittenFile, int]:
         with_rows = (chunk for chunk in chunks if chunk)
-        tables = list(map_in_order(from_bytes, with_rows, self._writer.threads))
+        tables = list(map_in_order(received, with_rows, self._writer.threads))
         if sum(table.num_rows for table in tables) > self._writer.chunk_records:
             release_free_memory()  # of the decoded chunks
         return self._writer.write_records(final, tables)

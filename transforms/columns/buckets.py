@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow
 
-from transforms.columns.packing import to_bytes
+from transforms.columns.passing import passed
 from transforms.columns.tables import UInt64Array, letters_and_ends, order_of_numbers, take
 
-#: A bucket, and the bytes of a table of counts.
+#: A bucket, and a table of counts as it is passed on.
 BucketOfCounts = tuple[int, bytes]
 #: The default number of buckets. Counts can be added up only if their number of buckets is equal.
 BUCKETS = 64
@@ -38,7 +38,7 @@ def split_into_buckets(table: pyarrow.Table, buckets: int) -> Iterator[BucketOfC
     present, begins = np.unique(numbers, return_index=True)
     ends = [*begins[1:], len(numbers)]
     for bucket, begin, end in zip(present, begins, ends, strict=True):
-        yield int(bucket), to_bytes(table.slice(begin, end - begin))
+        yield int(bucket), passed(table.slice(begin, end - begin))
 
 
 def _letter_hashes(keys: pyarrow.Array) -> UInt64Array:

@@ -10,7 +10,7 @@ from apache_beam.pvalue import PCollection
 
 from transforms.checks import check_positive
 from transforms.columns.buckets import BucketOfCounts
-from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.passing import done_with, passed, received, size_of
 from transforms.columns.tables import SMALL
 
 
@@ -38,7 +38,7 @@ class CombineColumns(beam.PTransform[PCollection[BucketOfCounts], PCollection[Bu
 
 
 class CombineColumnsFn(beam.CombineFn):
-    """Merges tables of counts. The accumulator is a list of their bytes."""
+    """Merges tables of counts. The accumulator is a list of them, as they are passed on."""
 
     def __init__(self, max_unmerged_bytes: int):
         self._max_unmerged_bytes = max_unmerged_bytes
@@ -48,7 +48,7 @@ class CombineColumnsFn(beam.CombineFn):
 
     def add_input(self, accumulator: list[bytes], columns: bytes) -> list[bytes]:
         accumulator.append(columns)
-        merged, *unmerged = map(len, accumulator)
+        merged, *unmerged = map(size_of, accumulator)
         is_small = sum(unmerged) < max(merged, self._max_unmerged_bytes)
         return accumulator if is_small else self.compact(accumulator)
 
@@ -62,7 +62,8 @@ class CombineColumnsFn(beam.CombineFn):
     def compact(self, accumulator: list[bytes]) -> list[bytes]:
         if len(accumulator) < 2:
             return accumulator
-        tables = pyarrow.concat_tables(map(from_bytes, accumulator))  # without copying them
+        tables = pyarrow.concat_tables(map(received, accumulator))  # without copying them
+        done_with(accumulator)
         *keys, _ = tables.column_names  # the key, with groups also the group
         if tables.num_rows <= SMALL:
             counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
@@ -70,14 +71,14 @@ class CombineColumnsFn(beam.CombineFn):
                 counts[tuple(key)] += count
             columns = [*zip(*counts, strict=True), counts.values()]
             arrays = map(pyarrow.array, columns, tables.schema.types)
-            return [to_bytes(pyarrow.table(list(arrays), tables.schema))]
+            return [passed(pyarrow.table(list(arrays), tables.schema))]
         if len(keys) == 1:
             from transforms.kernel.grouping import merge_counts  # loads the compiler
 
-            return [to_bytes(merge_counts(tables))]
+            return [passed(merge_counts(tables))]
         merged = tables.group_by(keys, use_threads=False).aggregate([("count", "sum")])
         merged = merged.select([*keys, "count_sum"]).rename_columns(tables.column_names)
-        return [to_bytes(merged)]
+        return [passed(merged)]
 
     def extract_output(self, accumulator: list[bytes]) -> bytes:
         (columns,) = self.compact(accumulator)

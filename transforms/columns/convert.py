@@ -13,7 +13,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.checks import check_positive
 from transforms.columns.buckets import BUCKETS, BucketOfCounts, split_into_buckets
 from transforms.columns.elements import GroupedColumns, RecordColumns
-from transforms.columns.packing import from_bytes
+from transforms.columns.passing import done_with, received
 from transforms.columns.tables import counts_table, records_table, with_groups
 from transforms.counts import ClassTally
 from transforms.expand import AnagramCount, GroupedCount
@@ -105,7 +105,8 @@ class UnpackCounts(beam.PTransform[PCollection[BucketOfCounts], PCollection[tupl
 
 
 def _unpacked(bucket: BucketOfCounts, are_words: bool) -> Iterator[tuple[str, Any]]:
-    table = from_bytes(bucket[1])
+    table = received(bucket[1])
+    done_with([bucket[1]])
     for *group, key, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
         counted = (signature(key), ClassTally(count, (key,))) if are_words else (key, count)
         yield (*group, counted) if group else counted

@@ -13,7 +13,7 @@ from apache_beam.pvalue import PCollection
 from transforms.checks import check_positive, check_type
 from transforms.columns.buckets import BucketOfCounts
 from transforms.columns.elements import GroupedColumns, RecordColumns
-from transforms.columns.packing import from_bytes
+from transforms.columns.passing import done_with, received
 from transforms.columns.tables import (
     GROUP,
     RECORDS,
@@ -126,7 +126,8 @@ class _ExpandFn(StageFn):
         yield from self.emit_totals(*self._retriers)
 
     def _expand(self, columns: bytes) -> "_Expanded":
-        counts = from_bytes(columns)
+        counts = received(columns)
+        done_with([columns])
         retrier = self._free.get()
         try:
             classes = retrier(self._classes, counts)
