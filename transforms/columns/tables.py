@@ -1,6 +1,6 @@
 """Tables of counts and of records: Arrow columns, so that thousands of rows move as one element.
 
-Between stages a table is bytes, see `transforms.columns.packing`.
+How a table is passed on between stages: see `transforms.columns.passing`.
 """
 
 from collections.abc import Iterable, Sequence
