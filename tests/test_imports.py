@@ -25,6 +25,7 @@ LAYERS = (
     ("transforms/dictionary.py", "transforms/word_lists.py", "transforms/word_set.py"),
     (
         *("transforms/columns/tables.py", "transforms/columns/packing.py"),
+        "transforms/columns/passing.py",
         "transforms/columns/buckets.py",
     ),
     ("transforms/kernel/",),
@@ -60,6 +61,7 @@ PURE = {
     "transforms/text/settings.py": ("transforms",),
     "transforms/columns/tables.py": ("numpy", "pyarrow"),
     "transforms/columns/packing.py": ("transforms", "numpy", "pyarrow"),
+    "transforms/columns/passing.py": ("transforms", "pyarrow"),
     "transforms/columns/buckets.py": ("transforms", "numpy", "pyarrow"),
     "transforms/files/recognition.py": (),
     "transforms/files/decompression.py": ("transforms", "pyarrow"),
