@@ -13,7 +13,7 @@ from tests.support import reference
 from tests.support.beam import assert_gives
 from tests.support.tables import rows_of
 from transforms.columns.combine import CombineColumns
-from transforms.columns.packing import from_bytes
+from transforms.columns.passing import received
 from transforms.dictionary import DictionarySpec
 from transforms.tally import TallyBlocks
 from transforms.text.blocks import Block
@@ -32,7 +32,7 @@ class SummedTally(beam.PTransform[PCollection[Block], PCollection[Any]]):
             blocks
             | TallyBlocks(**self._settings)
             | CombineColumns()
-            | beam.FlatMapTuple(lambda _, columns: rows_of(from_bytes(columns)))
+            | beam.FlatMapTuple(lambda _, columns: rows_of(received(columns)))
         )
 
 

@@ -13,7 +13,7 @@ from tests.support.beam import assert_gives, pipeline
 from tests.support.tables import rows_of
 from transforms.columns.buckets import BucketOfCounts
 from transforms.columns.combine import CombineColumns, CombineColumnsFn
-from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.passing import passed, received
 from transforms.columns.tables import counts_table
 
 counters = st.lists(
@@ -24,7 +24,7 @@ counters = st.lists(
 
 
 def columns_of(counts: dict[str, int]) -> bytes:
-    return to_bytes(counts_table(counts, counts.values()))
+    return passed(counts_table(counts, counts.values()))
 
 
 def total(counts: list[dict[str, int]]) -> dict[str, int]:
@@ -45,7 +45,7 @@ def test_tables_add_up_in_any_grouping(
         at = number % accumulators
         made[at] = fn.add_input(made[at], columns_of(each))
     merged = fn.compact(fn.merge_accumulators(fn.compact(each) for each in made))
-    assert Counter(rows_of(from_bytes(fn.extract_output(merged)))) == Counter(total(counts).items())
+    assert Counter(rows_of(received(fn.extract_output(merged)))) == Counter(total(counts).items())
 
 
 @pytest.mark.parametrize("max_unmerged_bytes", [1, 8 << 20])
@@ -57,7 +57,7 @@ def test_each_bucket_is_merged_by_itself(max_unmerged_bytes: int) -> None:
             | beam.Create([(bucket, columns_of(counts)) for bucket, counts in elements])
             | beam.Map(lambda pair: pair).with_output_types(BucketOfCounts)
             | CombineColumns(max_unmerged_bytes)
-            | beam.MapTuple(lambda bucket, data: (bucket, sorted(rows_of(from_bytes(data)))))
+            | beam.MapTuple(lambda bucket, data: (bucket, sorted(rows_of(received(data)))))
         )
         expected = [(0, [("a", 3), ("b", 0), ("c", 1)]), (1, [("a", 5)])]
         assert_that(merged, equal_to(expected))
@@ -67,7 +67,7 @@ def test_large_tables_add_up() -> None:
     tables = [{f"{n * step:x}é": n for n in range(1, 2000)} for step in (1, 3, 7)]
     fn = CombineColumnsFn(1 << 20)
     merged = fn.merge_accumulators([columns_of(counts)] for counts in tables)
-    assert Counter(rows_of(from_bytes(fn.extract_output(merged)))) == Counter(total(tables).items())
+    assert Counter(rows_of(received(fn.extract_output(merged)))) == Counter(total(tables).items())
 
 
 def test_no_counts_make_no_columns() -> None:

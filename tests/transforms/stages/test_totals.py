@@ -15,7 +15,7 @@ from tests.support.cli import Here, assert_one_line_error
 from tests.support.durability import OLD
 from transforms import counts, expand, filtering, tally, words
 from transforms.columns.combine import CombineColumnsFn
-from transforms.columns.packing import from_bytes, to_bytes
+from transforms.columns.passing import passed, received
 from transforms.stages import stage as stages
 from transforms.stages.totals import Count, DeadLetterCause, Totals, invariants
 
@@ -105,7 +105,7 @@ def lose_in_merge(self: counts.MergeTalliesFn, accumulator: Any) -> counts.Class
 
 def lose_row(self: CombineColumnsFn, accumulator: list[bytes]) -> bytes:
     (columns,) = self.compact(accumulator)
-    return to_bytes(from_bytes(columns).slice(1))
+    return passed(received(columns).slice(1))
 
 
 @pytest.mark.parametrize(

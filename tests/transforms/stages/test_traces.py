@@ -12,7 +12,7 @@ from tests.support.beam import pipeline
 from tests.support.durability import ENOUGH, Proof, write_texts
 from tests.support.tables import rows_of
 from transforms.columns.combine import CombineColumns
-from transforms.columns.packing import from_bytes
+from transforms.columns.passing import received
 from transforms.stages.chaos import Chaos, Fault
 from transforms.stages.retry import Resilience
 from transforms.stages.side_outputs import SideOutputs
@@ -59,7 +59,7 @@ def tallied(chaos: Chaos, threads: int, limit: int) -> tuple[dict[str, int], Tot
             | beam.Create(BLOCKS)
             | tally
             | CombineColumns()
-            | beam.FlatMapTuple(lambda _, columns: rows_of(from_bytes(columns)))
+            | beam.FlatMapTuple(lambda _, columns: rows_of(received(columns)))
         )
         assert_that(counted, take_counts, "Counts")
         assert_that(side_outputs.totals[0], take_totals, "Totals")
