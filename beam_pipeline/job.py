@@ -34,7 +34,12 @@ from beam_pipeline.pipeline import StageSettings, build
 from beam_pipeline.report.model import RunReport
 from beam_pipeline.report.recorder import RunRecorder
 from beam_pipeline.report.write import write_all
-from beam_pipeline.runners.names import counts_in_this_process, is_in_process, threads_for
+from beam_pipeline.runners.names import (
+    counts_in_this_process,
+    is_in_process,
+    receives_each_element_once,
+    threads_for,
+)
 from beam_pipeline.runners.run import is_template, run_to_end
 from beam_pipeline.standard_streams import print_message, write_stdout
 from beam_pipeline.telemetry.run_info import RunInfo
@@ -254,7 +259,7 @@ def _run(run: Run) -> None:
         except OutputError as error:
             raise DeadLettersError(str(error)) from error
     stack.enter_context(_finished_if_interrupted(output, token, options))
-    if counts_in_this_process(options):
+    if receives_each_element_once(options):
         stack.enter_context(within_one_process())
     recorder.mark_submitted()
     observers.start(builder.dictionary)

@@ -14,6 +14,8 @@ _MARGIN = 24
 _TITLE_SIZE, _HEADING_SIZE = 24, 17
 _VIEW_BOX = re.compile(r'viewBox="0 0 [0-9.]+ ([0-9.]+)"')
 _INHERITED_FONT = re.compile(r"font-family:\s*inherit")
+# The first of these that is installed. What "sans-serif" means, not every system knows.
+_FONTS = "DejaVu Sans, Liberation Sans, Noto Sans, Arial, Helvetica, Segoe UI, sans-serif"
 # Two pixels for each unit of the SVG, so that the text is sharp.
 _ZOOM = 2
 
@@ -47,7 +49,7 @@ def to_svg(title: str, figures: Sequence[Figure]) -> str:
         bottom = max(bottom, top + _MARGIN + height)
     width = _MARGIN + max(len(figures), 1) * (WIDTH + _MARGIN)
     svg = _document(width, bottom + _MARGIN, "".join(parts))
-    return _INHERITED_FONT.sub("font-family:sans-serif", resolve(svg))
+    return _INHERITED_FONT.sub(f"font-family:{_FONTS}", resolve(svg))
 
 
 def _draw(svg: str) -> bytes:
@@ -68,5 +70,5 @@ def _document(width: float, height: float, content: str) -> str:
 
 
 def _text(x: float, y: float, size: float, text: str) -> str:
-    style = f'font-family="sans-serif" font-size="{size:g}" fill="{LIGHT["ink"]}"'
+    style = f'font-family="{_FONTS}" font-size="{size:g}" fill="{LIGHT["ink"]}"'
     return f'<text x="{x:g}" y="{y:g}" {style}>{html.escape(visible(text))}</text>'

@@ -144,6 +144,12 @@ def counts_in_this_process(options: AnagramOptions) -> bool:
     return is_in_process(options) and mode == "in_memory"
 
 
+def receives_each_element_once(options: AnagramOptions) -> bool:
+    """Returns whether this process is the only worker, and does not repeat bundles."""
+    repeats: int = options.view_as(DirectOptions).direct_runner_bundle_repeat
+    return counts_in_this_process(options) and not repeats
+
+
 def describe_runner(options: AnagramOptions) -> str:
     """Returns the runner as shown in a report; the in-process runner with its mode and size.
 

@@ -25,7 +25,8 @@ _is_one_process = False
 def within_one_process() -> Iterator[None]:
     """Inside the ``with`` block, tables are passed on by tokens.
 
-    All pipelines that run in this process then must have all their workers in it.
+    All pipelines that run in this process then must have all their workers in it, and must not
+    process an element twice, because a table is freed when it has been used.
     """
     global _is_one_process
     _is_one_process = True

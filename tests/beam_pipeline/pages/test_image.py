@@ -20,7 +20,7 @@ def test_the_drawing_needs_no_style_sheet_and_has_all_figures() -> None:
     texts = {element.text for element in root.iter() if element.tag.endswith("text")}
     assert {"<Title>", "Bars & <more>", "Lines", "a", "b"} <= texts
     assert "var(" not in svg
-    assert "font-family:sans-serif" in svg and "font-family:inherit" not in svg
+    assert "font-family:DejaVu Sans" in svg and "font-family:inherit" not in svg
     places = [
         (float(part.attrib["x"]), float(part.attrib["width"])) for part in root if part.get("id")
     ]

@@ -139,3 +139,18 @@ def test_only_clusters_read_the_parts_of_a_stream_by_themselves(
     runner: str, splits: int | None
 ) -> None:
     assert names.max_splits_for(AnagramOptions([KAFKA, f"--runner={runner}"])) == splits
+
+
+@pytest.mark.parametrize(
+    ("more", "once"),
+    [
+        ((), True),
+        (("--engine=elementwise",), True),
+        (("--direct_runner_bundle_repeat=1",), False),
+        (("--direct_running_mode=multi_processing", "--direct_num_workers=2"), False),
+        (("--runner=PrismRunner",), False),
+    ],
+)
+def test_elements_are_received_once_by_the_only_worker(more: tuple[str, ...], once: bool) -> None:
+    options = AnagramOptions(["--runner=FnApiRunner", *more])
+    assert names.receives_each_element_once(options) == once
