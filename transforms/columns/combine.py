@@ -63,7 +63,7 @@ class CombineColumnsFn(beam.CombineFn):
         if len(accumulator) < 2:
             return accumulator
         tables = pyarrow.concat_tables(map(received, accumulator))  # without copying them
-        done_with(accumulator)
+        done_with(accumulator)  # only now: an element that is there twice shows in the totals
         *keys, _ = tables.column_names  # the key, with groups also the group
         if tables.num_rows <= SMALL:
             counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
