@@ -10,8 +10,8 @@ work that it saves. So there is no such branch:
 1. `_sum_up` adds up what all bytes of a chunk contribute, and keeps the running sums at each
    separator.
 2. `_split_into_words` takes the differences of these sums, which are the sums of the words.
-3. `_count` looks at a single slot of the dictionary's table for each word, and adds one or nothing
-   to its counter.
+3. `_count` looks at a single slot of the dictionary's table for each word, and counts those that
+   are in it.
 
 A piece of text between two ASCII separators that has bytes beyond ASCII is left out of these steps.
 `_count_by_code_point` reads it one code point after the other, as it does with all of the text
@@ -39,6 +39,7 @@ from transforms.kernel.letter_weights import (
     Int64Array,
     UInt64Array,
 )
+from transforms.kernel.pairs import PAIR_SIZE, add_row, put_row, zero_pair
 
 # Bytes of a chunk. Its sums stay in the processor's cache.
 _CHUNK = 1 << 11
@@ -56,16 +57,14 @@ class ByteEffects(NamedTuple):
     """What each byte contributes to the sums of a chunk.
 
     Attributes:
-      low: by byte, its low letter weight.
+      pairs: by byte, its low letter weight, and what it adds to the packed counters.
       high: its high letter weight.
-      packed: what it adds to the packed counters.
-      separators: 1 if it separates words, or else 0.
+      row_sizes: the size of a pair if it separates words, or else 0.
     """
 
-    low: UInt64Array
+    pairs: UInt64Array
     high: UInt64Array
-    packed: UInt64Array
-    separators: UInt64Array
+    row_sizes: UInt64Array
 
 
 class Classes(NamedTuple):
@@ -103,35 +102,49 @@ class Counters(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """The sums of a chunk at each of its separators, or the sums of each of its words.
+    """The sums of a chunk at each of its separators.
 
     Attributes:
-      low: the low sums.
-      high: the high sums.
-      packed: the packed counters.
-      stop: of words only, the place of the separator behind each, from the chunk's beginning.
+      pairs: the low sum and the packed counters.
+      high: the high sum.
+    """
+
+    pairs: UInt64Array
+    high: UInt64Array
+
+
+class _Words(NamedTuple):
+    """The words of a chunk.
+
+    Attributes:
+      low: their low sums.
+      high: their high sums.
+      packed: their packed counters; but the counter of bytes is that of the chunk, up to and with
+        the separator behind the word.
     """
 
     low: UInt64Array
     high: UInt64Array
     packed: UInt64Array
-    stop: UInt64Array
 
 
 def byte_effects(effects: CodePointEffects) -> ByteEffects:
     """Returns what bytes contribute, given a table that has the page of ASCII."""
-    by_byte = ByteEffects(*np.zeros((4, 256), np.uint64))
-    by_byte.packed[:] = _BYTE
-    by_byte.packed[0x80:] += _BEYOND_ASCII
+    by_byte = ByteEffects(
+        np.zeros((256, 2), np.uint64), np.zeros(256, np.uint64), np.zeros(256, np.uint64)
+    )
+    low, packed = by_byte.pairs.T
+    packed[:] = _BYTE
+    packed[0x80:] += _BEYOND_ASCII
     for byte, length in enumerate(effects.length[:0x80].tolist()):
         if length == SEPARATOR:
-            by_byte.separators[byte] = 1
+            by_byte.row_sizes[byte] = PAIR_SIZE
         elif length >= NOT_IN_DICTIONARY:
-            by_byte.packed[byte] += _UNKNOWN_LETTER + np.uint64(length - NOT_IN_DICTIONARY)
+            packed[byte] += _UNKNOWN_LETTER + np.uint64(length - NOT_IN_DICTIONARY)
         else:
-            by_byte.low[byte] = effects.low[byte]
+            low[byte] = effects.low[byte]
             by_byte.high[byte] = effects.high[byte]
-            by_byte.packed[byte] += np.uint64(length)
+            packed[byte] += np.uint64(length)
     return by_byte
 
 
@@ -191,20 +204,18 @@ def _sum_up(data: Any, start: int, stop: int, effects: Any, uses_high: bool, sum
     Returns:
       The number of separators.
     """
-    low_effects, high_effects, packed_effects, separator_effects = effects
-    lows, highs, all_packed, _ = sums
-    low = high = packed = separators = np.uint64(0)
+    pair_effects, high_effects, row_sizes = effects
+    pairs, highs = sums
+    pair, high, row = zero_pair(), np.uint64(0), np.uint64(0)
     for at in range(np.uint64(start), np.uint64(stop)):
-        byte = data[at]
-        low += low_effects[byte]
-        lows[separators] = low
+        byte = np.uint64(data[at])
+        pair = add_row(pair, pair_effects, byte * PAIR_SIZE)
+        put_row(pair, pairs, row)
         if uses_high:  # compiled to two loops, one of them without this
             high += high_effects[byte]
-            highs[separators] = high
-        packed += packed_effects[byte]
-        all_packed[separators] = packed
-        separators += separator_effects[byte]
-    return separators
+            highs[row // PAIR_SIZE] = high
+        row += row_sizes[byte]
+    return row // PAIR_SIZE
 
 
 @compiled_into_callers
@@ -222,20 +233,19 @@ def _split_into_words(sums: Any, separators: Any, uses_high: bool, words: Any) -
     Returns:
       The number of words.
     """
-    low_sums, high_sums, packed_sums, _ = sums
-    lows, highs, all_packed, stops = words
+    pairs, high_sums = sums
+    lows, highs, all_packed = words
     found = low = high = packed = np.uint64(0)
     for separator in range(separators):
         low_before, high_before, packed_before = low, high, packed
-        low, packed = low_sums[separator], packed_sums[separator]
+        low, packed = pairs[separator, 0], pairs[separator, 1]
         lows[found] = low - low_before
         if uses_high:
             high = high_sums[separator]
             highs[found] = high - high_before
-        added = (packed - packed_before) % _BYTE
+        added = packed - packed_before % _BYTE
         all_packed[found] = added
-        stops[found] = packed // _BYTE - np.uint64(1)
-        found += np.uint64(added != np.uint64(0))
+        found += np.uint64(added % _BYTE != np.uint64(0))
     return found
 
 
@@ -253,18 +263,27 @@ def _look_up(low: Any, high: Any, length: Any, classes: Any) -> Any:
 def _count(
     words: Any, found: Any, times: Any, min_word_length: int, classes: Any, counters: Any
 ) -> None:
-    """Counts those of the first `found` words that have no bytes beyond ASCII."""
-    lows, highs, all_packed, _ = words
+    """Counts those of the first `found` words that have no bytes beyond ASCII.
+
+    The slots of the words that are in the dictionary are collected first, where low sums were that
+    are no longer needed. If each word added one or nothing to its counter at once, the processor
+    would wait for counters that do not change.
+    """
+    lows, highs, all_packed = words
     counts, lengths, _ = counters
     last_length = lengths.size - 1
+    hits = np.uint64(0)
     for word in range(np.uint64(found)):
-        packed = all_packed[word]
+        packed = all_packed[word] % _BYTE
         length = np.int64(packed % _UNKNOWN_LETTER)
         counts_here = (length >= min_word_length) & (packed < _BEYOND_ASCII)
         lengths[min(length, last_length)] += times * counts_here
         # Packed counters equal the length of a class only if no letter is unknown.
         slot, matches = _look_up(lows[word], highs[word], packed, classes)
-        counts[slot] += times * (matches & counts_here)
+        lows[hits] = slot
+        hits += np.uint64(matches & counts_here)
+    for hit in range(hits):
+        counts[lows[hit]] += times
 
 
 @compiled_into_callers
@@ -293,6 +312,7 @@ def _decode_code_point(data: Any, at: int, stop: int) -> Any:
 def _count_by_code_point(
     data: Any,
     position: Any,
+    last_stop: Any,
     words: Any,
     found: Any,
     times: Any,
@@ -310,6 +330,7 @@ def _count_by_code_point(
     Args:
       data: the text.
       position: where the chunk begins.
+      last_stop: where its last separator is, or the end of the text.
       words: the words of the chunk.
       found: their number.
       times: how often each word is counted.
@@ -324,7 +345,7 @@ def _count_by_code_point(
       more room for slow pieces; where to go on; the page to be filled, or -1; and how many pieces
       are left to the slow path now.
     """
-    _, _, all_packed, stops = words
+    _, _, all_packed = words
     lows, highs, lengths_of = effects
     counts, lengths, slow_pieces = counters
     last_length = lengths.size - 1
@@ -333,9 +354,10 @@ def _count_by_code_point(
     length = 0
     is_slow = False
     for word in range(found):
+        packed = all_packed[word]
         start = at = stop + 1
-        stop = position + np.int64(stops[word])
-        if all_packed[word] < _BEYOND_ASCII:
+        stop = position + np.int64(packed // _BYTE) - 1 if word < found - 1 else last_stop
+        if packed % _BYTE < _BEYOND_ASCII:
             continue
         while at <= stop:
             code, step, effect = 0, 1, SEPARATOR
@@ -402,29 +424,33 @@ def tally(
       Where to go on; the page of code points that must be filled before, or -1; and the number of
       pieces that are left to the slow path.
     """
-    separators_by_byte = byte_effects.separators
-    sums, words = _new_sums(), _new_sums()
+    row_sizes = byte_effects.row_sizes
+    sums = _Sums(np.zeros((_CHUNK + 1, 2), np.uint64), np.zeros(_CHUNK + 1, np.uint64))
+    rows = np.zeros((3, _CHUNK + 1), np.uint64)
+    words = _Words(rows[0], rows[1], rows[2])
     slow = 0
     while position < data.size:
         end: Any = min(position + _CHUNK, data.size)
         separators = _sum_up(data, position, end, byte_effects, classes.uses_high, sums)
-        last = sums.packed[separators - np.uint64(1)] if separators else np.uint64(0)
+        last = sums.pairs[separators - np.uint64(1), 1] if separators else np.uint64(0)
         beyond_ascii: Any = np.int64(last // _BEYOND_ASCII % _FIELD_SIZE)
         if separators and _FREQUENT * beyond_ascii < end - position:
             end = position + np.int64(last // _BYTE)
+            last_stop: Any = end - 1
             found: Any = np.int64(_split_into_words(sums, separators, classes.uses_high, words))
         else:  # one piece up to a separator, for `_count_by_code_point`
             end = min(position + _SOME_MORE, data.size)
-            while end < data.size and separators_by_byte[data[end]] == 0:
+            while end < data.size and row_sizes[data[end]] == 0:
                 end += 1
             words.packed[0] = _BEYOND_ASCII
-            words.stop[0] = np.uint64(end - position)
+            last_stop = end
             found = beyond_ascii = np.int64(1)
         reached, at, page = found, end, np.int64(-1)
         if beyond_ascii:
             reached, at, page, slow = _count_by_code_point(
                 data,
                 position,
+                last_stop,
                 words,
                 found,
                 times,
@@ -440,10 +466,3 @@ def tally(
             return min(at, data.size), page, slow
         position = end
     return position, -1, slow
-
-
-@compiled_into_callers
-def _new_sums() -> Any:
-    """Makes room for the sums, or for the words, of a chunk."""
-    rows = np.zeros((4, _CHUNK + 1), np.uint64)
-    return _Sums(rows[0], rows[1], rows[2], rows[3])

@@ -162,6 +162,20 @@ def test_every_lead_byte_before_any_kind_of_bytes_is_read_as_a_decoder_does() ->
             assert tallied(table, line) == expected(table, line.decode("utf-8", "ignore"))
 
 
+LONG_PIECES = ("act cat ", "cat", "a-b... ", "été ", "漢\u3000", "e\u0301\u3000", "𝒙 ", "\n")
+
+
+@settings(max_examples=at_most(30))
+@given(
+    st.lists(st.tuples(st.sampled_from(LONG_PIECES), st.integers(1, 4_000)), min_size=1, max_size=5)
+)
+@example([("cat ", 1), ("漢\u3000", 20_000), ("act cat ", 300), ("é", 40_000)])
+def test_texts_of_many_chunks_are_counted(pieces: list[tuple[str, int]]) -> None:
+    """Also those that have only separators beyond ASCII, or none, in more than 64 KiB."""
+    text = "".join(piece * times for piece, times in pieces)
+    assert_counts_as_the_reference(text, ["cat", "été", "漢", "a", "b"], RULES[0])
+
+
 def test_words_and_matches_are_counted_apart() -> None:
     tally = BlockTally(table_of(["cat", "dog"]), min_word_length=2)
     tally.add("act tac xyzzy d o g x é 漢 ÀÉ e\u0301e\u0301 c4t".encode())
