@@ -1,5 +1,6 @@
 """This project's own command as an orchestrator."""
 
+import gc
 import json
 import tempfile
 import time
@@ -23,6 +24,7 @@ class CommandOrchestrator:
         self._options = ["--engine", engine]
         self._chaos = ""
         self.process_text("")  # loads what every run needs
+        gc.freeze()  # Beam's many objects stay, so they need not be searched for garbage
         self._chaos = chaos
         self._runs = 0
 

@@ -56,6 +56,10 @@ class ColumnsCoder(Coder):
     def decode(self, encoded: bytes) -> Any:
         return self._element_type(from_bytes(encoded))
 
+    def estimate_size(self, columns: Any) -> int:
+        # For the metrics of samples, tables would otherwise be encoded.
+        return int(columns.table.nbytes)
+
     def to_type_hint(self) -> type[Any]:
         return self._element_type
 
