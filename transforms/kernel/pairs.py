@@ -6,6 +6,8 @@ loop over bytes that does little else, this takes a third of the time.
 A pair is a vector of two 64-bit numbers. Pairs are kept in the rows of an array of two columns. A
 row is given by its offset in bytes, `PAIR_SIZE` times its number, which saves a shift for each
 access. Nothing checks that an offset is inside the array.
+
+Compiled loops have this code in them, and are not compiled anew if only this file is changed.
 """
 
 from collections.abc import Callable
