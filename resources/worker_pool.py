@@ -21,6 +21,7 @@ POSIX only.
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -340,6 +341,23 @@ def _receive(url: str, identity: list[tuple[str, str]]) -> None:
             pass
 
 
+def _check_free(host: str, port: int) -> None:
+    """Checks that no other program has the port on any address of a host.
+
+    gRPC would listen on the other addresses, and clients might reach that program.
+
+    Raises:
+      OSError: another program has it, or the host is unknown.
+    """
+    for each in ("127.0.0.1", "::1") if host == "localhost" else (host,):
+        for family, *_, address in socket.getaddrinfo(each, port, type=socket.SOCK_STREAM):
+            try:
+                socket.create_server(address[:2], family=family).close()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serves until a signal ends it."""
     parser = argparse.ArgumentParser(description="Starts the Python workers of Beam jobs.")
@@ -356,8 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     address = f"{settings.host}:{settings.port}"
     try:
+        _check_free(settings.host, settings.port)
         server.add_insecure_port(address)
-    except RuntimeError:
+    except (OSError, RuntimeError):
         sys.exit(f"error: {address} is in use, or is no address of this machine")
     server.start()
     print(f"worker pool at {address}", file=sys.stderr, flush=True)

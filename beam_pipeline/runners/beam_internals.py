@@ -20,6 +20,8 @@ from pathlib import Path
 from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any, NoReturn
 
+from beam_pipeline.runners.loopback import listen_on_loopback
+
 Undo = Callable[[], None]
 
 _SAMPLING_PERIOD_MS = 2
@@ -277,7 +279,7 @@ def serve_this_machine_only(*, worker_processes: bool) -> Undo:
     def server(*args: Any, **kwargs: Any) -> grpc.Server:
         made = grpc.server(*args, **kwargs)
         listen = made.add_insecure_port
-        made.add_insecure_port = lambda at: listen(at.replace("[::]:", "localhost:"))
+        made.add_insecure_port = lambda at: listen_on_loopback(listen, int(at.rpartition(":")[2]))
         return made
 
     for names in changed:

@@ -112,6 +112,23 @@ def test_a_port_is_for_one_pool_and_this_machine_only(tmp_path: Path) -> None:
         assert addresses <= LOOPBACK_ADDRESSES
 
 
+@pytest.mark.parametrize(
+    ("address", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)]
+)
+def test_a_port_that_another_program_has_at_one_address_is_refused(
+    address: str, family: socket.AddressFamily
+) -> None:
+    """gRPC would listen at the other one only, and runners would reach the other program."""
+    if family == socket.AF_INET6 and not socket.has_dualstack_ipv6():
+        pytest.skip("there is no IPv6")
+    with socket.create_server((address, 0), family=family) as other:
+        port = other.getsockname()[1]
+        command = worker_pool.command(Path(sys.executable).parent, port)
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=GIVE_UP)
+    assert refused.returncode == 1
+    assert f"error: localhost:{port} is in use" in refused.stderr
+
+
 def test_another_python_than_the_jobs_is_refused(program: ModuleType) -> None:
     program._check_python("submitted_with_python={}.{}".format(*sys.version_info))
     program._check_python("{}")
