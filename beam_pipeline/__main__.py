@@ -136,8 +136,9 @@ def _run() -> int:
 def _silence_runners() -> None:
     """Silences what Beam prints and logs, until the process ends.
 
-    `run` does so only while a job runs, but its threads may report an error later: when they are
-    interrupted, or when they stop Prism at exit.
+    `run` does so only while a job runs, but errors may be reported later: by its threads, when they
+    are interrupted, or when they stop Prism at exit; and by objects that are deleted at exit, such
+    as a temporary file of an upload that was interrupted, whose folder has been removed.
     """
     import threading
 
@@ -146,6 +147,7 @@ def _silence_runners() -> None:
     beam_internals.silence_worker_tracebacks()
     beam_internals.silence_prism_log()
     threading.excepthook = lambda failure: None
+    sys.unraisablehook = lambda failure: None
 
 
 def _end_children() -> None:
