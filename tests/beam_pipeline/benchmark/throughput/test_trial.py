@@ -16,7 +16,8 @@ SIZE = 200_000_000
 CHILD = f"""
 import os, sys, time
 memory = bytearray(b"x") * {SIZE}
-while time.process_time() < 0.3 or not os.path.exists(sys.argv[1]):
+open(sys.argv[1], "x").close()
+while time.process_time() < 0.3 or not os.path.exists(sys.argv[2]):
     pass
 """
 
@@ -26,13 +27,16 @@ def python(code: str, *arguments: str) -> Sequence[str]:
 
 
 def test_memory_and_time_of_children_count(tmp_path: Path) -> None:
-    seen = tmp_path / "seen"
+    filled, seen = tmp_path / "filled", tmp_path / "seen"
+    was_filled = False
 
     def on_sample(sample: Sample) -> None:
-        if sample.processes == 2 and sample.memory_bytes > SIZE:
+        nonlocal was_filled
+        if was_filled:  # when this sample was begun
             seen.touch()
+        was_filled = filled.exists()
 
-    child = python(CHILD, str(seen))
+    child = python(CHILD, str(filled), str(seen))
     trial = Trial("section", "name", python(f"import subprocess; subprocess.run({child!r})"), 1)
     measured = measure(trial, AMPLE, on_sample=on_sample)
     assert measured.error == ""
