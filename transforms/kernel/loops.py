@@ -330,7 +330,8 @@ def _count_by_code_point(
     Args:
       data: the text.
       position: where the chunk begins.
-      last_stop: where its last separator is, or the end of the text.
+      last_stop: where its last separator is, or the end of the text. The last word reaches up to
+        it: a single piece may have more bytes than a packed counter can hold.
       words: the words of the chunk.
       found: their number.
       times: how often each word is counted.
