@@ -7,14 +7,20 @@ import pytest
 
 from tests.support.cli import GIVE_UP, environment
 
-# A temporary file that is removed before it is closed, as by a run that is interrupted.
-REMOVED = """
-import os, sys, tempfile
+# An object whose deletion fails after the command. With Python before 3.12, such are temporary files
+# of an upload that was interrupted.
+UNDELETABLE = """
+import sys
 from beam_pipeline.__main__ import main
 
-file = tempfile.NamedTemporaryFile()
-os.remove(file.name)
-sys.exit(main())
+class Undeletable:
+    def __del__(self):
+        raise FileNotFoundError("its folder has been removed")
+
+undeletable = Undeletable()
+code = main()
+del undeletable
+sys.exit(code)
 """
 
 
@@ -23,7 +29,7 @@ def test_objects_that_cannot_be_deleted_are_reported_only_to_who_wants_to_know(
     arguments: list[str],
 ) -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", REMOVED, *arguments],
+        [sys.executable, "-c", UNDELETABLE, *arguments],
         env=environment(),
         capture_output=True,
         text=True,
