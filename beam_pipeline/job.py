@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from beam_pipeline.io.inputs import ALLOW, STDIN, Listing, hand_over, list_files
 from beam_pipeline.io.naming import new_token
 from beam_pipeline.io.pipes import copy_of_pipe
 from beam_pipeline.io.previous_results import ReadPreviousCounts, check_result, size_of_result
+from beam_pipeline.io.scratch import scratch_folder
 from beam_pipeline.io.shared_view import InputSize
 from beam_pipeline.io.sinks import WriteResults
 from beam_pipeline.io.sources import ReadFiles, ReadString
@@ -198,34 +198,6 @@ def only_run() -> Iterator[None]:
         yield
     finally:
         _RUNNING.release()
-
-
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[str]:
-    """Yields a temporary folder, which is removed at the end of the run.
-
-    Meanwhile it is the folder for temporary files of the process, so Beam and other libraries use
-    it too.
-
-    Raises:
-      AnagramError: it cannot be created.
-    """
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="anagrams-", ignore_cleanup_errors=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise AnagramError(f"no temporary folder can be made ({reason}); set TMPDIR") from error
-    with folder:
-        tempfile.tempdir = os.environ["TMPDIR"] = folder.name
-        try:
-            yield folder.name
-        finally:
-            tempfile.tempdir, variable = before
-            if variable is None:
-                del os.environ["TMPDIR"]
-            else:
-                os.environ["TMPDIR"] = variable
 
 
 @contextlib.contextmanager

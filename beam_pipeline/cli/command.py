@@ -34,7 +34,8 @@ from beam_pipeline.cli.summary import Summary, print_summary
 from beam_pipeline.cli.version import is_version_wanted, version_text
 from beam_pipeline.errors import ExitCode, UsageError
 from beam_pipeline.io.inputs import reads_terminal
-from beam_pipeline.job import run_job, scratch_folder
+from beam_pipeline.io.scratch import scratch_folder
+from beam_pipeline.job import run_job
 from beam_pipeline.options import AnagramOptions, is_streaming
 from beam_pipeline.standard_streams import print_result
 from transforms.errors import AnagramError

@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.cli import GIVE_UP, environment
 
-# An object whose deletion fails after the command. With Python before 3.12, such are temporary files
-# of an upload that was interrupted.
+# An object whose deletion fails after the command. With Python before 3.12, so does that of a
+# temporary file whose folder has been removed.
 UNDELETABLE = """
 import sys
 from beam_pipeline.__main__ import main
