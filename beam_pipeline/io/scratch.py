@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from beam_pipeline.io.locks import if_abandoned, run_lock
 from transforms.errors import AnagramError
 
-_PREFIX = "anagrams-"
+# On a network filesystem, a lock may be known only to the machine that holds it.
+_PREFIX = f"anagrams-{os.uname().nodename}-"
 _LOCK = ".anagrams-run.lock"
 
 
@@ -67,7 +68,7 @@ def _remove_abandoned(parent: str) -> None:
         folder = os.path.join(parent, name)
         lock = os.path.join(folder, _LOCK)
         if not name.startswith(_PREFIX) or not os.path.exists(lock):
-            continue  # the second also if a user has given a folder such a name
+            continue  # a folder without a lock file is not ours, whatever its name is
         with contextlib.suppress(OSError), if_abandoned(lock) as is_abandoned:
             if is_abandoned and os.lstat(folder).st_uid == os.geteuid():
                 shutil.rmtree(folder, ignore_errors=True)

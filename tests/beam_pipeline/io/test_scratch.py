@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,8 @@ import pytest
 from beam_pipeline.io import locks, scratch
 from tests.support.cli import COMMAND, GIVE_UP, environment, run
 from tests.support.other_user import NOBODY, folder_of_nobody, run_as_nobody
+
+PREFIX = f"anagrams-{platform.node()}-"
 
 
 def test_the_folder_of_a_run_that_was_killed_is_removed_by_the_next(tmp_path: Path) -> None:
@@ -36,11 +39,22 @@ def test_the_folder_of_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_the_folder_of_a_run_on_another_machine_is_left_alone(tmp_path: Path) -> None:
+    with _waiting_for_input(tmp_path) as running:
+        running.kill()
+        running.wait()
+    (folder,) = tmp_path.iterdir()
+    other = folder.rename(tmp_path / folder.name.replace(PREFIX, "anagrams-other-"))
+    assert run("--text=dog", cwd=tmp_path, TMPDIR=str(tmp_path)).code == 0
+    assert list(tmp_path.iterdir()) == [other]
+
+
 def test_a_folder_that_a_user_has_given_such_a_name_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "anagrams-2026").mkdir()
-    (tmp_path / "anagrams-2026" / "notes.txt").write_text("cat")
-    (tmp_path / "anagrams-file").write_text("act")
-    (tmp_path / "anagrams-link").symlink_to(tmp_path / "anagrams-2026")
+    mine = tmp_path / f"{PREFIX}2026"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("cat")
+    (tmp_path / f"{PREFIX}file").write_text("act")
+    (tmp_path / f"{PREFIX}link").symlink_to(mine)
     before = sorted(tmp_path.rglob("*"))
     assert run("--text=dog", cwd=tmp_path, TMPDIR=str(tmp_path)).code == 0
     assert sorted(tmp_path.rglob("*")) == before
@@ -127,9 +141,9 @@ def _waiting_for_input(temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _is_copied(temporary: Path) -> bool:
-    return any(path.stat().st_size for path in temporary.glob("anagrams-*/pipe-*/*"))
+    return any(path.stat().st_size for path in temporary.glob(f"{PREFIX}*/pipe-*/*"))
 
 
 def _copy_of_input(temporary: Path) -> Path:
-    (copy,) = temporary.glob("anagrams-*/pipe-*/*")
+    (copy,) = temporary.glob(f"{PREFIX}*/pipe-*/*")
     return copy
