@@ -514,7 +514,8 @@ def test_a_path_is_a_file_even_with_the_name_of_a_word_list(
         assert DictionarySpec.of(path).load().classes == ANIMALS
         assert not DictionarySpec.of(path).is_corpus
     assert DictionarySpec.of(tmp_path / "list.txt") == DictionarySpec(str(tmp_path / "list.txt"))
-    assert DictionarySpec.of(os.scandir(tmp_path).__next__()).load().classes == ANIMALS
+    with os.scandir(tmp_path) as entries:
+        assert DictionarySpec.of(next(entries)).load().classes == ANIMALS
 
 
 @pytest.mark.parametrize("wrong", [None, 3, 1.5, object(), b"cat", bytearray(b"cat")])
