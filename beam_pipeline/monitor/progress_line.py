@@ -21,6 +21,9 @@ from beam_pipeline.monitor.read_progress import ProgressSnapshot
 
 _ERASE_LINE = "\r\x1b[K"
 _MIN_BAR, _MAX_BAR = 10, 40
+# The rate is not shown before so many seconds have passed, or so large a share has been read: at
+# first workers start, and the kernel may have to be compiled.
+_SETTLED_SECONDS, _SETTLED_SHARE = 10.0, 0.01
 
 
 class ProgressLine:
@@ -165,9 +168,11 @@ def _bar(encoding: str) -> str:
 
 
 def _rate(progress: ProgressSnapshot, now: float) -> float:
-    """Returns the average number of bytes read per second; 0 if unknown."""
+    """Returns the average number of bytes read per second; 0 if it is not known yet."""
     seconds = now - (progress.first_read_at or now)
-    return progress.bytes_read / seconds if seconds > 0 else 0.0
+    few = _SETTLED_SHARE * (progress.bytes or 0)
+    is_settled = progress.bytes_read >= few or seconds >= _SETTLED_SECONDS
+    return progress.bytes_read / seconds if seconds > 0 and is_settled else 0.0
 
 
 def _clock(seconds: float) -> str:

@@ -429,7 +429,7 @@ def tally(
     sums = _Sums(np.zeros((_CHUNK + 1, 2), np.uint64), np.zeros(_CHUNK + 1, np.uint64))
     rows = np.zeros((3, _CHUNK + 1), np.uint64)
     words = _Words(rows[0], rows[1], rows[2])
-    slow = 0
+    slow = np.int64(0)  # for a plain 0, what is called would be compiled once more
     while position < data.size:
         end: Any = min(position + _CHUNK, data.size)
         separators = _sum_up(data, position, end, byte_effects, classes.uses_high, sums)

@@ -164,8 +164,8 @@ def _sort_keys(
             target = counts[digit, value]
             counts[digit, value] += 1
             other_keys[target], other_order[target] = keys[place], order[place]
-        keys[begin:end] = other_keys[begin:end]
-        order[begin:end] = other_order[begin:end]
+        for place in range(begin, end):  # numba takes long to compile assignments of slices
+            keys[place], order[place] = other_keys[place], other_order[place]
 
 
 @compiled_into_callers

@@ -198,6 +198,14 @@ def test_no_more_is_shown_than_there_is() -> None:
     assert "101" not in line_of(twice, began=0.0, now=3.0, width=80)
 
 
+def test_no_rate_is_shown_before_it_says_something() -> None:
+    little = READING._replace(bytes_read=500_000)
+    assert line_of(little, began=0.0, now=10.9, width=60).endswith("─ 500.0 kB of 100.0 MB")
+    assert line_of(little, began=0.0, now=11.0, width=60).endswith(", 50.0 kB/s, 33:10 left")
+    enough = READING._replace(bytes_read=1_000_000)
+    assert line_of(enough, began=0.0, now=2.0, width=60).endswith(", 1.0 MB/s, 1:39 left")
+
+
 def test_the_stage_follows_from_the_snapshot() -> None:
     snapshots = [
         ProgressSnapshot(),
