@@ -403,7 +403,7 @@ def _find_in_first_slots(source: Any, numbers: Any, words: Any, found: Any) -> N
         size = source.entries[other, SIZE]
         if number >= 0 and size >= _8:
             begin = source.entries[other, BEGIN]
-            if not _has_bytes(words, number, source.data, begin, size):
+            if not _has_bytes(words, np.uint64(number), source.data, begin, size):
                 found[index] = -1
 
 
