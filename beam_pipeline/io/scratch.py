@@ -5,6 +5,7 @@ which may hold a copy of standard input, is known from others, and the next run 
 """
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -61,14 +62,10 @@ def _new_folder(stack: contextlib.ExitStack) -> str:
 
 def _remove_abandoned(parent: str) -> None:
     """Removes the folders of this user's runs that were killed, as far as possible."""
-    names: list[str] = []
-    with contextlib.suppress(OSError):
-        names = os.listdir(parent)
-    for name in names:
-        folder = os.path.join(parent, name)
-        lock = os.path.join(folder, _LOCK)
-        if not name.startswith(_PREFIX) or not os.path.exists(lock):
-            continue  # a folder without a lock file is not ours, whatever its name is
+    begin = glob.escape(os.path.join(parent, _PREFIX))
+    # A folder without a lock file is not ours, whatever its name is.
+    for lock in glob.glob(os.path.join(f"{begin}*", _LOCK)):
+        folder = os.path.dirname(lock)
         with contextlib.suppress(OSError), if_abandoned(lock) as is_abandoned:
             if is_abandoned and os.lstat(folder).st_uid == os.geteuid():
                 shutil.rmtree(folder, ignore_errors=True)

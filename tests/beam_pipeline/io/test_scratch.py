@@ -22,9 +22,7 @@ PREFIX = f"anagrams-{platform.node()}-"
 
 
 def test_the_folder_of_a_run_that_was_killed_is_removed_by_the_next(tmp_path: Path) -> None:
-    with _waiting_for_input(tmp_path) as running:
-        running.kill()
-        running.wait()
+    _folder_of_killed_run(tmp_path)
     assert b"cat" in _copy_of_input(tmp_path).read_bytes()
     assert run("--text=dog", cwd=tmp_path, TMPDIR=str(tmp_path)).code == 0
     assert os.listdir(tmp_path) == []
@@ -40,10 +38,7 @@ def test_the_folder_of_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_a_run_on_another_machine_is_left_alone(tmp_path: Path) -> None:
-    with _waiting_for_input(tmp_path) as running:
-        running.kill()
-        running.wait()
-    (folder,) = tmp_path.iterdir()
+    folder = _folder_of_killed_run(tmp_path)
     other = folder.rename(tmp_path / folder.name.replace(PREFIX, "anagrams-other-"))
     assert run("--text=dog", cwd=tmp_path, TMPDIR=str(tmp_path)).code == 0
     assert list(tmp_path.iterdir()) == [other]
@@ -62,10 +57,7 @@ def test_a_folder_that_a_user_has_given_such_a_name_is_left_alone(tmp_path: Path
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
 def test_a_folder_of_another_user_is_left_alone(tmp_path: Path) -> None:
-    with _waiting_for_input(tmp_path) as running:
-        running.kill()
-        running.wait()
-    (folder,) = tmp_path.iterdir()
+    folder = _folder_of_killed_run(tmp_path)
     os.chown(folder, NOBODY, NOBODY)
     assert run("--text=dog", cwd=tmp_path, TMPDIR=str(tmp_path)).code == 0
     assert list(tmp_path.iterdir()) == [folder]
@@ -113,6 +105,14 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(
         assert folder == made[2]
         assert list(tmp_path.iterdir()) == [Path(folder)]
     assert list(tmp_path.iterdir()) == []
+
+
+def _folder_of_killed_run(temporary: Path) -> Path:
+    with _waiting_for_input(temporary) as running:
+        running.kill()
+        running.wait()
+    (folder,) = temporary.iterdir()
+    return folder
 
 
 @contextlib.contextmanager
